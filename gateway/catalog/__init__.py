@@ -1,0 +1,1 @@
+"""What can be run: modules and their tasks, folders, resources; building blocks."""

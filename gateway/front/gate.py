@@ -1,0 +1,65 @@
+"""The gate that lets only a few threads compute at once.
+
+Decoding is fastest on one or two threads of a Python process, while a group commit wants many
+requests waiting together.  So a request holds a turn while it computes and gives it up while it
+waits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from types import TracebackType
+
+
+class Gate:
+    """At most ``width`` threads are inside at once.
+
+    ``with gate:`` enters and may be nested; ``with gate.released():`` inside it gives the turn up
+    and takes one again afterwards.
+    """
+
+    def __init__(self, width: int) -> None:
+        if width < 1:
+            raise ValueError(f"a gate needs a width of at least 1, got {width}")
+        self._turns = threading.Semaphore(width)
+        self._thread = _Depth()
+
+    def __enter__(self) -> None:
+        if not self._thread.depth:
+            self._turns.acquire()
+        self._thread.depth += 1
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._thread.depth -= 1
+        if not self._thread.depth:
+            self._turns.release()
+
+    @contextlib.contextmanager
+    def released(self) -> Iterator[None]:
+        """Let others compute while the calling thread waits for something.
+
+        Does nothing in a thread that holds no turn, so that code which waits need not know
+        whether it was called by a request, a task or a test.
+        """
+        depth, self._thread.depth = self._thread.depth, 0
+        if depth:
+            self._turns.release()
+        try:
+            yield
+        finally:
+            if depth:
+                self._turns.acquire()
+            self._thread.depth = depth
+
+
+class _Depth(threading.local):
+    """How often the calling thread has entered."""
+
+    depth = 0

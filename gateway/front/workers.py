@@ -1,0 +1,87 @@
+"""The threads that run the application."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+
+class Saturated(Exception):  # noqa: N818 (a state of the server, answered with 503)
+    """All threads are busy and as many calls wait as may."""
+
+
+class _Work(NamedTuple):
+    future: asyncio.Future[Any]
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+
+class Workers:
+    """Up to ``threads`` threads, started when needed, serving one event loop.
+
+    Unlike ``concurrent.futures`` it costs one queue operation each way, refuses what exceeds
+    ``waiting``, and its threads are daemons: an application that hangs does not keep the process
+    from ending.  All methods are called from the event loop's thread.
+    """
+
+    def __init__(self, threads: int, waiting: int) -> None:
+        self._limit = threads
+        self._most_pending = threads + waiting
+        self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self.pending = 0
+
+    def admit(self, function: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
+        """Run a new request's ``function``; raises ``Saturated``."""
+        if self.pending >= self._most_pending:
+            raise Saturated
+        return self.run(function, *arguments)
+
+    def run(self, function: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
+        """Run ``function`` for a request that was admitted; it is never refused."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self.pending += 1
+        if len(self._threads) < min(self.pending, self._limit):
+            self._start_thread()
+        self._queue.put(_Work(future, function, arguments))
+        return future
+
+    def stop(self) -> None:
+        """Let the threads end after what they are doing."""
+        for _ in self._threads:
+            self._queue.put(None)
+
+    def _start_thread(self) -> None:
+        name = f"front-{len(self._threads)}"
+        loop = asyncio.get_running_loop()
+        thread = threading.Thread(target=self._main, args=(loop,), name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _main(self, loop: asyncio.AbstractEventLoop) -> None:
+        while (work := self._queue.get()) is not None:
+            try:
+                outcome, error = work.function(*work.arguments), None
+            except BaseException as raised:  # noqa: BLE001 (handed to who awaits the future)
+                outcome, error = None, raised
+            try:
+                loop.call_soon_threadsafe(self._settle, work.future, outcome, error)
+            except RuntimeError:  # the loop was closed meanwhile: nobody waits any more
+                return
+            del work, outcome, error  # an idle thread keeps nothing alive
+
+    def _settle(
+        self, future: asyncio.Future[Any], outcome: object, error: BaseException | None
+    ) -> None:
+        self.pending -= 1
+        if future.cancelled():
+            return
+        if error is None:
+            future.set_result(outcome)
+        else:
+            future.set_exception(error)

@@ -1,0 +1,1 @@
+"""The life of a job: accept, schedule, claim, run, abort, results."""

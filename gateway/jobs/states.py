@@ -1,0 +1,94 @@
+"""The life of a job: its statuses and the one table of allowed moves.
+
+Numbers and names are the Dispatcher's (Dispatcher contract 2.7), the richest list of the five
+surfaces; every other surface maps them in its own ``mapping.py``.
+"""
+
+import enum
+
+
+class JobStatus(enum.IntEnum):
+    """What a job or a run is doing, with the Dispatcher's numbers."""
+
+    UNKNOWN = -2
+    DISABLED = -1
+    SCHEDULED = 0
+    ACTIVE = 1
+    ABORTING = 2
+    ABORTED = 3
+    COMPLETED = 4
+    FAILED = 5
+    FAILED_HALTED = 6
+    CANCELED = 7
+    COMPLETED_WITH_ERRORS = 8
+    SKIPPED = 9
+    PENDING = 10
+    TIMED_OUT = 11
+
+    @property
+    def finished(self) -> bool:
+        """Whether clients take this status as an end: everything above Aborting."""
+        return self > JobStatus.ABORTING
+
+    @property
+    def stage(self) -> "Stage":
+        """The list of jobs that this status belongs to."""
+        if self.finished:
+            return Stage.HISTORY
+        return Stage.ACTIVE if self in (JobStatus.ACTIVE, JobStatus.ABORTING) else Stage.SCHEDULED
+
+
+class Stage(enum.IntEnum):
+    """The three lists in which a console shows jobs (Dispatcher contract 3, note on ``stage``)."""
+
+    SCHEDULED = 0
+    ACTIVE = 1
+    HISTORY = 2
+
+
+class MoveRefused(Exception):
+    """A job cannot go from its present status to the one asked for."""
+
+    def __init__(self, current: JobStatus, wanted: JobStatus) -> None:
+        super().__init__(f"a job that is {current.name} cannot become {wanted.name}")
+        self.current = current
+        self.wanted = wanted
+
+
+_ENDS = frozenset(
+    {
+        JobStatus.ABORTED,
+        JobStatus.COMPLETED,
+        JobStatus.FAILED,
+        JobStatus.FAILED_HALTED,
+        JobStatus.CANCELED,
+        JobStatus.COMPLETED_WITH_ERRORS,
+        JobStatus.SKIPPED,
+        JobStatus.TIMED_OUT,
+    }
+)
+
+# Pending (10) is in the contract's list, but clients take every status above 2 as an end, so a job
+# never rests in it: waiting is Scheduled or Active with a reason.
+MOVES: dict[JobStatus, frozenset[JobStatus]] = {
+    JobStatus.DISABLED: frozenset({JobStatus.SCHEDULED, JobStatus.CANCELED}),
+    JobStatus.SCHEDULED: frozenset(
+        {
+            JobStatus.DISABLED,
+            JobStatus.ACTIVE,
+            JobStatus.CANCELED,
+            JobStatus.SKIPPED,
+            JobStatus.FAILED,
+        }
+    ),
+    # Back to Scheduled: the agent was lost and the job's policy asks for another attempt.
+    JobStatus.ACTIVE: _ENDS | {JobStatus.ABORTING, JobStatus.SCHEDULED},
+    # An abort that comes too late leaves the work's own end standing.
+    JobStatus.ABORTING: _ENDS,
+}
+
+
+def check_move(current: JobStatus, wanted: JobStatus) -> None:
+    """Raise MoveRefused unless the table allows the move."""
+    if wanted not in MOVES.get(current, frozenset()):
+        raise MoveRefused(current, wanted)

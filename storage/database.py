@@ -1,0 +1,62 @@
+"""The store: SQLite or PostgreSQL behind one unit of work.
+
+Domain code hands in a function; ``unit_of_work`` runs it in a transaction, and answers once the
+commit is on disk. A function and not a ``with`` block, because both databases must be able to run
+it a second time: SQLite when a full disk has thrown away the transaction that it shared with
+others, PostgreSQL after a serialization failure. Such a function has no effects but those on the
+session it is given.
+"""
+
+import abc
+import contextlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from typing import TypeVar
+
+from storage.session import Session
+
+T = TypeVar("T")
+Work = Callable[[Session], T]
+
+
+class Store(abc.ABC):
+    """What the domain sees of the database."""
+
+    @abc.abstractmethod
+    def submit(self, work: Work[T]) -> "Future[T]":
+        """Have work done in a transaction; the future is set once it is durable.
+
+        The future carries what the work raised, with nothing of it stored, or StoreUnavailable.
+        """
+
+    def unit_of_work(self, work: Work[T]) -> T:
+        """Do work in a transaction and answer its result once it is durable.
+
+        Raises whatever the work raises (nothing is stored then), or StoreUnavailable.
+        """
+        return self.submit(work).result()
+
+    @abc.abstractmethod
+    def reading(self) -> contextlib.AbstractContextManager[Session]:
+        """A session for queries only, on a connection of its own."""
+
+    @abc.abstractmethod
+    def check(self, *, full: bool) -> list[str]:
+        """Look for damage; answers sentences, none when all is well. ``full`` reads everything."""
+
+    @abc.abstractmethod
+    def free_bytes(self) -> int | None:
+        """Free space where the store grows; None where that cannot be known from here."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Finish what was submitted and close all connections."""
+
+
+@contextlib.contextmanager
+def closing(store: Store) -> Iterator[Store]:
+    """Close the store at the end of a block."""
+    try:
+        yield store
+    finally:
+        store.close()

@@ -1,0 +1,63 @@
+"""Peewee models, one module per domain."""
+
+from storage.models.catalog import (
+    Agent,
+    Blob,
+    BlobChunk,
+    Definition,
+    DefinitionVersion,
+    Folder,
+    Resource,
+    ResourceVersion,
+)
+from storage.models.identity import (
+    AuditEntry,
+    Credential,
+    Principal,
+    Role,
+    RoleBinding,
+    RolePermission,
+    Secret,
+    StoreFact,
+    Tenant,
+)
+from storage.models.jobs import (
+    Job,
+    JobAcceptance,
+    JobCounter,
+    JobEvent,
+    JobRequest,
+    Run,
+    Schedule,
+    ScheduleFiring,
+    TaskResult,
+)
+
+__all__ = [
+    "Agent",
+    "AuditEntry",
+    "Blob",
+    "BlobChunk",
+    "Credential",
+    "Definition",
+    "DefinitionVersion",
+    "Folder",
+    "Job",
+    "JobAcceptance",
+    "JobCounter",
+    "JobEvent",
+    "JobRequest",
+    "Principal",
+    "Resource",
+    "ResourceVersion",
+    "Role",
+    "RoleBinding",
+    "RolePermission",
+    "Run",
+    "Schedule",
+    "ScheduleFiring",
+    "Secret",
+    "StoreFact",
+    "TaskResult",
+    "Tenant",
+]

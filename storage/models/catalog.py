@@ -1,0 +1,119 @@
+"""What can be run, and on what."""
+
+import peewee
+
+from storage import columns
+from storage.models.base import Table
+
+
+class Folder(Table):
+    """A place in the tree of one kind of object; ``path`` is its full name, ``A/B``."""
+
+    id = peewee.BigAutoField()
+    guid = columns.Guid(unique=True)
+    tenant_id = peewee.BigIntegerField()
+    kind = peewee.SmallIntegerField()
+    parent_id = peewee.BigIntegerField(null=True)
+    name = peewee.TextField()
+    name_key = peewee.TextField()
+    path = peewee.TextField()
+    path_key = peewee.TextField()
+
+
+class Definition(Table):
+    """A module, project, run book, job config ...; its content is its current version."""
+
+    id = peewee.BigAutoField()
+    guid = columns.Guid()
+    tenant_id = peewee.BigIntegerField()
+    kind = peewee.SmallIntegerField()
+    folder_id = peewee.BigIntegerField(null=True)
+    name = peewee.TextField()
+    name_key = peewee.TextField()
+    enabled = peewee.BooleanField()
+    version_id = peewee.BigIntegerField(null=True)
+    created_at = columns.Moment()
+    deleted_at = columns.Moment(null=True)
+
+
+class DefinitionVersion(Table):
+    """One version of a definition, never changed: a job refers to versions."""
+
+    id = peewee.BigAutoField()
+    definition_id = peewee.BigIntegerField()
+    number = peewee.IntegerField()
+    body = columns.Json()
+    created_at = columns.Moment()
+    created_by = peewee.BigIntegerField(null=True)
+
+
+class Blob(Table):
+    """Bytes in chunks. Unpublished ones are swept; SHA-256 and size are final when published."""
+
+    id = peewee.BigAutoField()
+    guid = columns.Guid(unique=True)
+    tenant_id = peewee.BigIntegerField()
+    state = peewee.SmallIntegerField()
+    size = peewee.BigIntegerField()
+    sha256 = peewee.TextField(null=True)
+    created_at = columns.Moment()
+
+
+class BlobChunk(Table):
+    """A piece of a blob, in the order of ``seq``."""
+
+    blob_id = peewee.BigIntegerField()
+    seq = peewee.IntegerField()
+    data = peewee.BlobField()
+
+    class Meta:
+        """Keyed by blob and place."""
+
+        primary_key = peewee.CompositeKey("blob_id", "seq")
+
+
+class Resource(Table):
+    """A file that tasks use; its bytes are those of its current version."""
+
+    id = peewee.BigAutoField()
+    guid = columns.Guid()
+    tenant_id = peewee.BigIntegerField()
+    folder_id = peewee.BigIntegerField(null=True)
+    name = peewee.TextField()
+    name_key = peewee.TextField()
+    version_id = peewee.BigIntegerField(null=True)
+    created_at = columns.Moment()
+    deleted_at = columns.Moment(null=True)
+
+
+class ResourceVersion(Table):
+    """One version of a resource."""
+
+    id = peewee.BigAutoField()
+    resource_id = peewee.BigIntegerField()
+    number = peewee.IntegerField()
+    file_name = peewee.TextField()
+    blob_id = peewee.BigIntegerField()
+    comment = peewee.TextField()
+    created_at = columns.Moment()
+    created_by = peewee.BigIntegerField(null=True)
+
+
+class Agent(Table):
+    """A machine that runs tasks. ``session`` fences: reports of an older session are refused."""
+
+    id = peewee.BigAutoField()
+    guid = columns.Guid(unique=True)
+    tenant_id = peewee.BigIntegerField()
+    principal_id = peewee.BigIntegerField(null=True)
+    name = peewee.TextField()
+    name_key = peewee.TextField()
+    embedded = peewee.BooleanField()
+    enabled = peewee.BooleanField()
+    facts = columns.Json()
+    max_runs = peewee.IntegerField()
+    session = columns.Guid(null=True)
+    boot_id = peewee.TextField()
+    last_contact_at = columns.Moment(null=True)
+    created_at = columns.Moment()
+    deleted_at = columns.Moment(null=True)

@@ -1,0 +1,170 @@
+"""Accepted requests and what became of them."""
+
+import peewee
+
+from storage import columns
+from storage.models.base import Table
+
+
+class Job(Table):
+    """The hot, narrow row of a job; what was asked for stands in ``JobRequest``.
+
+    ``wake_at`` is when the clock must next look at the job, whatever for: it is due, its schedule
+    fires, or its launch timeout ends. One index, one query, no other timer.
+    """
+
+    id = peewee.BigAutoField()
+    guid = columns.Guid(unique=True)
+    tenant_id = peewee.BigIntegerField()
+    parent_id = peewee.BigIntegerField(null=True)
+    schedule_id = peewee.BigIntegerField(null=True)
+    definition_id = peewee.BigIntegerField(null=True)
+    folder_id = peewee.BigIntegerField(null=True)
+    owner_id = peewee.BigIntegerField(null=True)
+    origin = peewee.SmallIntegerField()
+    recurring = peewee.BooleanField()
+    status = peewee.SmallIntegerField()
+    stage = peewee.SmallIntegerField()
+    reason = peewee.TextField()
+    priority = peewee.SmallIntegerField()
+    runs_open = peewee.IntegerField()
+    due_at = columns.Moment(null=True)
+    launch_by = columns.Moment(null=True)
+    wake_at = columns.Moment(null=True)
+    created_at = columns.Moment()
+    started_at = columns.Moment(null=True)
+    finished_at = columns.Moment(null=True)
+
+
+class JobRequest(Table):
+    """The cold part of a job, written once: what was asked for, by which surface."""
+
+    job_id = peewee.BigIntegerField(primary_key=True)
+    description = peewee.TextField()
+    surface = peewee.TextField()
+    timing = columns.Json()
+    what = columns.Json()
+    who = columns.Json()
+    parameters = columns.Json()
+    options = columns.Json()
+    extras = columns.Json(null=True)
+
+
+class JobEvent(Table):
+    """One move of a job or run: before, after, when, who, why."""
+
+    id = peewee.BigAutoField()
+    job_id = peewee.BigIntegerField()
+    run_id = peewee.BigIntegerField(null=True)
+    at = columns.Moment()
+    before = peewee.SmallIntegerField(null=True)
+    after = peewee.SmallIntegerField()
+    actor = peewee.TextField()
+    reason = peewee.TextField()
+
+
+class JobCounter(Table):
+    """How many jobs stand in a stage: kept with each move, since a page must say its count."""
+
+    tenant_id = peewee.BigIntegerField()
+    stage = peewee.SmallIntegerField()
+    origin = peewee.SmallIntegerField()
+    recurring = peewee.BooleanField()
+    folder_id = peewee.BigIntegerField()
+    jobs = peewee.BigIntegerField()
+
+    class Meta:
+        """Keyed by all that a page filters by."""
+
+        primary_key = peewee.CompositeKey("tenant_id", "stage", "origin", "recurring", "folder_id")
+
+
+class JobAcceptance(Table):
+    """Which job an Idempotency-Key (kind 0) or an equal request (kind 1) has already made."""
+
+    owner_id = peewee.BigIntegerField()
+    kind = peewee.SmallIntegerField()
+    token = peewee.TextField()
+    job_id = peewee.BigIntegerField()
+    created_at = columns.Moment()
+
+    class Meta:
+        """Keyed by who said it and what was said."""
+
+        primary_key = peewee.CompositeKey("owner_id", "kind", "token")
+
+
+class Run(Table):
+    """One job on one agent. Attempt and session fence off reports that come too late."""
+
+    id = peewee.BigAutoField()
+    guid = columns.Guid(unique=True)
+    job_id = peewee.BigIntegerField()
+    agent_id = peewee.BigIntegerField()
+    attempt = peewee.SmallIntegerField()
+    status = peewee.SmallIntegerField()
+    reason = peewee.TextField()
+    priority = peewee.SmallIntegerField()
+    session = columns.Guid(null=True)
+    lease_until = columns.Moment(null=True)
+    tasks_total = peewee.IntegerField()
+    tasks_done = peewee.IntegerField()
+    created_at = columns.Moment()
+    started_at = columns.Moment(null=True)
+    finished_at = columns.Moment(null=True)
+
+
+class TaskResult(Table):
+    """One task of one attempt of a run."""
+
+    id = peewee.BigAutoField()
+    run_id = peewee.BigIntegerField()
+    attempt = peewee.SmallIntegerField()
+    seq = peewee.IntegerField()
+    task_guid = columns.Guid()
+    module_guid = columns.Guid()
+    module = peewee.TextField()
+    name = peewee.TextField()
+    status = peewee.SmallIntegerField()
+    exit_code = peewee.BigIntegerField(null=True)
+    detail = peewee.TextField()
+    outputs = columns.Json()
+    log_id = peewee.BigIntegerField(null=True)
+    log_truncated = peewee.BooleanField()
+    process = columns.Json(null=True)
+    started_at = columns.Moment(null=True)
+    finished_at = columns.Moment(null=True)
+
+
+class Schedule(Table):
+    """When a job recurs. ``job_id`` is the recurring job that each firing copies."""
+
+    id = peewee.BigAutoField()
+    guid = columns.Guid(unique=True)
+    tenant_id = peewee.BigIntegerField()
+    job_id = peewee.BigIntegerField()
+    kind = peewee.SmallIntegerField()
+    rule = peewee.TextField()
+    zone = peewee.TextField()
+    starts_at = columns.Moment(null=True)
+    ends_at = columns.Moment(null=True)
+    missed_runs = peewee.SmallIntegerField()
+    grace = peewee.BigIntegerField()
+    enabled = peewee.BooleanField()
+    next_due_at = columns.Moment(null=True)
+
+
+class ScheduleFiring(Table):
+    """What became of one due time; the key forbids that a clock's jump runs it twice."""
+
+    schedule_id = peewee.BigIntegerField()
+    due_at = columns.Moment()
+    outcome = peewee.SmallIntegerField()
+    job_id = peewee.BigIntegerField(null=True)
+    at = columns.Moment()
+    reason = peewee.TextField()
+
+    class Meta:
+        """Keyed by schedule and due time."""
+
+        primary_key = peewee.CompositeKey("schedule_id", "due_at")

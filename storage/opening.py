@@ -1,0 +1,42 @@
+"""Opening a store: create or upgrade it, check it, hand it over."""
+
+import contextlib
+import datetime
+from pathlib import Path
+
+from storage import connections, postgres, schema, sqlite
+from storage.database import Store
+
+
+def open_sqlite(path: Path, backups: Path) -> sqlite.SqliteStore:
+    """Open the store in ``path``, created when missing, upgraded after a backup when old.
+
+    Raises DamagedStore, NewerStore.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        sqlite.check_header(path)
+    with contextlib.closing(sqlite.connect_writer(path)) as database:
+        schema.upgrade(
+            database, before=lambda number: sqlite.copy(path, _backup_name(backups, number))
+        )
+    return sqlite.SqliteStore(path)
+
+
+def open_postgres(url: str) -> Store:
+    """Open the store behind a ``postgresql://`` address, upgraded when old.
+
+    A backup before an upgrade is the operator's: PostgreSQL keeps its own.
+    Raises NewerStore, StoreUnavailable.
+    """
+    database = postgres.connect(url)
+    with connections.held(database):
+        schema.upgrade(database)
+    database.close_all()
+    return postgres.PostgresStore(url)
+
+
+def _backup_name(folder: Path, number: int) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    now = datetime.datetime.now(datetime.UTC)
+    return folder / f"before-upgrade-from-{number:04}-{now:%Y%m%dT%H%M%S%f}.sqlite3"

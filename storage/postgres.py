@@ -1,0 +1,108 @@
+"""The store on PostgreSQL: a pool and plain transactions; the server groups commits itself."""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import peewee
+from playhouse.pool import PooledPostgresqlDatabase
+
+from storage import connections, models, statements
+from storage.database import Store, Work
+from storage.errors import StoreUnavailable
+from storage.session import Session
+
+T = TypeVar("T")
+log = logging.getLogger("storage.postgres")
+
+_CONNECTIONS = 40
+_BACKGROUND_THREADS = 8
+_TRIES = 5
+
+# Serialization failure and deadlock: the server undid the whole transaction, so it is run again.
+_RETRIED = frozenset({"40001", "40P01"})
+# Connection trouble, disk full, server stopping: nothing was stored, and it is not the request.
+_UNAVAILABLE = ("08", "53", "57P", "58")
+
+
+def connect(url: str) -> PooledPostgresqlDatabase:
+    """A pool on the given ``postgresql://`` address, with durable commits in every session."""
+    return PooledPostgresqlDatabase(
+        url,
+        prefer_psycopg3=True,
+        max_connections=_CONNECTIONS,
+        stale_timeout=300,
+        timeout=10,
+        options="-c synchronous_commit=on -c TimeZone=UTC",
+    )
+
+
+class PostgresStore(Store):
+    """Any number of gateways may share it."""
+
+    def __init__(self, url: str) -> None:
+        """Open an existing, migrated store; connections are made when first needed."""
+        self._database = connect(url)
+        self._catalog = statements.Catalog(self._database)
+        self._background = ThreadPoolExecutor(_BACKGROUND_THREADS, thread_name_prefix="store")
+
+    def submit(self, work: Work[T]) -> "Future[T]":
+        """Have work done by a background thread; see Store.submit."""
+        return self._background.submit(self.unit_of_work, work)
+
+    def unit_of_work(self, work: Work[T]) -> T:
+        """Do work in a transaction in the calling thread; see Store.unit_of_work."""
+        for _ in range(_TRIES - 1):
+            try:
+                return self._transaction(work)
+            except peewee.DatabaseError as error:
+                if _state(error) not in _RETRIED:
+                    raise
+        return self._transaction(work)
+
+    def _transaction(self, work: Work[T]) -> T:
+        session = Session(self._database, self._catalog)
+        try:
+            with connections.held(self._database), self._database.atomic():
+                result = work(session)
+        except (peewee.OperationalError, peewee.InterfaceError) as error:
+            if _state(error) is None or str(_state(error)).startswith(_UNAVAILABLE):
+                raise StoreUnavailable(f"the database cannot be written: {error}") from error
+            raise
+        for call in session.take_after_commit():
+            call()
+        return result
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session on a pooled connection; each query sees what is committed by then."""
+        with connections.held(self._database):
+            yield Session(self._database, self._catalog)
+
+    def check(self, *, full: bool) -> list[str]:
+        """Whether the server answers; PostgreSQL looks after its own pages."""
+        del full
+        with self.reading() as session:
+            session.first(models.StoreFact.select())
+        return []
+
+    def free_bytes(self) -> int | None:
+        """Not to be known from here."""
+        return None
+
+    def close(self) -> None:
+        """Finish background work and close the pool."""
+        self._background.shutdown()
+        self._database.close_all()
+
+
+def _state(error: BaseException | None) -> Any:
+    """The SQLSTATE of the driver's error behind a Peewee error, or None."""
+    while error is not None:
+        state = getattr(error, "sqlstate", None)
+        if state is not None:
+            return state
+        error = error.__cause__ or error.__context__
+    return None

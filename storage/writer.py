@@ -1,0 +1,200 @@
+"""The one writer of a SQLite store: group commit.
+
+Every waiting unit of work runs in a savepoint of its own inside one ``BEGIN IMMEDIATE``; one commit
+makes them all durable; then all of them are answered. The slower the disk, the larger the groups.
+"""
+
+import logging
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+import peewee
+
+from storage.database import Work
+from storage.errors import StoreUnavailable
+from storage.session import Session
+
+log = logging.getLogger("storage.writer")
+
+_MAXIMUM_GROUP = 256
+
+# The disk, not the request, is at fault: the whole transaction may be gone with these.
+_DISK_ERRORS = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+)
+
+
+@dataclass(eq=False)
+class Unit:
+    """A unit of work that waits for, or has found, its result."""
+
+    work: Work[Any]
+    future: "Future[Any]" = field(default_factory=Future)
+    result: Any = None
+    error: BaseException | None = None
+    after_commit: list[Callable[[], None]] = field(default_factory=list)
+
+    def answer(self) -> None:
+        """Tell the caller how it went; the calls after commit come first."""
+        if self.error is not None:
+            self.future.set_exception(self.error)
+            return
+        for call in self.after_commit:
+            _call_quietly(call)
+        self.future.set_result(self.result)
+
+
+class TransactionLost(Exception):
+    """The database gave up the whole transaction; ``culprit`` is the unit that ran into it."""
+
+    def __init__(self, culprit: Unit | None, cause: BaseException) -> None:
+        super().__init__(str(cause))
+        self.culprit = culprit
+        self.cause = cause
+
+
+class GroupWriter:
+    """Runs units of work on one connection in one thread, many to a commit."""
+
+    def __init__(self, connect: Callable[[], peewee.SqliteDatabase], open_session: Any) -> None:
+        self._connect = connect
+        self._open_session = open_session
+        self._queue: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._closed = False
+        self._lock = threading.Lock()
+        self._thread.start()
+
+    def submit(self, work: Work[Any]) -> "Future[Any]":
+        """Queue a unit of work."""
+        unit = Unit(work)
+        with self._lock:
+            if self._closed:
+                raise StoreUnavailable("the store is closed")
+            self._queue.put(unit)
+        return unit.future
+
+    def close(self) -> None:
+        """Finish what is queued, then end the thread."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        database = self._connect()
+        session: Session = self._open_session(database)
+        try:
+            while (group := self._next_group()) is not None:
+                self._commit(database, session, group)
+                for unit in group:
+                    unit.answer()
+        finally:
+            database.close()
+
+    def _next_group(self) -> list[Unit] | None:
+        first = self._queue.get()
+        if first is None:
+            return None
+        group = [first]
+        while len(group) < _MAXIMUM_GROUP:
+            try:
+                unit = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if unit is None:
+                # Put the end mark back: this group is committed first.
+                self._queue.put(None)
+                break
+            group.append(unit)
+        return group
+
+    def _commit(self, database: Any, session: Session, group: list[Unit]) -> None:
+        """Bring every unit of the group to a result or an error."""
+        try:
+            self._attempt(database, session, group)
+        except TransactionLost as lost:
+            self._rollback(database)
+            self._after_loss(database, session, group, lost)
+
+    def _after_loss(
+        self, database: Any, session: Session, group: list[Unit], lost: TransactionLost
+    ) -> None:
+        """Fail the culprit and run the rest again; with no culprit, each alone to find it."""
+        error = StoreUnavailable(f"the store cannot be written: {lost}")
+        error.__cause__ = lost.cause
+        culprit = lost.culprit or (group[0] if len(group) == 1 else None)
+        if culprit is not None:
+            log.error("the store cannot be written: %s", lost)
+            culprit.error = error
+            rest = [unit for unit in group if unit is not culprit]
+            if rest:
+                self._commit(database, session, rest)
+            return
+        for unit in group:
+            self._commit(database, session, [unit])
+
+    def _attempt(self, database: Any, session: Session, group: list[Unit]) -> None:
+        try:
+            database.execute_sql("BEGIN IMMEDIATE")
+        except peewee.DatabaseError as error:
+            raise TransactionLost(None, error) from error
+        for unit in group:
+            self._do(database, session, unit)
+        try:
+            database.execute_sql("COMMIT")
+        except peewee.DatabaseError as error:
+            raise TransactionLost(None, error) from error
+
+    def _do(self, database: Any, session: Session, unit: Unit) -> None:
+        unit.result = unit.error = None
+        session.take_after_commit()
+        database.execute_sql("SAVEPOINT unit")
+        try:
+            unit.result = unit.work(session)
+            database.execute_sql("RELEASE unit")
+        except Exception as error:  # noqa: BLE001  # whatever the domain raises goes to its caller
+            self._undo(database, unit, error)
+        unit.after_commit = session.take_after_commit()
+
+    def _undo(self, database: Any, unit: Unit, error: Exception) -> None:
+        if is_disk_error(error) or not database.connection().in_transaction:
+            raise TransactionLost(unit, error) from error
+        unit.error = error
+        try:
+            database.execute_sql("ROLLBACK TO unit")
+            database.execute_sql("RELEASE unit")
+        except peewee.DatabaseError as gone:
+            raise TransactionLost(unit, gone) from gone
+
+    @staticmethod
+    def _rollback(database: Any) -> None:
+        if database.connection().in_transaction:
+            try:
+                database.execute_sql("ROLLBACK")
+            except peewee.DatabaseError:
+                log.exception("a lost transaction could not be rolled back")
+
+
+def is_disk_error(error: BaseException | None) -> bool:
+    """Whether the disk is at fault: full, failing, gone or read-only."""
+    while error is not None:
+        code = getattr(error, "sqlite_errorcode", None)
+        if code is not None:
+            return (code & 0xFF) in _DISK_ERRORS
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _call_quietly(call: Callable[[], None]) -> None:
+    try:
+        call()
+    except Exception:
+        log.exception("a call after a commit failed; what was committed stands")
