@@ -17,10 +17,18 @@ from storage.session import Session
 
 T = TypeVar("T")
 Work = Callable[[Session], T]
+Waiting = Callable[[], contextlib.AbstractContextManager[None]]
 
 
 class Store(abc.ABC):
-    """What the domain sees of the database."""
+    """What the domain sees of the database.
+
+    ``waiting`` makes a context in which a thread waits for a commit: whoever lets few threads
+    compute at a time has them give up their turn there.
+    """
+
+    def __init__(self, waiting: Waiting = contextlib.nullcontext) -> None:
+        self._waiting = waiting
 
     @abc.abstractmethod
     def submit(self, work: Work[T]) -> "Future[T]":
@@ -34,7 +42,9 @@ class Store(abc.ABC):
 
         Raises whatever the work raises (nothing is stored then), or StoreUnavailable.
         """
-        return self.submit(work).result()
+        future = self.submit(work)
+        with self._waiting():
+            return future.result()
 
     @abc.abstractmethod
     def reading(self) -> contextlib.AbstractContextManager[Session]:

@@ -5,10 +5,12 @@ import datetime
 from pathlib import Path
 
 from storage import connections, postgres, schema, sqlite
-from storage.database import Store
+from storage.database import Store, Waiting
 
 
-def open_sqlite(path: Path, backups: Path) -> sqlite.SqliteStore:
+def open_sqlite(
+    path: Path, backups: Path, waiting: Waiting = contextlib.nullcontext
+) -> sqlite.SqliteStore:
     """Open the store in ``path``, created when missing, upgraded after a backup when old.
 
     Raises DamagedStore, NewerStore.
@@ -20,10 +22,10 @@ def open_sqlite(path: Path, backups: Path) -> sqlite.SqliteStore:
         schema.upgrade(
             database, before=lambda number: sqlite.copy(path, _backup_name(backups, number))
         )
-    return sqlite.SqliteStore(path)
+    return sqlite.SqliteStore(path, waiting)
 
 
-def open_postgres(url: str) -> Store:
+def open_postgres(url: str, waiting: Waiting = contextlib.nullcontext) -> Store:
     """Open the store behind a ``postgresql://`` address, upgraded when old.
 
     A backup before an upgrade is the operator's: PostgreSQL keeps its own.
@@ -33,7 +35,7 @@ def open_postgres(url: str) -> Store:
     with connections.held(database):
         schema.upgrade(database)
     database.close_all()
-    return postgres.PostgresStore(url)
+    return postgres.PostgresStore(url, waiting)
 
 
 def _backup_name(folder: Path, number: int) -> Path:

@@ -10,7 +10,7 @@ import peewee
 from playhouse.pool import PooledPostgresqlDatabase
 
 from storage import connections, models, statements
-from storage.database import Store, Work
+from storage.database import Store, Waiting, Work
 from storage.errors import StoreUnavailable
 from storage.session import Session
 
@@ -42,8 +42,9 @@ def connect(url: str) -> PooledPostgresqlDatabase:
 class PostgresStore(Store):
     """Any number of gateways may share it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, waiting: Waiting = contextlib.nullcontext) -> None:
         """Open an existing, migrated store; connections are made when first needed."""
+        super().__init__(waiting)
         self._database = connect(url)
         self._catalog = statements.Catalog(self._database)
         self._background = ThreadPoolExecutor(_BACKGROUND_THREADS, thread_name_prefix="store")
@@ -54,13 +55,14 @@ class PostgresStore(Store):
 
     def unit_of_work(self, work: Work[T]) -> T:
         """Do work in a transaction in the calling thread; see Store.unit_of_work."""
-        for _ in range(_TRIES - 1):
-            try:
-                return self._transaction(work)
-            except peewee.DatabaseError as error:
-                if _state(error) not in _RETRIED:
-                    raise
-        return self._transaction(work)
+        with self._waiting():
+            for _ in range(_TRIES - 1):
+                try:
+                    return self._transaction(work)
+                except peewee.DatabaseError as error:
+                    if _state(error) not in _RETRIED:
+                        raise
+            return self._transaction(work)
 
     def _transaction(self, work: Work[T]) -> T:
         session = Session(self._database, self._catalog)

@@ -12,7 +12,7 @@ import peewee
 from playhouse.pool import PooledSqliteDatabase
 
 from storage import connections, models, statements
-from storage.database import Store, Work
+from storage.database import Store, Waiting, Work
 from storage.errors import DamagedStore
 from storage.session import Session
 from storage.writer import GroupWriter
@@ -48,8 +48,9 @@ def connect_writer(path: Path) -> peewee.SqliteDatabase:
 class SqliteStore(Store):
     """One file, one writing process."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, waiting: Waiting = contextlib.nullcontext) -> None:
         """Open an existing, migrated store. Raises DamagedStore when the quick check fails."""
+        super().__init__(waiting)
         self._path = path
         check_header(path)
         self._readers = PooledSqliteDatabase(

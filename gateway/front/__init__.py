@@ -1,0 +1,1 @@
+"""The HTTP front: listeners, bodies and answers around the WSGI application."""

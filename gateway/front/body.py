@@ -59,7 +59,7 @@ class PendingInput(io.RawIOBase):
         raise BodyPending
 
 
-class Refusal(Exception):  # noqa: N818 (an answer to the client, not a fault of the program)
+class Refusal(Exception):
     """The front answers this request itself, with ``status`` and a short ``text``."""
 
     def __init__(self, status: int, text: str) -> None:
@@ -68,7 +68,7 @@ class Refusal(Exception):  # noqa: N818 (an answer to the client, not a fault of
         self.text = text
 
 
-class ClientGone(Exception):  # noqa: N818 (see Refusal)
+class ClientGone(Exception):
     """The connection ended before the request was complete."""
 
 
@@ -135,7 +135,7 @@ class Spool:
     """Keeps bodies: short ones in memory, long ones in files without a name in ``folder``."""
 
     def __init__(self, folder: Path | None, memory_bytes: int) -> None:
-        self._folder = folder
+        self._folder = None if folder is None else str(folder)
         self._memory_bytes = memory_bytes
         # Writing to a disk may block, which the event loop never must.  The requests' own threads
         # may all be waiting, so these are others.
@@ -149,21 +149,23 @@ class Spool:
         file = tempfile.SpooledTemporaryFile(self._memory_bytes, dir=self._folder)  # noqa: SIM115 (handed to the caller)
         try:
             while not receiver.complete:
-                await self._keep(file, await receiver.block(), receiver.received)
-            file.seek(0)
+                block = await receiver.block()
+                await self._do(receiver.received, lambda: file.write(block))  # noqa: B023 (done before the next)
+            await self._do(receiver.received, lambda: file.seek(0))
         except OSError as error:
             await self._off_loop(file.close)
             raise Refusal(503, "The request body cannot be stored at the moment.") from error
         except BaseException:
             await self._off_loop(file.close)
             raise
-        return file  # type: ignore[return-value]  # SpooledTemporaryFile is an IO in all but name
+        return file
 
-    async def _keep(self, file: IO[bytes], block: bytes, length: int) -> None:
+    async def _do(self, length: int, work: Callable[[], object]) -> None:
+        """Do what touches a disk once the body has this length, on a thread if it does."""
         if length <= self._memory_bytes:
-            file.write(block)
+            work()
         else:
-            await self._off_loop(lambda: file.write(block))
+            await self._off_loop(work)
 
     async def _off_loop(self, work: Callable[[], object]) -> None:
         await asyncio.get_running_loop().run_in_executor(self._writers, work)

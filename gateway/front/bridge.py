@@ -9,7 +9,7 @@ import re
 import secrets
 import sys
 import urllib.parse
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import IO, Any, NamedTuple
 from wsgiref.types import WSGIApplication, WSGIEnvironment
@@ -21,8 +21,10 @@ from gateway.front.gate import Gate
 
 LOGGER = logging.getLogger("gateway.front")
 
-Headers = Sequence[tuple[bytes, bytes]]
-ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType]
+Headers = Iterable[tuple[bytes, bytes]]
+ExceptionInfo = (
+    tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None
+)
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _FILE_BLOCK = 256 * 1024
@@ -68,7 +70,9 @@ def environ(scope: Any, peer: Peer, identity: str) -> WSGIEnvironment:
     query = scope["query_string"].decode("latin-1")
     raw_path = scope["raw_path"].decode("latin-1")
     uri = f"{raw_path}?{query}" if query else raw_path
-    path = urllib.parse.unquote_to_bytes(raw_path).decode("latin-1") if "%" in raw_path else raw_path
+    path = (
+        urllib.parse.unquote_to_bytes(raw_path).decode("latin-1") if "%" in raw_path else raw_path
+    )
     variables: dict[str, Any] = {
         "REQUEST_METHOD": scope["method"],
         "SCRIPT_NAME": "",
@@ -149,7 +153,9 @@ class Call:
     run in one context, so that what Flask keeps in context variables stays with the request.
     """
 
-    def __init__(self, application: WSGIApplication, variables: WSGIEnvironment, gate: Gate) -> None:
+    def __init__(
+        self, application: WSGIApplication, variables: WSGIEnvironment, gate: Gate
+    ) -> None:
         self._application = application
         self._environ = variables
         self._gate = gate
@@ -181,7 +187,7 @@ class Call:
             return self._context.run(self._next_block)
 
     def close(self) -> None:
-        """Give back what the application holds; needed when ``start`` was not complete."""
+        """Give back the answer and the body; needed when ``start`` was not complete."""
         self._context.run(self._close)
 
     def _start(self) -> Reply | BodyPending:
@@ -190,7 +196,7 @@ class Call:
         except BodyPending as pending:
             self._close()
             return pending
-        except BaseException:  # noqa: BLE001 (the thread serves the next request)
+        except BaseException:
             LOGGER.exception("request %s: the application failed", self.identity)
             self._close()
             return failure(self.identity)
@@ -225,29 +231,31 @@ class Call:
 
     def _close(self) -> None:
         iterable, self._iterable = self._iterable, ()
-        close = getattr(iterable, "close", None)
-        if close is None:
-            return
         try:
-            close()
-        except BaseException:  # noqa: BLE001 (the answer stands; its end is only told)
+            getattr(iterable, "close", _nothing)()
+            self._environ["wsgi.input"].close()
+        except BaseException:
             LOGGER.exception("request %s: closing the answer failed", self.identity)
 
     def _start_response(
         self,
         status: str,
         headers: list[tuple[str, str]],
-        exc_info: ExceptionInfo | None = None,
+        exc_info: ExceptionInfo = None,
         /,
     ) -> Callable[[bytes], object]:
-        if exc_info is not None and self._sent:
+        if exc_info and exc_info[1] and self._sent:
             raise exc_info[1].with_traceback(exc_info[2])
-        if exc_info is None and self._status:
+        if not exc_info and self._status:
             raise RuntimeError("start_response was called twice without exc_info")
         self._status, self._headers = status, list(headers)
         # PEP 3333 keeps write() for old applications only; what they write is sent together with
         # the first block, which spares every other request a way from here into the event loop.
         return self._written.append
+
+
+def _nothing() -> None:
+    """Stand for the ``close`` that an iterable need not have."""
 
 
 def failure(identity: str) -> Reply:

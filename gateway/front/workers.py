@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 T = TypeVar("T")
 
 
-class Saturated(Exception):  # noqa: N818 (a state of the server, answered with 503)
+class Saturated(Exception):
     """All threads are busy and as many calls wait as may."""
 
 
@@ -65,15 +65,24 @@ class Workers:
 
     def _main(self, loop: asyncio.AbstractEventLoop) -> None:
         while (work := self._queue.get()) is not None:
-            try:
-                outcome, error = work.function(*work.arguments), None
-            except BaseException as raised:  # noqa: BLE001 (handed to who awaits the future)
-                outcome, error = None, raised
-            try:
-                loop.call_soon_threadsafe(self._settle, work.future, outcome, error)
-            except RuntimeError:  # the loop was closed meanwhile: nobody waits any more
+            if not self._perform(loop, work):
                 return
-            del work, outcome, error  # an idle thread keeps nothing alive
+            del work  # an idle thread keeps nothing alive
+
+    def _perform(self, loop: asyncio.AbstractEventLoop, work: _Work) -> bool:
+        """Do one piece of work; False when the loop was closed and nobody waits any more."""
+        outcome, error = None, None
+        try:
+            # At the end of a stop's grace nobody wants what has not begun.
+            if not work.future.cancelled():
+                outcome = work.function(*work.arguments)
+        except BaseException as raised:  # noqa: BLE001 (handed to who awaits the future)
+            error = raised
+        try:
+            loop.call_soon_threadsafe(self._settle, work.future, outcome, error)
+        except RuntimeError:
+            return False
+        return True
 
     def _settle(
         self, future: asyncio.Future[Any], outcome: object, error: BaseException | None

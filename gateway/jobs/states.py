@@ -71,14 +71,17 @@ _ENDS = frozenset(
 # Pending (10) is in the contract's list, but clients take every status above 2 as an end, so a job
 # never rests in it: waiting is Scheduled or Active with a reason.
 MOVES: dict[JobStatus, frozenset[JobStatus]] = {
-    JobStatus.DISABLED: frozenset({JobStatus.SCHEDULED, JobStatus.CANCELED}),
+    JobStatus.DISABLED: frozenset({JobStatus.SCHEDULED, JobStatus.CANCELED, JobStatus.ABORTED}),
     JobStatus.SCHEDULED: frozenset(
         {
             JobStatus.DISABLED,
             JobStatus.ACTIVE,
+            JobStatus.ABORTED,
             JobStatus.CANCELED,
             JobStatus.SKIPPED,
             JobStatus.FAILED,
+            # A recurring job whose schedule has no further due time has done its work.
+            JobStatus.COMPLETED,
         }
     ),
     # Back to Scheduled: the agent was lost and the job's policy asks for another attempt.

@@ -274,8 +274,9 @@ CREATE TABLE job_counter (
     origin SMALLINT NOT NULL,
     recurring {flag} NOT NULL,
     folder_id BIGINT NOT NULL,
+    slot SMALLINT NOT NULL,
     jobs BIGINT NOT NULL,
-    PRIMARY KEY (tenant_id, stage, origin, recurring, folder_id)
+    PRIMARY KEY (tenant_id, stage, origin, recurring, folder_id, slot)
 );
 
 CREATE TABLE job_acceptance (

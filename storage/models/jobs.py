@@ -64,13 +64,18 @@ class JobEvent(Table):
 
 
 class JobCounter(Table):
-    """How many jobs stand in a stage: kept with each move, since a page must say its count."""
+    """How many jobs stand in a stage: kept with each move, since a page must say its count.
+
+    The sum over all slots counts; several slots keep the transactions of several gateways from
+    waiting for one another's row.
+    """
 
     tenant_id = peewee.BigIntegerField()
     stage = peewee.SmallIntegerField()
     origin = peewee.SmallIntegerField()
     recurring = peewee.BooleanField()
     folder_id = peewee.BigIntegerField()
+    slot = peewee.SmallIntegerField()
     jobs = peewee.BigIntegerField()
 
     class Meta:

@@ -1,0 +1,67 @@
+# Everything a developer does. `make demo` and `make test` work on a fresh machine.
+
+PYTHON := $(shell scripts/find-python)
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest $(PYTEST_OPTIONS)
+# Rounds of `make soak`.
+N ?= 100
+
+.DEFAULT_GOAL := help
+.PHONY: help install serve demo test packages check compat soak bench fuzz lock docs clean
+
+help: ## List these commands
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+install: .venv/.installed ## Make the environment: .venv and what the lock file names
+
+serve: install ## Start the gateway and stay up, at 127.0.0.1:8080 unless told otherwise
+	@$(BIN)/python app.py serve $(OPTIONS)
+
+demo: install ## Start a gateway, run a job in each of three ways, show the results, stop
+	@$(BIN)/python scripts/demo.py
+
+test: packages .venv/.developing ## Install what tests need and run them all
+	$(PYTEST)
+
+packages:
+	@scripts/install-test-packages
+
+check: .venv/.developing ## Style, types, and which part may import which
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+compat: packages ## Test on every Python from 3.11 to 3.13 that this machine has; SHORT=1: units
+	@scripts/compat $(if $(SHORT),tests/unit tests/contract,tests)
+
+soak: packages .venv/.developing ## N rounds of kills under load
+	KILL_ROUNDS=$(N) $(PYTEST) tests/reliability --timeout=0
+
+bench: .venv/.developing ## Measure this machine
+	$(BIN)/python -m tests.benchmarks
+
+fuzz: .venv/.developing ## Every property-based test, with many more examples
+	$(PYTEST) -m hypothesis --hypothesis-profile=fuzz --timeout=0
+
+lock: ## Pin the newest dependencies that fit pyproject.toml
+	@scripts/lock
+
+docs: install ## Write the pages that are made from code
+	$(BIN)/python -m gateway.settings > docs/settings.md
+
+clean: ## Remove the environments and caches; the data folder stays
+	rm -rf .venv .venv-3.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.venv/bin/python:
+	@$(if $(PYTHON),,scripts/find-python --explain)
+	$(PYTHON) -m venv .venv
+
+.venv/.installed: requirements.lock pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+.venv/.developing: requirements-dev.lock .venv/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	@touch $@

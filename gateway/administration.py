@@ -1,0 +1,419 @@
+"""What the command line can do to a gateway: one method for each operation.
+
+Arguments and answers are plain JSON values, since they also travel through the control socket.
+Every public method of ``Administration`` is a command there.
+"""
+
+import base64
+import codecs
+import contextlib
+import datetime
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from gateway import moments
+from gateway.catalog.blobs import Blobs
+from gateway.catalog.building_block_plan import OnConflict
+from gateway.catalog.building_blocks import BuildingBlocks, Form
+from gateway.catalog.catalog import Catalog, DefinitionKind, DefinitionSummary
+from gateway.catalog.definitions import ParameterType
+from gateway.control import CommandFailed
+from gateway.datafolder import DataFolder
+from gateway.identity.logins import Logins
+from gateway.identity.principals import MACHINE
+from gateway.identity.rotation import Rotation
+from gateway.identity.vault import Vault
+from gateway.jobs.orders import (
+    GivenParameters,
+    GivenValue,
+    JobOrder,
+    Recurrence,
+    RecurrenceKind,
+    Timing,
+    What,
+    Who,
+)
+from gateway.jobs.service import JobFilter, Jobs
+from gateway.jobs.states import Stage
+from gateway.jobs.views import JobView, RunView
+from gateway.plain import plain
+from gateway.settings import Settings
+from storage.database import Store
+from storage.session import Session
+from storage.sqlite import SqliteStore
+
+Json = Any
+
+_POLL_SECONDS = 0.25
+_LOG_BYTES = 1024 * 1024
+
+
+class Gateway(Protocol):
+    """The parts that operations need."""
+
+    @property
+    def settings(self) -> Settings:
+        """All settings."""
+
+    @property
+    def store(self) -> Store:
+        """Where everything is kept."""
+
+    @property
+    def vault(self) -> Vault:
+        """The sealed secrets."""
+
+    @property
+    def logins(self) -> Logins:
+        """Who may do something."""
+
+    @property
+    def catalog(self) -> Catalog:
+        """What can be run."""
+
+    @property
+    def blobs(self) -> Blobs:
+        """Bytes in the store."""
+
+    @property
+    def blocks(self) -> BuildingBlocks:
+        """Import and export."""
+
+    @property
+    def jobs(self) -> Jobs:
+        """What was asked for."""
+
+
+class Administration:
+    """The operations on one gateway. Errors are those of ``gateway.failures``."""
+
+    def __init__(self, gateway: Gateway, now: Callable[[], int] = moments.now) -> None:
+        self._gateway = gateway
+        self._now = now
+
+    def commands(self) -> Mapping[str, Callable[..., object]]:
+        """All operations by name."""
+        public = (name for name in vars(type(self)) if not name.startswith("_"))
+        return {name: getattr(self, name) for name in public if name != "commands"}
+
+    # Logins
+
+    def initialise(self, *, no_login: bool = False, password: str | None = None) -> Json:
+        """Prepare a new store; ``{"generated_password": text or null}``."""
+        logins = self._gateway.logins
+        if no_login:
+            logins.do_without(MACHINE)
+            return {"generated_password": None}
+        return {"generated_password": logins.ensure_administrator(password, MACHINE)}
+
+    def login_add(
+        self, name: str, password: str, roles: Sequence[str] = (), description: str = ""
+    ) -> Json:
+        """Add a login; answers ``{"name", "guid"}``."""
+        principal = self._gateway.logins.add(name, password, roles, MACHINE, description)
+        return {"name": principal.name, "guid": str(principal.guid)}
+
+    def login_list(self) -> Json:
+        """All logins."""
+        return plain(self._gateway.logins.listed())
+
+    def login_passwd(self, name: str, password: str) -> None:
+        """Give a login another password."""
+        self._gateway.logins.set_password(name, password, MACHINE)
+
+    def login_disable(self, name: str) -> None:
+        """Keep a login from being used."""
+        self._gateway.logins.disable(name, MACHINE)
+
+    def login_enable(self, name: str) -> None:
+        """Let a login be used again."""
+        self._gateway.logins.enable(name, MACHINE)
+
+    def login_remove(self, name: str) -> None:
+        """Remove a login."""
+        self._gateway.logins.remove(name, MACHINE)
+
+    # Building blocks
+
+    def import_blocks(self, documents: Sequence[Mapping[str, str]], on_conflict: str) -> Json:
+        """Import ``[{"name", "content": base64}]``; answers the list of what became of each."""
+        given = [(one["name"], base64.b64decode(one["content"])) for one in documents]
+        limit = self._gateway.settings.limits.import_bytes
+        if sum(len(data) for _, data in given) > limit:
+            raise CommandFailed(
+                "too_large", f"more than {limit} bytes to import: raise limits.import_bytes"
+            )
+        report = self._gateway.blocks.import_blocks(given, OnConflict(on_conflict), MACHINE)
+        return plain(report.entries)
+
+    def export_blocks(self, references: Sequence[str], form: str) -> Json:
+        """Modules and resources by GUID or module name; everything when none is named.
+
+        Answers ``{"document": text, "files": [{"name", "blob", "size"}]}``: the files' bytes are
+        to be had by ``blob``.
+        """
+        guids = {self._exported(one) for one in references} or None
+        exported = self._gateway.blocks.export(guids, Form(form))
+        return {
+            "document": exported.document.decode(),
+            "files": [
+                {"name": one.name, "blob": one.blob.id, "size": one.blob.size}
+                for one in exported.files
+            ],
+        }
+
+    def blob(self, blob: int) -> Iterator[str]:
+        """The bytes of a blob, piece by piece in Base64."""
+        for piece in self._gateway.blobs.read(blob, 0):
+            yield base64.b64encode(piece).decode()
+
+    # Jobs
+
+    def job_submit(
+        self,
+        definition: str,
+        agents: Sequence[str] = (),
+        values: Mapping[str, str] | None = None,
+        secrets: Mapping[str, str] | None = None,
+        timing: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Json:
+        """Accept a job of a definition (GUID or name); answers the job.
+
+        ``secrets`` are the values of password parameters and the passwords of credentials.
+        ``timing`` has one of ``at`` (ISO 8601), ``every`` (seconds), ``cron``, and a ``zone``.
+        """
+        chosen = agents or [self._gateway.settings.machine_name]
+        with self._gateway.store.reading() as session:
+            what = self._definition(session, definition)
+            given = self._values(session, what, values or {}, secrets or {})
+        order = JobOrder(
+            what=(What(what.guid, what.kind, what.name),),
+            who=tuple(Who(reference) for reference in chosen),
+            timing=self._timing(timing or {}),
+            parameters=(GivenParameters(None, given),),
+            **options,
+        )
+        return plain(self._gateway.jobs.accept(order, MACHINE))
+
+    def job_list(self, stage: str | None = None, page: int = 1, size: int = 25) -> Json:
+        """A page of jobs, the newest first: ``{"jobs", "page", "pages", "total"}``."""
+        wanted = JobFilter(Stage[stage.upper()] if stage else None)
+        return plain(self._gateway.jobs.page(wanted, page, size))
+
+    def job_show(self, job: str) -> Json:
+        """A job with its runs and its history."""
+        guid = _job_guid(job)
+        return {
+            **plain(self._gateway.jobs.get(guid)),
+            "runs": plain(self._gateway.jobs.runs(guid)),
+            "events": plain(self._gateway.jobs.events(guid)),
+        }
+
+    def job_results(self, job: str) -> Json:
+        """A job with its runs, their tasks, and the beginning of each task's output."""
+        guid = _job_guid(job)
+        view = self._gateway.jobs.get(guid)
+        runs = self._gateway.jobs.runs(guid, tasks=True)
+        return {**plain(view), "runs": [self._with_logs(run) for run in runs]}
+
+    def job_abort(self, job: str, reason: str = "") -> Json:
+        """Stop a job."""
+        return plain(self._gateway.jobs.abort(_job_guid(job), MACHINE, reason))
+
+    def job_hold(self, job: str, reason: str = "") -> Json:
+        """Keep a job from starting."""
+        return plain(self._gateway.jobs.hold(_job_guid(job), MACHINE, reason))
+
+    def job_resume(self, job: str, reason: str = "") -> Json:
+        """Let a held job go on."""
+        return plain(self._gateway.jobs.resume(_job_guid(job), MACHINE, reason))
+
+    def job_rerun(self, job: str) -> Json:
+        """Accept the same again, to run now."""
+        return plain(self._gateway.jobs.rerun(_job_guid(job), MACHINE))
+
+    def job_watch(self, job: str) -> Iterator[Json]:
+        """What happens to a job until its end.
+
+        Items are ``{"job": ..., "done": tasks, "total": tasks}`` when something moved,
+        ``{"output": text, "task", "run"}`` as it comes, and null as a sign of life.
+        """
+        guid = _job_guid(job)
+        watch = _Watch(self._gateway.jobs, guid)
+        while True:
+            finished = self._gateway.jobs.get(guid).status.finished
+            # Read after the status, so that nothing written before the end is left out.
+            yield from watch.news()
+            if finished:
+                return
+            yield None
+            time.sleep(_POLL_SECONDS)
+
+    # The store
+
+    def backup(self, target: str) -> Json:
+        """Write a copy of the SQLite store into a new file on this machine."""
+        store, path = self._gateway.store, Path(target)
+        if not isinstance(store, SqliteStore):
+            raise CommandFailed("no_file", "the store is on PostgreSQL: back it up with pg_dump")
+        if path.exists():
+            raise CommandFailed("exists", f"{path} exists: name a new file")
+        store.backup(path)
+        path.chmod(0o600)
+        return {"file": str(path), "bytes": path.stat().st_size}
+
+    def doctor(self) -> Json:
+        """Look at everything closely; a list of ``{"name", "ok", "detail"}``."""
+        gateway = self._gateway
+        damage = gateway.store.check(full=True)
+        free = shutil.disk_usage(gateway.settings.data).free
+        low = gateway.settings.low_disk_bytes
+        rotating = self._rotation().unfinished()
+        folder = DataFolder(gateway.settings.data)
+        return [
+            _finding("store", not damage, "; ".join(damage) or "every page can be read"),
+            _finding("keys", not rotating, "a rotation was interrupted" if rotating else "in use"),
+            _finding("disk", free >= low, f"{free // 2**20} MiB free"),
+            _finding("data folder", *_privacy(folder)),
+        ]
+
+    def key_rotate(self) -> Json:
+        """Seal all secrets with a new key; answers how many."""
+        return {"secrets": self._rotation().rotate(MACHINE)}
+
+    def _rotation(self) -> Rotation:
+        return Rotation(self._gateway.store, self._gateway.vault, self._now)
+
+    def _definition(self, session: Session, reference: str) -> DefinitionSummary:
+        guid = _guid(reference)
+        if guid is not None:
+            return self._gateway.catalog.find(session, guid)
+        return self._gateway.catalog.find_by_name(session, DefinitionKind.MODULE, reference)
+
+    def _exported(self, reference: str) -> uuid.UUID:
+        guid = _guid(reference)
+        if guid is not None:
+            return guid
+        with self._gateway.store.reading() as session:
+            return self._definition(session, reference).guid
+
+    def _values(
+        self,
+        session: Session,
+        what: DefinitionSummary,
+        values: Mapping[str, str],
+        secrets: Mapping[str, str],
+    ) -> tuple[GivenValue, ...]:
+        module = self._gateway.catalog.current(session, what)
+        credentials = {
+            one.name.casefold()
+            for one in module.parameters
+            if one.type is ParameterType.CREDENTIALS
+        }
+        given = {name.casefold(): GivenValue(name, value) for name, value in values.items()}
+        for name, secret in secrets.items():
+            key = name.casefold()
+            user = given[key].value if key in given else None
+            given[key] = (
+                GivenValue(name, user, secret) if key in credentials else GivenValue(name, secret)
+            )
+        return tuple(given.values())
+
+    def _timing(self, timing: Mapping[str, Any]) -> Timing:
+        zone = timing.get("zone") or str(self._gateway.settings.zone)
+        if "at" in timing:
+            return Timing(immediate=False, scheduled_at=self._moment(timing["at"]))
+        if "every" in timing:
+            rule = str(timing["every"])
+            recurrence = Recurrence(RecurrenceKind.INTERVAL, rule, zone)
+        elif "cron" in timing:
+            recurrence = Recurrence(RecurrenceKind.CRON, timing["cron"], zone)
+        else:
+            return Timing()
+        return Timing(immediate=False, recurrence=recurrence)
+
+    def _moment(self, text: str) -> int:
+        try:
+            value = datetime.datetime.fromisoformat(text)
+        except ValueError as error:
+            raise CommandFailed(
+                "time", f"{text!r} is no time: write it as 2030-12-31T23:59, with an offset or not"
+            ) from error
+        if value.tzinfo is None:
+            value = value.replace(tzinfo=self._gateway.settings.zone)
+        return moments.from_datetime(value)
+
+    def _with_logs(self, run: RunView) -> Json:
+        shown = plain(run)
+        for task, view in zip(shown["tasks"], run.tasks, strict=True):
+            task["output"] = self._log(view.log_id)
+        return shown
+
+    def _log(self, log_id: int | None) -> str:
+        if log_id is None:
+            return ""
+        return self._gateway.jobs.log(log_id, _LOG_BYTES).decode("utf-8", "replace")
+
+
+class _Watch:
+    """What of a job its watcher has not seen yet."""
+
+    def __init__(self, jobs: Jobs, guid: uuid.UUID) -> None:
+        self._jobs = jobs
+        self._guid = guid
+        self._state: object = None
+        self._seen: dict[tuple[uuid.UUID, int], int] = {}
+        self._decoders: dict[tuple[uuid.UUID, int], codecs.IncrementalDecoder] = {}
+
+    def news(self) -> Iterator[Json]:
+        """Output first, then the state if it has changed."""
+        for piece in self._jobs.output(self._guid, self._seen):
+            text = self._decoder((piece.run, piece.seq)).decode(piece.data)
+            yield {"output": text, "task": piece.task, "run": str(piece.run)}
+        view = self._jobs.get(self._guid)
+        state = _progress(view, self._jobs.runs(self._guid))
+        if state != self._state:
+            self._state = state
+            yield state
+
+    def _decoder(self, place: tuple[uuid.UUID, int]) -> codecs.IncrementalDecoder:
+        if place not in self._decoders:
+            self._decoders[place] = codecs.getincrementaldecoder("utf-8")("replace")
+        return self._decoders[place]
+
+
+def _progress(view: JobView, runs: Sequence[RunView]) -> Json:
+    return {
+        "job": plain(view),
+        "done": sum(run.tasks_done for run in runs),
+        "total": sum(run.tasks_total for run in runs),
+    }
+
+
+def _guid(text: str) -> uuid.UUID | None:
+    with contextlib.suppress(ValueError):
+        return uuid.UUID(text.strip())
+    return None
+
+
+def _job_guid(text: str) -> uuid.UUID:
+    guid = _guid(text)
+    if guid is None:
+        raise CommandFailed("job_id", f"{text!r} is no job id: see 'gateway job list'")
+    return guid
+
+
+def _finding(name: str, ok: bool, detail: str) -> Json:
+    return {"name": name, "ok": ok, "detail": detail}
+
+
+def _privacy(folder: DataFolder) -> tuple[bool, str]:
+    open_to_others = folder.path.stat().st_mode & 0o077
+    if open_to_others:
+        return False, f"others may enter {folder.path}: run 'chmod 700 {folder.path}'"
+    return True, f"{folder.path}, closed to others"

@@ -1,0 +1,167 @@
+"""Hands what the supervisor reports to the desk: in order, in batches, and never losing any.
+
+While the desk stores one batch the next one gathers, so batches grow with the load. While the
+store takes nothing (a full disk) the reports are kept and tried again; when there are too many the
+pipe is no longer read, so the tasks that write too much come to wait.
+"""
+
+import collections
+import dataclasses
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
+
+from gateway.agents.desk import AgentDesk, AgentSession, Refusal
+from gateway.agents.ledger import Attempt
+from gateway.agents.protocol import LogChunk, Report
+from storage.errors import StoreUnavailable
+
+MAX_WAITING_BYTES = 16 * 1024 * 1024
+# What a report weighs besides its data.
+_REPORT_BYTES = 500
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 5.0
+# Refused attempts of which it is known that they were told.
+_REMEMBERED = 10_000
+
+_log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LostRuns:
+    """Runs that ended with their supervisor. Told after all that it had still reported."""
+
+    runs: tuple[Attempt, ...]
+    reason: str
+
+
+Item = Report | LostRuns
+
+
+class Delivery:
+    """A queue of reports with a thread that hands them over."""
+
+    def __init__(self, desk: AgentDesk, session: AgentSession) -> None:
+        self._desk = desk
+        self._session = session
+        self._changed = threading.Condition()
+        self._waiting: collections.deque[Item] = collections.deque()
+        self._size = 0
+        self._closing = False
+        self._given_up = threading.Event()
+        self._told: collections.OrderedDict[Attempt, None] = collections.OrderedDict()
+        self._refused: Callable[[Refusal], None] = _ignore
+        self._thread = threading.Thread(target=self._run, name="agent-delivery", daemon=True)
+
+    def start(self, refused: Callable[[Refusal], None]) -> None:
+        """Begin. ``refused`` is told once of each attempt whose reports are not taken."""
+        self._refused = refused
+        self._thread.start()
+
+    def put(self, items: Sequence[Item]) -> None:
+        """Take items for the desk; waits while too many are waiting."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._size < MAX_WAITING_BYTES or self._closing)
+            self._waiting.extend(items)
+            self._size += sum(map(_weight, items))
+            self._changed.notify_all()
+
+    def close(self, patience: float) -> bool:
+        """Hand over what is waiting, for so many seconds; whether all was taken."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join(patience)
+        self._given_up.set()
+        self._thread.join()
+        return not self._waiting
+
+    def _run(self) -> None:
+        while (batch := self._next()) and self._deliver(batch):
+            self._forget(batch)
+
+    def _next(self) -> list[Item]:
+        """All that is waiting and can go in one call; it stays here until the desk has it."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closing)
+            if self._waiting and isinstance(self._waiting[0], LostRuns):
+                return [self._waiting[0]]
+            return list(_reports_before_losses(self._waiting))
+
+    def _forget(self, batch: list[Item]) -> None:
+        with self._changed:
+            for _ in batch:
+                self._waiting.popleft()
+            self._size -= sum(map(_weight, batch))
+            self._changed.notify_all()
+
+    def _deliver(self, batch: list[Item]) -> bool:
+        """Try until the desk has taken the batch; False if there is no time left to try."""
+        pause = _FIRST_PAUSE
+        while not self._given_up.is_set():
+            try:
+                self._hand_over(batch)
+            except StoreUnavailable as error:
+                _log.warning("reports wait, the store takes none: %s", error)
+                self._given_up.wait(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                return True
+        return False
+
+    def _hand_over(self, batch: list[Item]) -> None:
+        try:
+            self._tell_desk(batch)
+        except StoreUnavailable:
+            raise
+        except Exception:  # noqa: BLE001  (a broken desk must not end the agent)
+            if len(batch) == 1:
+                self._drop(batch[0])
+                return
+            # One of them breaks the desk; told one by one, the others still arrive.
+            for item in batch:
+                self._hand_over([item])
+
+    def _drop(self, item: Item) -> None:
+        _log.exception("the desk failed at %r, which is dropped", type(item).__name__)
+        if not isinstance(item, LostRuns):
+            self._refuse([Refusal(item.run, item.attempt, "the desk failed at one of its reports")])
+
+    def _tell_desk(self, batch: list[Item]) -> None:
+        first = batch[0]
+        if isinstance(first, LostRuns):
+            self._desk.lost(self._session, first.runs, first.reason)
+            return
+        reports = [item for item in batch if not isinstance(item, LostRuns)]
+        self._refuse(self._desk.report(self._session, reports))
+
+    def _refuse(self, refusals: Iterable[Refusal]) -> None:
+        for refusal in refusals:
+            attempt = (refusal.run, refusal.attempt)
+            if attempt not in self._told:
+                self._remember(attempt)
+                _log.warning(
+                    "reports of run %s, attempt %d, are refused and dropped: %s",
+                    *attempt, refusal.reason,
+                )  # fmt: skip
+                self._refused(refusal)
+
+    def _remember(self, attempt: Attempt) -> None:
+        self._told[attempt] = None
+        if len(self._told) > _REMEMBERED:
+            self._told.popitem(last=False)
+
+
+def _ignore(_refusal: Refusal) -> None:
+    """Stand in until somebody wants to know."""
+
+
+def _weight(item: Item) -> int:
+    return _REPORT_BYTES + (len(item.data) if isinstance(item, LogChunk) else 0)
+
+
+def _reports_before_losses(waiting: Iterable[Item]) -> Iterable[Item]:
+    for item in waiting:
+        if isinstance(item, LostRuns):
+            return
+        yield item

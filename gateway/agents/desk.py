@@ -1,0 +1,98 @@
+"""The engine as an agent sees it: where runs are claimed, reported and given back.
+
+The embedded agent holds an AgentDesk in process; for a remote one the same calls go over HTTP.
+Every method may raise ``storage.errors.StoreUnavailable``; the agent then keeps what it has and
+tries again.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Protocol
+from uuid import UUID
+
+from gateway.agents.protocol import Report, RunOrder
+from gateway.tasks.base import ResourceContent
+
+__all__ = [
+    "Abort",
+    "AgentDesk",
+    "AgentFacts",
+    "AgentSession",
+    "Refusal",
+    "ResourceContent",
+]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AgentFacts:
+    """What an agent tells about itself and its machine.
+
+    ``capabilities`` are the interpreters found there; ``boot_id`` changes when it is started anew.
+    """
+
+    name: str
+    platform: str
+    version: str
+    boot_id: str
+    addresses: tuple[str, ...]
+    capabilities: tuple[str, ...]
+    max_runs: int
+    embedded: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AgentSession:
+    """One agent's time at the desk: its number, its GUID, and the GUID of the session."""
+
+    agent_id: int
+    agent: UUID
+    session: UUID
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Abort:
+    """The order to stop a run."""
+
+    run: UUID
+    attempt: int
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Refusal:
+    """The desk takes no reports of this attempt (any more)."""
+
+    run: UUID
+    attempt: int
+    reason: str
+
+
+class AgentDesk(Protocol):
+    """What an agent may ask of the engine."""
+
+    def open_session(self, agent: AgentFacts) -> AgentSession:
+        """Register the agent under its name, or refresh what is known of it."""
+
+    def claim(self, session: AgentSession, limit: int) -> list[RunOrder]:
+        """Take up to that many due runs; they are the agent's when this returns."""
+
+    def report(self, session: AgentSession, reports: Sequence[Report]) -> list[Refusal]:
+        """Hand over what happened, in its order; durable when this returns.
+
+        Reports of a refused attempt are not stored, all others are.
+        """
+
+    def aborts(self, session: AgentSession) -> list[Abort]:
+        """The runs of this agent that are to be stopped; the same one may be told again."""
+
+    def wait(self, session: AgentSession, timeout: float) -> None:
+        """Wait that many seconds, less if there may be runs or aborts for the agent."""
+
+    def renew(self, session: AgentSession) -> None:
+        """Say that the agent is alive and has its runs still."""
+
+    def lost(self, session: AgentSession, runs: Sequence[tuple[UUID, int]], reason: str) -> None:
+        """Give back runs (with their attempts) that nobody works on any more."""
+
+    def resource(self, session: AgentSession, run: UUID, reference: str) -> ResourceContent:
+        """The resource with this GUID or name; LookupError with a sentence if there is none."""

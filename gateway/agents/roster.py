@@ -1,0 +1,97 @@
+"""The agents that this installation knows."""
+
+import json
+import uuid
+from dataclasses import dataclass
+from typing import Any, Self
+
+from gateway import names
+from storage import models
+from storage.session import Row, Session
+
+_AGENT = models.Agent
+
+
+class AgentNotFound(LookupError):
+    """No agent has this GUID or name."""
+
+
+class AgentAmbiguous(LookupError):
+    """Several agents have this name."""
+
+
+@dataclass(frozen=True)
+class Agent:
+    """An agent as others see it; times in epoch microseconds."""
+
+    id: int
+    guid: uuid.UUID
+    name: str
+    embedded: bool
+    enabled: bool
+    max_runs: int
+    session: uuid.UUID | None
+    boot_id: str
+    last_contact_at: int | None
+    facts: dict[str, Any]
+
+    @classmethod
+    def of(cls, row: Row) -> Self:
+        """The agent of a row of the table."""
+        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
+
+    def online(self, now: int, silence: int) -> bool:
+        """Whether it was heard of within ``silence`` microseconds."""
+        return self.last_contact_at is not None and now - self.last_contact_at <= silence
+
+
+def agents(session: Session, tenant: int = 1) -> list[Agent]:
+    """All agents, by name."""
+    query = (
+        _AGENT.select()
+        .where(_AGENT.tenant_id == tenant, _AGENT.deleted_at.is_null())
+        .order_by(_AGENT.name_key, _AGENT.id)
+    )
+    return [Agent.of(row) for row in session.rows(query)]
+
+
+def find(session: Session, reference: str, tenant: int = 1) -> Agent:
+    """The agent with this GUID (braces and case do not matter) or name.
+
+    Raises AgentNotFound, AgentAmbiguous.
+    """
+    here = (_AGENT.tenant_id == tenant) & _AGENT.deleted_at.is_null()
+    guid = _as_guid(reference)
+    if guid is not None:
+        row = session.first(_AGENT.select().where(here, _AGENT.guid == guid))
+        if row is not None:
+            return Agent.of(row)
+    found = session.rows(_AGENT.select().where(here, _AGENT.name_key == names.key(reference)))
+    if not found:
+        raise AgentNotFound(f"there is no agent with the GUID or name {reference.strip()!r}")
+    if len(found) > 1:
+        raise AgentAmbiguous(
+            f"{len(found)} agents are called {reference.strip()!r}: name one by its GUID"
+        )
+    return Agent.of(found[0])
+
+
+def by_ids(session: Session, ids: set[int]) -> dict[int, Agent]:
+    """Agents by their ids, those that were removed included: for what stands in the history."""
+    if not ids:
+        return {}
+    query = _AGENT.select().where(_AGENT.id.in_(sorted(ids)))
+    return {row["id"]: Agent.of(row) for row in session.rows(query)}
+
+
+def _as_guid(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text.strip())
+    except ValueError:
+        return None
+
+
+def facts_as_json(facts: object) -> dict[str, Any]:
+    """What an agent said of itself, as plain JSON values."""
+    plain: dict[str, Any] = json.loads(json.dumps(facts, default=list))
+    return plain

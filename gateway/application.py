@@ -1,0 +1,340 @@
+"""The one place where the parts meet.
+
+``build`` makes the domain from the settings, ``create_app`` puts the surfaces before it. Nothing
+here starts a thread of its own accord: ``Gateway.start`` does.
+"""
+
+import contextlib
+import logging
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import flask
+import werkzeug.exceptions
+from werkzeug.datastructures import Headers
+
+from gateway import moments
+from gateway.agents import processes
+from gateway.agents.embedded import EmbeddedAgent, EmbeddedSettings
+from gateway.agents.orders import OrderMaker
+from gateway.agents.reception import Reception
+from gateway.catalog.blobs import Blobs
+from gateway.catalog.catalog import Catalog
+from gateway.catalog.resources import Resources
+from gateway.datafolder import DataFolder
+from gateway.front.gate import Gate
+from gateway.identity import vault as vaults
+from gateway.identity.authentication import Authenticator
+from gateway.identity.credential_cache import CredentialCache
+from gateway.identity.epoch import SecurityEpoch
+from gateway.identity.logins import Logins
+from gateway.identity.open_access import OpenAccess
+from gateway.identity.passwords import Passwords
+from gateway.identity.permissions import Permissions
+from gateway.identity.throttle import Throttle
+from gateway.identity.vault import Vault
+from gateway.jobs.acceptance import Acceptance
+from gateway.jobs.clock import Clock
+from gateway.jobs.parameters import ParameterReader
+from gateway.jobs.service import Jobs
+from gateway.jobs.signals import Signals
+from gateway.observability import health, logs
+from gateway.observability.health import Health
+from gateway.observability.metrics import Metrics
+from gateway.settings import Settings
+from gateway.surfaces.dispatcher import routes as dispatcher
+from gateway.surfaces.dispatcher.operations import Services
+from gateway.tasks.registry import TaskTypes
+from gateway.web import requests, status, surfaces
+from gateway.web.authentication import Guard
+from gateway.wire import wcf_json, xml
+from storage import opening
+from storage.database import Store
+
+log = logging.getLogger("gateway")
+
+_SWEEP_SECONDS = 600.0
+_UNPUBLISHED_FOR = 24 * 3600 * moments.SECOND
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """The parts of a running gateway, made by ``build``."""
+
+    settings: Settings
+    folder: DataFolder
+    store: Store
+    vault: Vault
+    gate: Gate
+    epoch: SecurityEpoch
+    logins: Logins
+    permissions: Permissions
+    guard: Guard
+    task_types: TaskTypes
+    catalog: Catalog
+    blobs: Blobs
+    resources: Resources
+    signals: Signals
+    reception: Reception
+    clock: Clock
+    jobs: Jobs
+    embedded: EmbeddedAgent | None
+    metrics: Metrics
+
+    def start(self) -> None:
+        """Begin to work: settle what an earlier process left behind, then clock and agent."""
+        self._settle()
+        self.clock.every(_SWEEP_SECONDS, self._sweep, "sweep of unpublished blobs")
+        self.clock.every(
+            max(1.0, self.settings.lease_seconds / 3), self.reception.expire, "expiry of leases"
+        )
+        if self.embedded is not None:
+            self.embedded.start()
+        self.clock.start()
+
+    def stop(self, grace: float) -> None:
+        """Begin nothing new, let runs end for ``grace`` seconds, then stop and close the store."""
+        self.clock.stop()
+        if self.embedded is not None:
+            self.embedded.stop(grace)
+        self.store.close()
+
+    def ready(self) -> Health:
+        """Whether the gateway can work."""
+        return health.ready(self.store, self.clock.silence, self.settings.low_disk_bytes)
+
+    def _settle(self) -> None:
+        """Kill what an earlier process's tasks left running, before anything is run again."""
+        left, runs = self.reception.left_behind(agent_name(self.settings))
+        killed = processes.kill_leftovers(left, runs)
+        if killed:
+            log.warning("killed %d processes that an earlier server left running", killed)
+
+    def _sweep(self) -> None:
+        self.blobs.sweep(moments.now() - _UNPUBLISHED_FOR)
+
+
+def agent_name(settings: Settings) -> str:
+    """The name of the embedded agent."""
+    return settings.agent_name or platform.node() or "localhost"
+
+
+def open_store(settings: Settings, folder: DataFolder, gate: Gate) -> Store:
+    """Open the store of the settings. Raises the errors of ``storage.opening``."""
+    if settings.database_url is not None:
+        return opening.open_postgres(settings.database_url.get_secret_value(), gate.released)
+    return opening.open_sqlite(folder.store, folder.backups, gate.released)
+
+
+def build(settings: Settings, folder: DataFolder) -> Gateway:
+    """Make the parts. The caller holds the data folder. Raises StoreError and key errors."""
+    gate = Gate(settings.workers.decoders)
+    store = open_store(settings, folder, gate)
+    try:
+        return _build(settings, folder, store, gate)
+    except BaseException:
+        store.close()
+        raise
+
+
+def _build(settings: Settings, folder: DataFolder, store: Store, gate: Gate) -> Gateway:
+    vault = vaults.open_vault(store, folder.keys)
+    epoch = SecurityEpoch(store)
+    passwords = Passwords(gate.released)
+    task_types = TaskTypes.load()
+    catalog = Catalog(store, vault, moments.now, task_types)
+    blobs = Blobs(store, moments.now)
+    resources = Resources(store, blobs, moments.now)
+    signals = Signals()
+    clock = Clock(
+        store, settings.missed_run_grace_seconds * moments.SECOND, signals.wake, moments.now
+    )
+    orders = OrderMaker(catalog, ParameterReader(vault), settings.limits.log_bytes)
+    reception = Reception(
+        store, orders, resources, signals, settings.lease_seconds * moments.SECOND, moments.now
+    )
+    acceptance = Acceptance(catalog, vault, settings.launch_timeout_seconds * moments.SECOND)
+    permissions = Permissions(store, epoch)
+    authenticator = Authenticator(
+        store, passwords, epoch, CredentialCache(settings.credential_cache_seconds), Throttle()
+    )
+    open_access = OpenAccess(store, epoch, proxy_configured=bool(settings.trusted_proxies))
+    return Gateway(
+        settings=settings,
+        folder=folder,
+        store=store,
+        vault=vault,
+        gate=gate,
+        epoch=epoch,
+        logins=Logins(store, passwords, epoch, moments.now),
+        permissions=permissions,
+        guard=Guard(authenticator, permissions, open_access),
+        task_types=task_types,
+        catalog=catalog,
+        blobs=blobs,
+        resources=resources,
+        signals=signals,
+        reception=reception,
+        clock=clock,
+        jobs=Jobs(store, catalog, acceptance, clock, signals, settings.low_disk_bytes, moments.now),
+        embedded=_embedded(settings, folder, reception) if settings.embedded_agent else None,
+        metrics=Metrics(),
+    )
+
+
+def _embedded(settings: Settings, folder: DataFolder, reception: Reception) -> EmbeddedAgent:
+    return EmbeddedAgent(
+        reception,
+        EmbeddedSettings(
+            name=agent_name(settings),
+            folder=folder.runs,
+            max_runs=settings.workers.embedded_runs,
+            renew_seconds=settings.lease_seconds / 6,
+        ),
+    )
+
+
+def create_app(gateway: Gateway) -> flask.Flask:
+    """The WSGI application: all surfaces before the parts of a gateway."""
+    app = flask.Flask("gateway", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = gateway.settings.limits.body_bytes
+    # One contract forbids redirects for slashes, another sends its own: no surface gets Flask's.
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    served = (_dispatcher(gateway), _status(gateway))
+    table = surfaces.by_segment(served)
+    for surface in served:
+        app.register_blueprint(surface.routes)
+    _frame(app, gateway, table)
+    app.wsgi_app = dispatcher.LowerCasePaths(app.wsgi_app)  # type: ignore[method-assign]
+    return app
+
+
+def _dispatcher(gateway: Gateway) -> surfaces.Surface:
+    settings, limits = gateway.settings, gateway.settings.limits
+    services = Services(
+        store=gateway.store,
+        catalog=gateway.catalog,
+        jobs=gateway.jobs,
+        now=moments.now,
+        offline_after=5 * 60 * moments.SECOND,
+    )
+    blueprint = dispatcher.blueprint(
+        services,
+        gateway.guard,
+        enabled=settings.dispatcher_enabled,
+        public_url=settings.public_url,
+        wsdl_public=settings.wsdl_public,
+        xml_limits=xml.XmlLimits(
+            depth=limits.xml_depth,
+            elements=limits.xml_elements,
+            attributes=limits.xml_attributes,
+        ),
+        dates=wcf_json.unspecified_date(settings.date_zone),
+    )
+    return surfaces.Surface(
+        dispatcher.SURFACE,
+        frozenset({dispatcher.ROOT.lower()}),
+        blueprint,
+        dispatcher.error_answer,
+    )
+
+
+def _status(gateway: Gateway) -> surfaces.Surface:
+    gateway.metrics.gauge("jobs", "Jobs by stage", "stage", lambda: _by_stage(gateway.jobs))
+    return surfaces.Surface(
+        status.SURFACE,
+        status.SEGMENTS,
+        status.blueprint(health.alive, gateway.ready, gateway.metrics),
+        _plain_error,
+    )
+
+
+def _by_stage(jobs: Jobs) -> dict[str, float]:
+    figures: dict[str, float] = {}
+    for count in jobs.counts():
+        stage = count.stage.name.lower()
+        figures[stage] = figures.get(stage, 0) + count.jobs
+    return figures
+
+
+def _frame(app: flask.Flask, gateway: Gateway, table: dict[str, surfaces.Surface]) -> None:
+    """What happens around every request: its id, its log lines, its figures, its errors."""
+
+    @app.before_request
+    def begin() -> flask.Response | None:
+        flask.g.begun = time.perf_counter()
+        context = contextlib.ExitStack()
+        context.enter_context(logs.within(request_id=requests.request_id()))
+        flask.g.log_context = context
+        surface = surfaces.of_path(table, flask.request.path)
+        allowed = flask.request.environ.get("gateway.surfaces")
+        if surface is not None and allowed is not None and surface.name not in allowed:
+            flask.abort(HTTPStatus.NOT_FOUND)
+        return None
+
+    @app.after_request
+    def end(answer: flask.Response) -> flask.Response:
+        answer.headers[requests.HEADER] = requests.request_id()
+        surface = flask.request.blueprint or "none"
+        operation = (flask.request.endpoint or "none").rpartition(".")[2]
+        seconds = time.perf_counter() - flask.g.get("begun", time.perf_counter())
+        gateway.metrics.request(surface, operation, answer.status_code, seconds)
+        return answer
+
+    @app.teardown_request
+    def leave(_error: BaseException | None) -> None:
+        context = flask.g.pop("log_context", None)
+        if context is not None:
+            context.close()
+
+    @app.errorhandler(werkzeug.exceptions.HTTPException)
+    def refused(error: werkzeug.exceptions.HTTPException) -> flask.Response:
+        return _error_answer(table, error)
+
+    @app.errorhandler(Exception)
+    def failed(error: Exception) -> flask.Response:
+        log.error("request %s failed", requests.request_id(), exc_info=error)
+        return _error_answer(
+            table,
+            werkzeug.exceptions.InternalServerError(
+                "The server failed to answer this; its log has the cause under the request's id."
+            ),
+        )
+
+
+def _error_answer(
+    table: dict[str, surfaces.Surface], error: werkzeug.exceptions.HTTPException
+) -> flask.Response:
+    surface = surfaces.of_path(table, flask.request.path)
+    answer = (_plain_error if surface is None else surface.error_answer)(error)
+    _keep_headers(error, answer.headers)
+    return answer
+
+
+def _keep_headers(error: werkzeug.exceptions.HTTPException, headers: Headers) -> None:
+    """What belongs to the status: Allow, Retry-After."""
+    for name, value in error.get_headers(flask.request.environ):
+        if name not in headers and name != "Content-Type":
+            headers[name] = value
+
+
+def _plain_error(error: werkzeug.exceptions.HTTPException) -> flask.Response:
+    return flask.Response(
+        f"{error.code} {error.name}: {error.description}\n",
+        error.code or 500,
+        mimetype="text/plain",
+    )
+
+
+@contextlib.contextmanager
+def running(gateway: Gateway) -> Iterator[Gateway]:
+    """Start a gateway for the length of a block; for tests and commands."""
+    gateway.start()
+    try:
+        yield gateway
+    finally:
+        gateway.stop(0)

@@ -1,0 +1,372 @@
+"""Definitions: what can be run, in versions that never change."""
+
+import enum
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import peewee
+
+from gateway import moments, names
+from gateway.catalog import changes, checks, folders, references, sealing
+from gateway.catalog.changes import Change, NameTaken
+from gateway.catalog.definitions import Module, Parameter
+from gateway.catalog.sealing import SealedModule
+from gateway.identity import audit
+from gateway.identity.errors import SecretDamaged, SecretNotFound
+from gateway.identity.principals import Caller
+from gateway.identity.vault import Vault
+from gateway.tasks.registry import TaskTypes
+from storage import models
+from storage.database import Store
+from storage.session import Row, Session
+
+_TABLE = models.Definition
+_VERSION = models.DefinitionVersion
+_CACHED_MODULES = 4096
+_SECRET_PURPOSE = "module parameter"  # noqa: S105  # what for, not what
+
+
+class DefinitionKind(enum.IntEnum):
+    """What a definition is, with the Dispatcher's numbers (Dispatcher contract 2.1)."""
+
+    MODULE = 0
+    PROJECT = 1
+    RUN_BOOK = 2
+
+    @property
+    def folders(self) -> folders.FolderKind:
+        """The tree of folders that it lies in."""
+        return folders.FolderKind[self.name]
+
+    @property
+    def word(self) -> str:
+        """What people call it."""
+        return self.name.lower().replace("_", " ")
+
+
+class DefinitionNotFound(LookupError):
+    """No definition has this GUID or name."""
+
+
+class DefinitionAmbiguous(LookupError):
+    """Several definitions in different folders have this name."""
+
+
+class KindTaken(ValueError):
+    """The GUID belongs to a definition of another kind."""
+
+
+@dataclass(frozen=True)
+class DefinitionSummary:
+    """A definition without its content; ``folder`` is a path, ``version_id`` the current one."""
+
+    id: int
+    guid: UUID
+    kind: DefinitionKind
+    name: str
+    folder: str
+    version_id: int
+    enabled: bool
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What became of a definition that was to be stored."""
+
+    definition: DefinitionSummary
+    change: Change
+
+
+class Catalog:
+    """Finds and stores definitions."""
+
+    def __init__(
+        self, store: Store, vault: Vault, now: Callable[[], int], task_types: TaskTypes
+    ) -> None:
+        self._store = store
+        self._vault = vault
+        self._now = now
+        self._task_types = task_types
+        self._modules: dict[int, SealedModule] = {}
+
+    def definitions(
+        self, session: Session, kind: DefinitionKind, *, disabled: bool = False, tenant: int = 1
+    ) -> list[DefinitionSummary]:
+        """All of a kind, by name; with ``disabled``, those too that cannot be run at present."""
+        query = _living(tenant).where(_TABLE.kind == kind)
+        if not disabled:
+            query = query.where(_TABLE.enabled == True)  # noqa: E712  # an SQL expression
+        return [_summary(row) for row in session.rows(query.order_by(_TABLE.name_key, _TABLE.id))]
+
+    def find(
+        self, session: Session, guid: UUID, kind: DefinitionKind | None = None, tenant: int = 1
+    ) -> DefinitionSummary:
+        """The definition with a GUID, enabled or not; raises DefinitionNotFound."""
+        row = session.first(_living(tenant).where(_TABLE.guid == guid))
+        if row is None or kind not in (None, row["kind"]):
+            word = "definition" if kind is None else kind.word
+            raise DefinitionNotFound(f"there is no {word} with the GUID {guid}")
+        return _summary(row)
+
+    def find_by_name(
+        self,
+        session: Session,
+        kind: DefinitionKind,
+        name: str,
+        folder: str | None = None,
+        tenant: int = 1,
+    ) -> DefinitionSummary:
+        """The definition with a name, in any folder or the one given; case does not matter.
+
+        Raises DefinitionNotFound, DefinitionAmbiguous.
+        """
+        found = _named(session, kind, name, tenant)
+        if folder is not None:
+            wanted = folders.path_key(folders.clean(folder))
+            found = [one for one in found if folders.path_key(one.folder) == wanted]
+        if not found:
+            raise DefinitionNotFound(f"there is no {kind.word} named {name!r}")
+        if len(found) > 1:
+            places = ", ".join(repr(one.folder) for one in found)
+            raise DefinitionAmbiguous(
+                f"there are {len(found)} {kind.word}s named {name!r}, in the folders {places}: "
+                "give the folder or the GUID"
+            )
+        return found[0]
+
+    def module(self, session: Session, version_id: int) -> SealedModule:
+        """A version of a module; its secrets stay references. Raises DefinitionNotFound."""
+        found = self._modules.get(version_id)
+        if found is None:
+            query = _VERSION.select(_VERSION.body).where(_VERSION.id == version_id)
+            row = session.first(query)
+            if row is None:
+                raise DefinitionNotFound(f"there is no version with the number {version_id}")
+            found = self._keep(version_id, SealedModule.model_validate(row["body"]))
+        return found
+
+    def current(self, session: Session, definition: DefinitionSummary) -> SealedModule:
+        """A module as it is now; its name, place and state are those of the definition."""
+        return self.module(session, definition.version_id).model_copy(
+            update={
+                "name": definition.name,
+                "folder": definition.folder,
+                "enabled": definition.enabled,
+            }
+        )
+
+    def input_parameters(self, module: Module) -> tuple[Parameter, ...]:
+        """The parameters to ask for when a job is scheduled; see references.input_parameters."""
+        return references.input_parameters(module)
+
+    def compare(self, session: Session, module: Module, tenant: int = 1) -> Change:
+        """What storing a module would do. Raises SecretMissing, KindTaken."""
+        row = _any(session, module.guid, tenant)
+        previous = self._previous(session, row)
+        sealed = self._seal(session, module, previous, lambda _: moments.new_guid())
+        return _change(row, previous, sealed)
+
+    def put(self, session: Session, module: Module, caller: Caller, tenant: int = 1) -> Saved:
+        """Store a module that was found right: a new version, unless nothing is different.
+
+        For use in a unit of work that has called ``changes.one_at_a_time`` and calls
+        ``check_name`` when all is put. Raises SecretMissing, KindTaken, FolderPathError.
+        """
+        module = module.model_copy(update={"folder": folders.clean(module.folder)})
+        row = _any(session, module.guid, tenant)
+        previous = self._previous(session, row)
+        sealed = self._seal(session, module, previous, self._conceal(session, tenant))
+        change = _change(row, previous, sealed)
+        if change is Change.UNCHANGED:
+            return Saved(self.find(session, module.guid, tenant=tenant), change)
+        definition_id = _write_definition(session, sealed, row, self._now(), tenant)
+        self._write_version(session, definition_id, sealed, changes.author(caller))
+        saved = self.find(session, module.guid, tenant=tenant)
+        self._record(session, caller, change, saved, previous)
+        return Saved(saved, change)
+
+    def save(self, module: Module, caller: Caller, tenant: int = 1) -> Saved:
+        """Check a module and store it in a unit of work of its own.
+
+        Raises checks.Refused with all that is wrong in it, NameTaken, KindTaken.
+        """
+        checks.refuse(checks.module_faults(module, self._task_types))
+
+        def work(session: Session) -> Saved:
+            changes.one_at_a_time(session, tenant)
+            saved = self.put(session, module, caller, tenant)
+            self.check_name(session, saved.definition, tenant)
+            return saved
+
+        return self._store.unit_of_work(work)
+
+    def check_name(self, session: Session, definition: DefinitionSummary, tenant: int = 1) -> None:
+        """Raise NameTaken when another definition of the kind has the name in the same folder."""
+        for other in _named(session, definition.kind, definition.name, tenant):
+            if other.guid != definition.guid and other.folder == definition.folder:
+                raise NameTaken(definition.kind.word, definition.name, definition.folder)
+
+    def delete(self, guid: UUID, caller: Caller, tenant: int = 1) -> None:
+        """Take a definition out of all lists; jobs keep their versions. DefinitionNotFound."""
+
+        def work(session: Session) -> None:
+            found = self.find(session, guid, tenant=tenant)
+            session.execute(_TABLE.update(deleted_at=self._now()).where(_TABLE.id == found.id))
+            audit.record(session, caller, self._now(), "delete", found.kind.word, guid, found.name)
+
+        self._store.unit_of_work(work)
+
+    def _seal(
+        self,
+        session: Session,
+        module: Module,
+        previous: SealedModule | None,
+        conceal: Callable[[str], UUID],
+    ) -> SealedModule:
+        def reveal(guid: UUID) -> str | None:
+            try:
+                return self._vault.reveal(session, guid)
+            except (SecretDamaged, SecretNotFound):
+                # Storing the password anew is how an operator mends this.
+                return None
+
+        return sealing.seal(module, previous, reveal, conceal)
+
+    def _conceal(self, session: Session, tenant: int) -> Callable[[str], UUID]:
+        return lambda text: self._vault.seal(session, self._now(), _SECRET_PURPOSE, text, tenant)
+
+    def _previous(self, session: Session, row: Row | None) -> SealedModule | None:
+        """What is stored under a GUID, also when it was deleted. Raises KindTaken."""
+        if row is None:
+            return None
+        if row["kind"] != DefinitionKind.MODULE:
+            word = DefinitionKind(row["kind"]).word
+            raise KindTaken(f"the GUID {row['guid']} belongs to the {word} {row['name']!r}")
+        return self.current(session, _summary(row))
+
+    def _write_version(
+        self, session: Session, definition_id: int, module: SealedModule, author: int | None
+    ) -> None:
+        count = _VERSION.select(peewee.fn.COALESCE(peewee.fn.MAX(_VERSION.number), 0))
+        number = session.scalar(count.where(_VERSION.definition_id == definition_id)) + 1
+        version_id = session.execute(
+            _VERSION.insert(
+                definition_id=definition_id,
+                number=number,
+                body=module.model_dump(mode="json"),
+                created_at=self._now(),
+                created_by=author,
+            )
+        )
+        # SQLite gives the number of a version that was rolled back to the next one; another unit
+        # of the same transaction may have read the lost one meanwhile.
+        self._modules.pop(version_id, None)
+        session.execute(_TABLE.update(version_id=version_id).where(_TABLE.id == definition_id))
+
+    def _record(
+        self,
+        session: Session,
+        caller: Caller,
+        change: Change,
+        saved: DefinitionSummary,
+        previous: SealedModule | None,
+    ) -> None:
+        audit.record(
+            session,
+            caller,
+            self._now(),
+            "create" if change is Change.CREATED else "update",
+            saved.kind.word,
+            saved.guid,
+            saved.name,
+            before=None if previous is None else _facts(previous),
+            after=_facts(self.current(session, saved)),
+        )
+
+    def _keep(self, version_id: int, module: SealedModule) -> SealedModule:
+        if len(self._modules) >= _CACHED_MODULES:
+            self._modules.clear()
+        self._modules[version_id] = module
+        return module
+
+
+def _living(tenant: int) -> Any:
+    return _all(tenant).where(_TABLE.deleted_at.is_null())
+
+
+def _all(tenant: int) -> Any:
+    folder = models.Folder
+    return (
+        _TABLE.select(_TABLE, folder.path.alias("folder"))
+        .join(folder, peewee.JOIN.LEFT_OUTER, on=(folder.id == _TABLE.folder_id))
+        .where(_TABLE.tenant_id == tenant)
+    )
+
+
+def _any(session: Session, guid: UUID, tenant: int) -> Row | None:
+    """The definition with a GUID, also a deleted one: its GUID and its history stay its own."""
+    return session.first(_all(tenant).where(_TABLE.guid == guid))
+
+
+def _named(
+    session: Session, kind: DefinitionKind, name: str, tenant: int
+) -> list[DefinitionSummary]:
+    query = _living(tenant).where((_TABLE.kind == kind) & (_TABLE.name_key == names.key(name)))
+    return [_summary(row) for row in session.rows(query.order_by(_TABLE.id))]
+
+
+def _summary(row: Row) -> DefinitionSummary:
+    return DefinitionSummary(
+        id=row["id"],
+        guid=row["guid"],
+        kind=DefinitionKind(row["kind"]),
+        name=row["name"],
+        folder=row["folder"] or "",
+        version_id=row["version_id"],
+        enabled=bool(row["enabled"]),
+    )
+
+
+def _change(row: Row | None, previous: SealedModule | None, sealed: SealedModule) -> Change:
+    if row is None or previous is None or row["deleted_at"] is not None:
+        return Change.CREATED
+    return Change.UNCHANGED if _exactly(previous) == _exactly(sealed) else Change.UPDATED
+
+
+def _exactly(module: SealedModule) -> str:
+    """A text that is equal for equal content only: to Python, 1, 1.0 and True are the same."""
+    # A folder that exists keeps its spelling, so the case of a path is no difference.
+    content = module.model_dump(mode="json") | {"folder": folders.path_key(module.folder)}
+    return json.dumps(content, sort_keys=True)
+
+
+def _write_definition(
+    session: Session, module: SealedModule, row: Row | None, at: int, tenant: int
+) -> int:
+    kind = DefinitionKind.MODULE
+    values = {
+        "folder_id": folders.ensure(session, kind.folders, module.folder, tenant),
+        "name": module.name,
+        "name_key": names.key(module.name),
+        "enabled": module.enabled,
+        "deleted_at": None,
+    }
+    if row is not None:
+        session.execute(_TABLE.update(**values).where(_TABLE.id == row["id"]))
+        return int(row["id"])
+    new = _TABLE.insert(guid=module.guid, tenant_id=tenant, kind=kind, created_at=at, **values)
+    return int(session.execute(new))
+
+
+def _facts(module: SealedModule) -> dict[str, object]:
+    """What the audit trail says of a module; nothing of its content, which has versions."""
+    return {
+        "name": module.name,
+        "folder": module.folder,
+        "enabled": module.enabled,
+        "parameters": len(module.parameters),
+        "tasks": len(module.tasks),
+    }

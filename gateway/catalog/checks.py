@@ -1,0 +1,110 @@
+"""What can be wrong in a module beyond its shape: texts, task settings, references."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.catalog import references
+from gateway.catalog.definitions import Module, Task
+from gateway.catalog.references import Path
+from gateway.tasks.registry import TaskSettingsError, TaskTypes
+
+# XML cannot carry these, not even escaped, and PostgreSQL no NUL: refused wherever they come from,
+# so that whatever is stored can be exported in both formats.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+MODULE_DEPTH = 32
+# A module is the item of a list of a block.
+BLOCK_DEPTH = MODULE_DEPTH + 2
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something wrong with one member; ``path`` leads to it, outermost first."""
+
+    path: Path
+    sentence: str
+
+    def below(self, *outer: str | int) -> "Fault":
+        """The same fault, seen from further out."""
+        return Fault((*outer, *self.path), self.sentence)
+
+    def __str__(self) -> str:
+        return f"{dotted(self.path)}: {self.sentence}" if self.path else self.sentence
+
+
+class Refused(ValueError):
+    """A definition cannot be stored; ``faults`` are all that is wrong with it."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(map(str, self.faults)))
+
+
+def refuse(faults: Iterable[Fault]) -> None:
+    """Raise Refused when there are any faults."""
+    found = tuple(faults)
+    if found:
+        raise Refused(found)
+
+
+def dotted(path: Path) -> str:
+    """A path as people write it: ``tasks[0].timeout``."""
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return text.removeprefix(".")
+
+
+def module_faults(module: Module, task_types: TaskTypes) -> Iterator[Fault]:
+    """Everything wrong with a module that can be known without the store."""
+    yield from text_faults(module.model_dump(mode="python"))
+    for index, task in enumerate(module.tasks):
+        faults = (*_settings_faults(task, task_types), *_reference_faults(module, task))
+        for fault in faults:
+            yield fault.below("tasks", index)
+
+
+def text_faults(value: Any, depth: int = MODULE_DEPTH, path: Path = ()) -> Iterator[Fault]:
+    """The texts in a value of dicts, lists and plain values that cannot be stored.
+
+    What is nested deeper than ``depth`` is not looked at, but is a fault.
+    """
+    if len(path) > depth:
+        yield Fault(path, f"this is nested {len(path)} levels deep: make it flatter")
+    elif isinstance(value, str):
+        yield from _characters(value, path)
+    elif isinstance(value, dict):
+        for key, member in value.items():
+            yield from _characters(key, path)
+            yield from text_faults(member, depth, (*path, key))
+    elif isinstance(value, list | tuple):
+        for index, member in enumerate(value):
+            yield from text_faults(member, depth, (*path, index))
+
+
+def _characters(text: str, path: Path) -> Iterator[Fault]:
+    found = _UNPRINTABLE.search(text)
+    if found:
+        yield Fault(
+            tuple(_UNPRINTABLE.sub("?", step) if isinstance(step, str) else step for step in path),
+            f"the character U+{ord(found[0]):04X} at place {found.start()} cannot be stored: "
+            "remove it, or have the task make it (printf '\\033' in a script)",
+        )
+
+
+def _settings_faults(task: Task, task_types: TaskTypes) -> Iterator[Fault]:
+    try:
+        task_types.validate(task)
+    except TaskSettingsError as error:
+        place = error.member.split(".") if error.member else []
+        path = ("type",) if error.member == "type" else ("settings", *place)
+        yield Fault(path, str(error))
+
+
+def _reference_faults(module: Module, task: Task) -> Iterator[Fault]:
+    for reference in (*references.parameters_read(task), *references.parameters_written(task)):
+        if references.resolve(module, reference.name) is None:
+            yield Fault(
+                reference.path,
+                f"task {task.name!r} refers to the parameter {reference.name!r}, which module "
+                f"{module.name!r} does not have: declare it or correct the name",
+            )

@@ -1,0 +1,101 @@
+"""``login``: who may use the gateway."""
+
+import secrets
+import sys
+
+import click
+
+from gateway.cli import rendering
+from gateway.cli.options import as_json, with_settings
+from gateway.cli.session import connect
+from gateway.settings import Loaded
+
+COLUMNS = ("name", "description", "roles", "disabled", "has_password", "created_at")
+
+
+@click.group()
+def login() -> None:
+    """Add, list and change logins."""
+
+
+def _password(from_stdin: bool, generate: bool) -> tuple[str, bool]:
+    """The password, and whether it was generated and is to be shown."""
+    if generate:
+        return secrets.token_urlsafe(20), True
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n"), False
+    if not sys.stdin.isatty():
+        raise click.UsageError("no terminal to ask for a password: use --password-stdin")
+    return click.prompt("Password", hide_input=True, confirmation_prompt=True), False
+
+
+_from_stdin = click.option("--password-stdin", is_flag=True, help="Read the password from stdin.")
+_generate = click.option("--generate", is_flag=True, help="Make up a password and print it.")
+
+
+@login.command("add")
+@click.argument("name")
+@click.option("--role", "roles", multiple=True, help="A role by name; may be repeated.")
+@click.option("--description", default="", help="Who or what this is.")
+@_from_stdin
+@_generate
+@with_settings
+def add(
+    loaded: Loaded,
+    name: str,
+    roles: tuple[str, ...],
+    description: str,
+    password_stdin: bool,
+    generate: bool,
+) -> None:
+    """Add a login."""
+    with connect(loaded.settings) as session:
+        password, shown = _password(password_stdin, generate)
+        arguments = {"roles": roles, "description": description, "password": password}
+        session.call("login_add", {"name": name, **arguments})
+    click.echo(f"added {rendering.harmless(name)}")
+    if shown:
+        click.echo(f"password: {password}")
+
+
+@login.command("list")
+@as_json
+@with_settings
+def list_(loaded: Loaded, json_wanted: bool) -> None:
+    """List all logins."""
+    with connect(loaded.settings) as session:
+        found = session.call("login_list", {})
+    if json_wanted:
+        rendering.show_json(found)
+    else:
+        rendering.show_table(found, COLUMNS)
+
+
+@login.command("passwd")
+@click.argument("name")
+@_from_stdin
+@_generate
+@with_settings
+def passwd(loaded: Loaded, name: str, password_stdin: bool, generate: bool) -> None:
+    """Give a login another password; works on this machine without the old one."""
+    with connect(loaded.settings) as session:
+        password, shown = _password(password_stdin, generate)
+        session.call("login_passwd", {"name": name, "password": password})
+    click.echo(f"changed the password of {rendering.harmless(name)}")
+    if shown:
+        click.echo(f"password: {password}")
+
+
+def _simple(verb: str, done: str, meaning: str) -> None:
+    @login.command(verb, help=meaning)
+    @click.argument("name")
+    @with_settings
+    def change(loaded: Loaded, name: str) -> None:
+        with connect(loaded.settings) as session:
+            session.call(f"login_{verb}", {"name": name})
+        click.echo(f"{done} {rendering.harmless(name)}")
+
+
+_simple("disable", "disabled", "Keep a login from being used, for the time being.")
+_simple("enable", "enabled", "Let a disabled login be used again.")
+_simple("remove", "removed", "Remove a login; what it did stays in the history.")

@@ -1,0 +1,64 @@
+"""Options that commands share."""
+
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from gateway import settings
+from gateway.settings import Loaded, SettingsError
+from gateway.settings.sources import FILE_VARIABLE
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def with_settings(command: Function) -> Function:
+    """Give a command ``--data``, ``--config`` and ``--set``, and the loaded settings first."""
+
+    @click.option("--data", metavar="DIR", help="The data folder.")
+    @click.option("--config", "file", metavar="FILE", help=f"Settings file; also {FILE_VARIABLE}.")
+    @click.option(
+        "--set", "pairs", metavar="NAME=VALUE", multiple=True, help="Any setting; may be repeated."
+    )
+    @functools.wraps(command)
+    def with_loaded(
+        *args: Any, data: str | None, file: str | None, pairs: tuple[str, ...], **options: Any
+    ) -> Any:
+        given = {"data": data, **dict(map(_pair, pairs))}
+        for name in ("host", "port", "demo"):
+            given[name] = options.pop(name, None) or given.get(name)
+        return command(load(given, file), *args, **options)
+
+    return with_loaded  # type: ignore[return-value]  # click adds what the options give
+
+
+def load(given: dict[str, Any], file: str | None) -> Loaded:
+    """The settings with these of the command line. Raises SettingsError."""
+    path = file or os.environ.get(FILE_VARIABLE)
+    return settings.load(given, os.environ, Path(path) if path else None)
+
+
+def as_json(command: Function) -> Function:
+    """Give a command ``--json``, for scripts."""
+    return click.option("--json", "json_wanted", is_flag=True, help="Answer JSON.")(command)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise SettingsError(f"--set {text}: it is written --set NAME=VALUE")
+    return name.strip(), value
+
+
+def assignments(what: str, texts: tuple[str, ...]) -> dict[str, str]:
+    """``NAME=VALUE`` texts as a mapping. Raises click.BadParameter."""
+    found = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign or not name.strip():
+            raise click.BadParameter(f"{text!r} is not NAME=VALUE", param_hint=what)
+        found[name.strip()] = value
+    return found

@@ -1,0 +1,51 @@
+"""Errors that an operator can do something about, as one sentence and an exit code."""
+
+import os
+
+from gateway.agents.roster import AgentAmbiguous, AgentNotFound
+from gateway.catalog.building_block_reading import ImportRefused
+from gateway.catalog.building_blocks import CatalogChanged
+from gateway.catalog.catalog import DefinitionAmbiguous, DefinitionNotFound
+from gateway.control import CommandFailed
+from gateway.front.listeners import ListenerError
+from gateway.identity.errors import IdentityError
+from gateway.jobs.orders import OrderRefused
+from gateway.jobs.service import JobNotFound, StoreNearlyFull
+from gateway.jobs.states import MoveRefused
+from gateway.settings import SettingsError
+from storage.errors import StoreError, StoreUnavailable
+
+WRONG_USE = 2
+FAILED = 1
+
+# The sentences of these are written to be shown. The first that fits decides.
+_KNOWN: tuple[tuple[type[Exception], str, int], ...] = (
+    (SettingsError, "settings", WRONG_USE),
+    (StoreUnavailable, "store_unavailable", FAILED),
+    (StoreError, "store", WRONG_USE),
+    (StoreNearlyFull, "store_nearly_full", FAILED),
+    (IdentityError, "identity", WRONG_USE),
+    (JobNotFound, "job_not_found", WRONG_USE),
+    (DefinitionNotFound, "definition_not_found", WRONG_USE),
+    (DefinitionAmbiguous, "definition_ambiguous", WRONG_USE),
+    (AgentNotFound, "agent_not_found", WRONG_USE),
+    (AgentAmbiguous, "agent_ambiguous", WRONG_USE),
+    (OrderRefused, "order_refused", WRONG_USE),
+    (MoveRefused, "move_refused", WRONG_USE),
+    (ImportRefused, "import_refused", WRONG_USE),
+    (CatalogChanged, "catalog_changed", FAILED),
+    (ListenerError, "listener", WRONG_USE),
+)
+
+
+def describe(error: Exception) -> CommandFailed | None:
+    """What to tell of an error; None for one that nobody expected."""
+    if isinstance(error, CommandFailed):
+        return error
+    for kind, word, exit_code in _KNOWN:
+        if isinstance(error, kind):
+            return CommandFailed(word, str(error), exit_code)
+    if isinstance(error, OSError) and error.errno is not None:
+        where = f"{error.filename}: " if error.filename else ""
+        return CommandFailed("system", f"{where}{os.strerror(error.errno)}", WRONG_USE)
+    return None

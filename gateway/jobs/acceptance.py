@@ -1,0 +1,414 @@
+"""From an order to a durable job.
+
+Everything that can be looked up or refused is settled first, with reads only; what is left for the
+unit of work is a handful of inserts, so that many acceptances share one commit.
+"""
+
+import dataclasses
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gateway import moments, names
+from gateway.agents import roster
+from gateway.agents.roster import Agent
+from gateway.catalog.catalog import Catalog, DefinitionNotFound, DefinitionSummary
+from gateway.catalog.definitions import (
+    SELECTION_SEPARATOR,
+    Module,
+    Parameter,
+    ParameterType,
+)
+from gateway.identity.principals import Caller
+from gateway.identity.vault import SECRET_MARKER, Vault
+from gateway.jobs import dispatch, moves, recurrence, rows, schedules
+from gateway.jobs.orders import (
+    GivenParameters,
+    GivenValue,
+    JobOrder,
+    OrderRefused,
+    Origin,
+    Timing,
+    What,
+    WhoKind,
+)
+from gateway.jobs.rows import JobRow
+from gateway.jobs.states import JobStatus
+from gateway.jobs.views import JobView, ShownWhat, ShownWho
+from storage import models
+from storage.session import Session
+
+# Enough for any site; keeps one request from filling the store with runs.
+MOST_AGENTS = 1000
+MOST_DEFINITIONS = 100
+HIGHEST_PRIORITY = 9
+_LONGEST_DESCRIPTION = 4000
+
+
+@dataclass(frozen=True)
+class ResolvedWhat:
+    """A definition of the order with the version that the job will run."""
+
+    summary: DefinitionSummary
+    module: Module
+
+
+@dataclass(frozen=True)
+class ResolvedOrder:
+    """An order whose every reference was found and whose every value fits."""
+
+    order: JobOrder
+    what: tuple[ResolvedWhat, ...]
+    agents: tuple[Agent, ...]
+    parameters: tuple[GivenParameters, ...]
+
+
+class Acceptance:
+    """Accepts orders. ``launch_timeout`` in microseconds is used where an order has none."""
+
+    def __init__(self, catalog: Catalog, vault: Vault, launch_timeout: int) -> None:
+        self._catalog = catalog
+        self._vault = vault
+        self._launch_timeout = launch_timeout
+
+    def resolve(self, session: Session, order: JobOrder, now: int) -> ResolvedOrder:
+        """Look up and check everything, with reads only. Raises OrderRefused."""
+        _check_sizes(order)
+        _check_timing(order.timing, now)
+        what = tuple(self._definition(session, i, item) for i, item in enumerate(order.what))
+        agents = _agents(session, order)
+        parameters = tuple(_checked_values(order.parameters, what))
+        _check_required(what, parameters)
+        return ResolvedOrder(order, what, agents, parameters)
+
+    def insert(self, session: Session, resolved: ResolvedOrder, caller: Caller, now: int) -> JobRow:
+        """Store the job, dispatched at once if it is due. For use in a unit of work."""
+        order = resolved.order
+        job = self._row(resolved, caller, now)
+        if order.timing.recurrence is not None:
+            job.due_at = job.wake_at = recurrence.next_due(order.timing.recurrence, now)
+        moves.enter(session, job, _actor(caller))
+        rows.insert_request(session, self._request(session, job, resolved, caller, now))
+        if order.timing.recurrence is not None:
+            schedules.insert(session, job, order.timing.recurrence)
+        elif job.status is JobStatus.SCHEDULED and job.due_at is not None and job.due_at <= now:
+            dispatch.start(session, job, dispatch.plan(resolved.agents, task_count(resolved)), now)
+        return job
+
+    def again(self, session: Session, job: JobRow, caller: Caller, now: int) -> JobRow:
+        """Store a copy of a job, to run now. For use in a unit of work."""
+        request = session.first(
+            models.JobRequest.select().where(models.JobRequest.job_id == job.id)
+        )
+        if request is None:
+            raise LookupError(f"what the job {job.guid} asked for is no longer stored")
+        copy = dataclasses.replace(
+            job,
+            guid=moments.new_guid(),
+            parent_id=None,
+            schedule_id=None,
+            owner_id=caller.principal.id if caller.principal else None,
+            origin=Origin.USER,
+            recurring=False,
+            status=JobStatus.SCHEDULED,
+            reason=f"again, as {job.guid}",
+            runs_open=0,
+            due_at=now,
+            launch_by=now + request["options"]["launch_timeout"],
+            created_at=now,
+            started_at=None,
+            finished_at=None,
+        )
+        moves.enter(session, copy, _actor(caller))
+        timing = request["timing"] | {"immediate": True, "scheduled_at": None}
+        rows.insert_request(
+            session,
+            request | {"job_id": copy.id, "surface": caller.surface, "timing": timing},
+        )
+        dispatch.start(session, copy, dispatch.planned(session, copy), now)
+        return copy
+
+    @staticmethod
+    def view(job: JobRow, resolved: ResolvedOrder, caller: Caller) -> JobView:
+        """The view of a job just accepted, without reading it back."""
+        timing = resolved.order.timing
+        return JobView(
+            id=job.id,
+            guid=job.guid,
+            description=resolved.order.description,
+            status=job.status,
+            reason=job.reason,
+            origin=job.origin,
+            recurring=job.recurring,
+            surface=caller.surface,
+            owner=caller.name,
+            priority=job.priority,
+            due_at=job.due_at,
+            created_at=job.created_at,
+            started_at=job.started_at,
+            finished_at=job.finished_at,
+            immediate=timing.immediate,
+            local_time=timing.local_time,
+            wake_on_lan=timing.wake_on_lan,
+            in_parallel=resolved.order.in_parallel,
+            what=tuple(
+                ShownWhat(w.summary.guid, w.summary.kind, w.summary.name, w.summary.version_id)
+                for w in resolved.what
+            ),
+            who=tuple(ShownWho(agent.guid, agent.name) for agent in resolved.agents),
+            extras=resolved.order.extras,
+        )
+
+    def _definition(self, session: Session, index: int, what: What) -> ResolvedWhat:
+        try:
+            summary = self._catalog.find(session, what.guid, what.kind)
+        except DefinitionNotFound as error:
+            raise OrderRefused(f"What[{index}].ID", str(error)) from error
+        if not summary.enabled:
+            raise OrderRefused(f"What[{index}].ID", f"{summary.name!r} is disabled")
+        return ResolvedWhat(summary, self._catalog.module(session, summary.version_id))
+
+    def _row(self, resolved: ResolvedOrder, caller: Caller, now: int) -> JobRow:
+        order, first = resolved.order, resolved.what[0].summary
+        due = order.timing.scheduled_at if not order.timing.immediate else now
+        due = now if due is None else due
+        timeout = order.launch_timeout or self._launch_timeout
+        on_hold = order.on_hold
+        return JobRow(
+            id=0,
+            guid=moments.new_guid(),
+            tenant_id=1,
+            parent_id=None,
+            schedule_id=None,
+            definition_id=first.id,
+            folder_id=None,
+            owner_id=caller.principal.id if caller.principal else None,
+            origin=Origin.USER,
+            recurring=order.timing.recurrence is not None,
+            status=JobStatus.DISABLED if on_hold else JobStatus.SCHEDULED,
+            reason="",
+            priority=order.priority,
+            runs_open=0,
+            due_at=due,
+            launch_by=max(due, now) + timeout,
+            wake_at=None if on_hold else due,
+            created_at=now,
+        )
+
+    def _request(
+        self, session: Session, job: JobRow, resolved: ResolvedOrder, caller: Caller, now: int
+    ) -> dict[str, Any]:
+        order = resolved.order
+        return {
+            "job_id": job.id,
+            "description": order.description,
+            "surface": caller.surface,
+            "timing": _timing_json(order.timing),
+            "what": [_what_json(item) for item in resolved.what],
+            "who": [_who_json(agent) for agent in resolved.agents],
+            "parameters": [
+                self._set_json(session, given, resolved, now) for given in resolved.parameters
+            ],
+            "options": {
+                "in_parallel": order.in_parallel,
+                "launch_timeout": order.launch_timeout or self._launch_timeout,
+                "retries": max(item.module.retries for item in resolved.what),
+                "tasks": task_count(resolved),
+            },
+            "extras": order.extras or None,
+        }
+
+    def _set_json(
+        self, session: Session, given: GivenParameters, resolved: ResolvedOrder, now: int
+    ) -> dict[str, Any]:
+        types = _types(resolved.what, given.definition)
+        return {
+            "definition": given.definition,
+            "values": [
+                self._value_json(session, value, types.get(value.name), now)
+                for value in given.values
+            ],
+        }
+
+    def _value_json(
+        self, session: Session, value: GivenValue, kind: ParameterType | None, now: int
+    ) -> dict[str, Any]:
+        """A value as it is stored: secret parts sealed, the reference in their place."""
+        stored: dict[str, Any] = {"name": value.name}
+        parts = {"value": value.value, "secondary": value.secondary}
+        for part, text in parts.items():
+            if text is None:
+                continue
+            if is_secret(kind, part):
+                stored[f"{part}_secret"] = self._vault.seal(session, now, "job parameter", text)
+            else:
+                stored[part] = text
+        return stored
+
+
+def is_secret(kind: ParameterType | None, part: str) -> bool:
+    """Whether this part of a parameter of this type is never shown.
+
+    A password's value, and the second value of credentials (the first is the user's name).
+    """
+    if kind is ParameterType.PASSWORD:
+        return True
+    return kind is ParameterType.CREDENTIALS and part == "secondary"
+
+
+def task_count(resolved: ResolvedOrder) -> int:
+    """How many tasks each run of the job has."""
+    return sum(len(item.module.tasks) for item in resolved.what)
+
+
+def _check_sizes(order: JobOrder) -> None:
+    if not order.what:
+        raise OrderRefused("What", "name at least one module to run")
+    if len(order.what) > MOST_DEFINITIONS:
+        raise OrderRefused("What", f"names more than {MOST_DEFINITIONS} definitions")
+    if len(order.who) > MOST_AGENTS:
+        raise OrderRefused("Who", f"names more than {MOST_AGENTS} agents")
+    if len(order.description) > _LONGEST_DESCRIPTION:
+        raise OrderRefused("Description", f"is longer than {_LONGEST_DESCRIPTION} characters")
+    if not 0 <= order.priority <= HIGHEST_PRIORITY:
+        raise OrderRefused("Priority", "is a number from 0 (last) to 9 (first)")
+
+
+def _check_timing(timing: Timing, now: int) -> None:
+    if timing.recurrence is not None:
+        try:
+            recurrence.check(timing.recurrence, now)
+        except recurrence.RuleRefused as error:
+            raise OrderRefused("When", str(error)) from error
+    elif not timing.immediate and timing.scheduled_at is None:
+        raise OrderRefused("When.ScheduledDateTime", "is required when Immediate is false")
+
+
+def _agents(session: Session, order: JobOrder) -> tuple[Agent, ...]:
+    if not order.who:
+        raise OrderRefused("Who", "name at least one agent to run on")
+    found: dict[int, Agent] = {}
+    for index, who in enumerate(order.who):
+        path = f"Who[{index}].ID"
+        if who.kind is not WhoKind.AGENT:
+            raise OrderRefused(path, f"there is no team with the GUID or name {who.reference!r}")
+        try:
+            agent = roster.find(session, who.reference)
+        except (roster.AgentNotFound, roster.AgentAmbiguous) as error:
+            raise OrderRefused(path, str(error)) from error
+        if not agent.enabled:
+            raise OrderRefused(path, f"the agent {agent.name!r} is disabled")
+        found[agent.id] = agent
+    return tuple(found.values())
+
+
+def _checked_values(
+    given: Sequence[GivenParameters], what: Sequence[ResolvedWhat]
+) -> list[GivenParameters]:
+    checked = []
+    guids = {resolved.summary.guid for resolved in what}
+    for index, item in enumerate(given):
+        if item.definition is not None and item.definition not in guids:
+            raise OrderRefused(
+                f"Parameters[{index}].TaskContainerGuid", "names nothing that the job runs"
+            )
+        known = {
+            names.key(parameter.name): parameter
+            for resolved in what
+            if item.definition in (None, resolved.summary.guid)
+            for parameter in resolved.module.parameters
+        }
+        values = tuple(
+            _checked(f"Parameters[{index}]", own, known[names.key(own.name)])
+            for own in _own_parts(item.values, known)
+            if _is_given(own)
+        )
+        if values:
+            checked.append(GivenParameters(item.definition, values))
+    return checked
+
+
+def _own_parts(
+    values: Iterable[GivenValue], known: Mapping[str, Parameter]
+) -> Iterator[GivenValue]:
+    """The values of parameters that exist; only credentials have a second part of their own."""
+    for value in values:
+        parameter = known.get(names.key(value.name))
+        if parameter is None:
+            continue
+        if parameter.type is ParameterType.CREDENTIALS:
+            yield value
+        else:
+            yield dataclasses.replace(value, secondary=None)
+
+
+def _is_given(value: GivenValue) -> bool:
+    """Whether a value changes anything: a marker or nothing keeps the default."""
+    return any(part not in (None, SECRET_MARKER) for part in (value.value, value.secondary))
+
+
+def _checked(path: str, value: GivenValue, parameter: Parameter) -> GivenValue:
+    """The value under the parameter's own name, if it is among the allowed ones."""
+    refused = [c for c in parameter.chosen(value.value or "") if not parameter.allows(c)]
+    if refused:
+        allowed = SELECTION_SEPARATOR.join(parameter.allowed)
+        raise OrderRefused(
+            f"{path}.{parameter.name}", f"{refused[0]!r} is not allowed; choose from {allowed}"
+        )
+    return GivenValue(parameter.name, _unmarked(value.value), _unmarked(value.secondary))
+
+
+def _unmarked(text: str | None) -> str | None:
+    return None if text == SECRET_MARKER else text
+
+
+def _check_required(what: Sequence[ResolvedWhat], given: Sequence[GivenParameters]) -> None:
+    for item in what:
+        given_names = {
+            value.name
+            for one in given
+            if one.definition in (None, item.summary.guid)
+            for value in one.values
+            if value.value or value.secondary
+        }
+        for parameter in item.module.parameters:
+            if parameter.required and not parameter.default and parameter.name not in given_names:
+                raise OrderRefused(
+                    f"Parameters.{parameter.name}", f"{item.summary.name!r} needs a value for it"
+                )
+
+
+def _types(what: Sequence[ResolvedWhat], definition: uuid.UUID | None) -> dict[str, ParameterType]:
+    return {
+        parameter.name: parameter.type
+        for item in what
+        if definition in (None, item.summary.guid)
+        for parameter in item.module.parameters
+    }
+
+
+def _timing_json(timing: Timing) -> dict[str, Any]:
+    return {
+        "immediate": timing.immediate,
+        "scheduled_at": timing.scheduled_at,
+        "local_time": timing.local_time,
+        "wake_on_lan": timing.wake_on_lan,
+    }
+
+
+def _what_json(item: ResolvedWhat) -> dict[str, Any]:
+    return {
+        "guid": item.summary.guid,
+        "kind": item.summary.kind,
+        "name": item.summary.name,
+        "version": item.summary.version_id,
+    }
+
+
+def _who_json(agent: Agent) -> dict[str, Any]:
+    return {"agent": agent.id, "guid": agent.guid, "name": agent.name}
+
+
+def _actor(caller: Caller) -> str:
+    return caller.principal.name if caller.principal else caller.surface

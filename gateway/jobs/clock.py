@@ -1,0 +1,205 @@
+"""The clock: APScheduler wakes the engine at the earliest moment at which a job needs it.
+
+Jobs hold their next moment in an indexed column. The scheduler holds one wake-up, whatever the
+number of jobs, and the housekeeping.
+"""
+
+import datetime
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+
+import peewee
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from gateway import moments
+from gateway.jobs import dispatch, moves, rows, schedules, settlement
+from gateway.jobs.rows import JobRow
+from gateway.jobs.states import JobStatus
+from storage import models
+from storage.database import Store
+from storage.errors import StoreUnavailable
+from storage.session import Session
+
+log = logging.getLogger("gateway.jobs.clock")
+
+_JOB = models.Job
+_PORTION = 200
+# The wake-up is exact; this is for what others wrote: a second gateway on the same store.
+_AT_LEAST_EVERY = 5 * moments.SECOND
+_PUT_OFF = 60 * moments.SECOND
+
+
+class Clock:
+    """Starts what is due. ``grace`` in microseconds is the default for recurring jobs."""
+
+    def __init__(
+        self,
+        store: Store,
+        grace: int,
+        wake_agents: Callable[[], None],
+        now: Callable[[], int] = moments.now,
+    ) -> None:
+        self._store = store
+        self._grace = grace
+        self._wake_agents = wake_agents
+        self._now = now
+        self._scheduler = BackgroundScheduler(
+            timezone=datetime.UTC,
+            executors={"default": {"type": "threadpool", "max_workers": 4}},
+            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
+        )
+        self._lock = threading.Lock()
+        self._target: int | None = None
+        self._last_tick = 0
+
+    def start(self) -> None:
+        """Begin; what has become due meanwhile is dealt with at once."""
+        self._last_tick = self._now()
+        self._scheduler.start()
+        self.wake_by(self._now())
+
+    def stop(self) -> None:
+        """End; a tick that runs is finished first."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=True)
+
+    def every(self, seconds: float, work: Callable[[], object], name: str) -> None:
+        """Have housekeeping done at an interval; a failure is logged, and it goes on."""
+        self._scheduler.add_job(_logged(work, name), "interval", seconds=seconds, id=name)
+
+    def wake_by(self, moment: int) -> None:
+        """Make sure that the clock looks at the jobs at this moment. Cheap when it does anyway."""
+        with self._lock:
+            if self._target is not None and self._target <= moment:
+                return
+            self._target = moment
+            self._aim(moment)
+
+    def silence(self) -> float | None:
+        """Seconds since the last tick; None when the clock is not running."""
+        if not self._scheduler.running:
+            return None
+        return (self._now() - self._last_tick) / moments.SECOND
+
+    @property
+    def scheduled(self) -> int:
+        """How many jobs APScheduler holds: the wake-up and the housekeeping."""
+        return len(self._scheduler.get_jobs())
+
+    def tick(self) -> int:
+        """Deal with every job whose moment has come; answers how many."""
+        dealt_with = 0
+        while due := self._due():
+            # Each in a unit of work of its own: a job that cannot be dealt with holds up no other.
+            units = [(job_id, self._store.submit(self._dealing(job_id))) for job_id in due]
+            failed = [job_id for job_id, unit in units if not self._done(job_id, unit)]
+            dealt_with += len(due) - len(failed)
+            if failed:
+                self._put_off(failed)
+        return dealt_with
+
+    def _aim(self, moment: int) -> None:
+        self._scheduler.add_job(
+            self._wake,
+            "date",
+            run_date=moments.to_datetime(moment),
+            id="wake",
+            replace_existing=True,
+        )
+
+    def _wake(self) -> None:
+        with self._lock:
+            self._target = None
+        try:
+            self.tick()
+        except StoreUnavailable:
+            log.exception("the clock could not reach the store; it tries again")
+        finally:
+            self._last_tick = self._now()
+            self.wake_by(self._next())
+
+    def _next(self) -> int:
+        latest = self._now() + _AT_LEAST_EVERY
+        try:
+            with self._store.reading() as session:
+                earliest = session.scalar(
+                    _JOB.select(peewee.fn.MIN(_JOB.wake_at)).where(_JOB.wake_at.is_null(False))
+                )
+        except StoreUnavailable:
+            return self._now() + moments.SECOND
+        return latest if earliest is None else min(latest, earliest)
+
+    def _due(self) -> list[int]:
+        query = (
+            _JOB.select(_JOB.id)
+            .where(_JOB.wake_at <= self._now())
+            .order_by(_JOB.wake_at)
+            .limit(_PORTION)
+        )
+        with self._store.reading() as session:
+            return [row["id"] for row in session.rows(query)]
+
+    def _dealing(self, job_id: int) -> Callable[[Session], None]:
+        now = self._now()
+
+        def deal(session: Session) -> None:
+            job = rows.lock_job(session, job_id)
+            # Another gateway may have been faster.
+            if job.wake_at is not None and job.wake_at <= now:
+                self._deal_with(session, job, now)
+                session.after_commit(self._wake_agents)
+
+        return deal
+
+    @staticmethod
+    def _done(job_id: int, unit: "Future[None]") -> bool:
+        try:
+            unit.result()
+        except StoreUnavailable:
+            raise
+        except Exception:
+            log.exception("job %s could not be dealt with; it is tried again later", job_id)
+            return False
+        return True
+
+    def _put_off(self, job_ids: list[int]) -> None:
+        later = self._now() + _PUT_OFF
+        query = _JOB.update(wake_at=later).where(_JOB.id.in_(job_ids))
+        self._store.unit_of_work(lambda session: session.execute(query))
+
+    def _deal_with(self, session: Session, job: JobRow, now: int) -> None:
+        if job.recurring:
+            schedules.fire(session, job, now, self._grace)
+        elif job.launch_by is not None and now >= job.launch_by:
+            _cancel_late(session, job, now)
+        elif job.status is JobStatus.SCHEDULED and job.runs_open == 0:
+            dispatch.start(session, job, dispatch.planned(session, job), now)
+        else:
+            job.wake_at = job.launch_by
+            rows.write_job(session, job)
+
+
+def _cancel_late(session: Session, job: JobRow, now: int) -> None:
+    """The launch timeout has ended: what no agent has begun is canceled."""
+    reason = "not started within its launch timeout"
+    if job.runs_open == 0:
+        moves.move(session, job, JobStatus.CANCELED, now, "clock", reason)
+        return
+    job.wake_at = None
+    settlement.close_waiting(session, job, JobStatus.CANCELED, now, reason)
+    if not job.status.finished:
+        rows.write_job(session, job)
+
+
+def _logged(work: Callable[[], object], name: str) -> Callable[[], None]:
+    def run() -> None:
+        try:
+            work()
+        except StoreUnavailable as error:
+            log.warning("housekeeping %s: %s", name, error)
+        except Exception:
+            log.exception("housekeeping %s failed; it is tried again at its next time", name)
+
+    return run

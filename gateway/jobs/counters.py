@@ -1,0 +1,98 @@
+"""Counts of jobs by stage, kept in the transaction of every move.
+
+Each page of jobs must say how many pages there are, and a count over a million rows is no page.
+"""
+
+import os
+from dataclasses import dataclass
+
+import peewee
+
+from gateway.jobs.orders import Origin
+from gateway.jobs.states import Stage
+from storage import models, statements
+from storage.session import Session
+from storage.statements import named
+
+_COUNTER = models.JobCounter
+_SLOTS = 16
+_SLOT = os.getpid() % _SLOTS
+
+_ADD = statements.Statement(
+    lambda: _COUNTER.insert(
+        {
+            _COUNTER.tenant_id: named(_COUNTER.tenant_id),
+            _COUNTER.stage: named(_COUNTER.stage),
+            _COUNTER.origin: named(_COUNTER.origin),
+            _COUNTER.recurring: named(_COUNTER.recurring),
+            _COUNTER.folder_id: named(_COUNTER.folder_id),
+            _COUNTER.slot: named(_COUNTER.slot),
+            _COUNTER.jobs: named(_COUNTER.jobs),
+        }
+    ).on_conflict(
+        conflict_target=[
+            _COUNTER.tenant_id,
+            _COUNTER.stage,
+            _COUNTER.origin,
+            _COUNTER.recurring,
+            _COUNTER.folder_id,
+            _COUNTER.slot,
+        ],
+        update={_COUNTER.jobs: _COUNTER.jobs + peewee.EXCLUDED.jobs},
+    )
+)
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many jobs of one kind stand in one stage."""
+
+    stage: Stage
+    origin: Origin
+    recurring: bool
+    folder_id: int
+    jobs: int
+
+
+def add(
+    session: Session,
+    tenant: int,
+    stage: Stage,
+    origin: Origin,
+    recurring: bool,
+    folder_id: int | None,
+    jobs: int,
+) -> None:
+    """Count ``jobs`` more (or fewer) in a stage."""
+    session.run(
+        _ADD,
+        {
+            "tenant_id": tenant,
+            "stage": stage,
+            "origin": origin,
+            "recurring": recurring,
+            "folder_id": folder_id or 0,
+            "slot": _SLOT if session.postgres else 0,
+            "jobs": jobs,
+        },
+    )
+
+
+def counts(session: Session, tenant: int = 1) -> list[Count]:
+    """All counts of a tenant."""
+    keys = (_COUNTER.stage, _COUNTER.origin, _COUNTER.recurring, _COUNTER.folder_id)
+    query = (
+        _COUNTER.select(*keys, peewee.fn.SUM(_COUNTER.jobs).alias("total"))
+        .where(_COUNTER.tenant_id == tenant)
+        .group_by(*keys)
+    )
+    return [
+        Count(
+            Stage(row["stage"]),
+            Origin(row["origin"]),
+            bool(row["recurring"]),
+            row["folder_id"],
+            int(row["total"]),
+        )
+        for row in session.rows(query)
+    ]

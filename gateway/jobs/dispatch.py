@@ -1,0 +1,67 @@
+"""Giving a due job to its agents: one run for each."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from gateway import moments
+from gateway.agents.roster import Agent
+from gateway.jobs import moves, rows
+from gateway.jobs.rows import JobRow
+from gateway.jobs.states import JobStatus
+from storage import models
+from storage.session import Session
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """A run to be made."""
+
+    agent_id: int
+    tasks: int
+
+
+def plan(agents: Iterable[Agent], tasks: int) -> list[RunPlan]:
+    """A run for each agent."""
+    return [RunPlan(agent.id, tasks) for agent in agents]
+
+
+def planned(session: Session, job: JobRow) -> list[RunPlan]:
+    """The plan of a job that was accepted earlier."""
+    request = session.first(
+        models.JobRequest.select(models.JobRequest.who, models.JobRequest.options).where(
+            models.JobRequest.job_id == job.id
+        )
+    )
+    if request is None:
+        return []
+    tasks = request["options"].get("tasks", 0)
+    return [RunPlan(who["agent"], tasks) for who in request["who"]]
+
+
+def start(session: Session, job: JobRow, plans: Iterable[RunPlan], now: int) -> None:
+    """Make the runs of a due job; they wait for their agents until the launch timeout."""
+    made = 0
+    for item in plans:
+        rows.insert_run(session, _run(job, item, now))
+        made += 1
+    job.runs_open = made
+    job.wake_at = job.launch_by
+    rows.write_job(session, job)
+    if not made:
+        moves.move(session, job, JobStatus.FAILED, now, "clock", "the job names no agent")
+
+
+def _run(job: JobRow, item: RunPlan, now: int) -> dict[str, Any]:
+    return {
+        "guid": moments.new_guid(),
+        "job_id": job.id,
+        "agent_id": item.agent_id,
+        "attempt": 1,
+        "status": JobStatus.SCHEDULED,
+        "reason": "",
+        "priority": job.priority,
+        "tasks_total": item.tasks,
+        "tasks_done": 0,
+        "created_at": now,
+    }

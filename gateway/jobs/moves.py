@@ -1,0 +1,77 @@
+"""The one place where a job changes its status.
+
+Every move is checked against the table in ``states``, written with its event and its counters in
+the same transaction, and leaves the job in a state from which the clock knows what comes next.
+"""
+
+from gateway.jobs import counters, rows, states
+from gateway.jobs.rows import JobRow
+from gateway.jobs.states import JobStatus
+from storage.session import Session
+
+
+def enter(session: Session, job: JobRow, actor: str) -> None:
+    """Insert a new job in its first status."""
+    job.id = rows.insert_job(session, job)
+    _event(session, job, None, job.created_at, actor)
+    _count(session, job, 1)
+
+
+def move(
+    session: Session, job: JobRow, wanted: JobStatus, at: int, actor: str, reason: str = ""
+) -> None:
+    """Move a locked job; the row is changed and written. Raises MoveRefused."""
+    before = job.status
+    states.check_move(before, wanted)
+    if before.stage is not wanted.stage:
+        _count(session, job, -1)
+    job.status = wanted
+    job.reason = reason
+    if wanted is JobStatus.ACTIVE and job.started_at is None:
+        job.started_at = at
+    if wanted.finished:
+        job.finished_at = at
+        job.wake_at = None
+    rows.write_job(session, job)
+    _event(session, job, before, at, actor)
+    if before.stage is not wanted.stage:
+        _count(session, job, 1)
+
+
+def note(
+    session: Session, job: JobRow, at: int, actor: str, reason: str, run_id: int | None = None
+) -> None:
+    """Leave a visible record in a job's history without moving it."""
+    rows.insert_event(
+        session,
+        {
+            "job_id": job.id,
+            "run_id": run_id,
+            "at": at,
+            "before": job.status,
+            "after": job.status,
+            "actor": actor,
+            "reason": reason,
+        },
+    )
+
+
+def _event(session: Session, job: JobRow, before: JobStatus | None, at: int, actor: str) -> None:
+    rows.insert_event(
+        session,
+        {
+            "job_id": job.id,
+            "run_id": None,
+            "at": at,
+            "before": before,
+            "after": job.status,
+            "actor": actor,
+            "reason": job.reason,
+        },
+    )
+
+
+def _count(session: Session, job: JobRow, jobs: int) -> None:
+    counters.add(
+        session, job.tenant_id, job.status.stage, job.origin, job.recurring, job.folder_id, jobs
+    )

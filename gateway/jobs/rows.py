@@ -1,0 +1,254 @@
+"""The hot statements of the engine, compiled once, and the reading of its rows."""
+
+import uuid
+from dataclasses import dataclass
+from typing import Any, Self
+
+from gateway.jobs.orders import Origin
+from gateway.jobs.states import JobStatus
+from storage import models, statements
+from storage.session import Row, Session
+from storage.statements import named
+
+_JOB = models.Job
+_RUN = models.Run
+
+_JOB_COLUMNS = (
+    _JOB.guid,
+    _JOB.tenant_id,
+    _JOB.parent_id,
+    _JOB.schedule_id,
+    _JOB.definition_id,
+    _JOB.folder_id,
+    _JOB.owner_id,
+    _JOB.origin,
+    _JOB.recurring,
+    _JOB.status,
+    _JOB.stage,
+    _JOB.reason,
+    _JOB.priority,
+    _JOB.runs_open,
+    _JOB.due_at,
+    _JOB.launch_by,
+    _JOB.wake_at,
+    _JOB.created_at,
+)
+_RUN_COLUMNS = (
+    _RUN.guid,
+    _RUN.job_id,
+    _RUN.agent_id,
+    _RUN.attempt,
+    _RUN.status,
+    _RUN.reason,
+    _RUN.priority,
+    _RUN.tasks_total,
+    _RUN.tasks_done,
+    _RUN.created_at,
+)
+
+_INSERT_JOB = statements.Statement(
+    lambda: _JOB.insert({column: named(column) for column in _JOB_COLUMNS}).returning(_JOB.id)
+)
+_INSERT_RUN = statements.insert(_RUN, *_RUN_COLUMNS)
+_INSERT_REQUEST = statements.insert(
+    models.JobRequest,
+    models.JobRequest.job_id,
+    models.JobRequest.description,
+    models.JobRequest.surface,
+    models.JobRequest.timing,
+    models.JobRequest.what,
+    models.JobRequest.who,
+    models.JobRequest.parameters,
+    models.JobRequest.options,
+    models.JobRequest.extras,
+)
+_INSERT_EVENT = statements.insert(
+    models.JobEvent,
+    models.JobEvent.job_id,
+    models.JobEvent.run_id,
+    models.JobEvent.at,
+    models.JobEvent.before,
+    models.JobEvent.after,
+    models.JobEvent.actor,
+    models.JobEvent.reason,
+)
+_MOVE_JOB = statements.Statement(
+    lambda: _JOB.update(
+        {
+            _JOB.status: named(_JOB.status),
+            _JOB.stage: named(_JOB.stage),
+            _JOB.reason: named(_JOB.reason),
+            _JOB.runs_open: named(_JOB.runs_open),
+            _JOB.schedule_id: named(_JOB.schedule_id),
+            _JOB.due_at: named(_JOB.due_at),
+            _JOB.launch_by: named(_JOB.launch_by),
+            _JOB.wake_at: named(_JOB.wake_at),
+            _JOB.started_at: named(_JOB.started_at),
+            _JOB.finished_at: named(_JOB.finished_at),
+        }
+    ).where(_JOB.id == named(_JOB.id))
+)
+_MOVE_RUN = statements.Statement(
+    lambda: _RUN.update(
+        {
+            _RUN.status: named(_RUN.status),
+            _RUN.reason: named(_RUN.reason),
+            _RUN.attempt: named(_RUN.attempt),
+            _RUN.session: named(_RUN.session),
+            _RUN.lease_until: named(_RUN.lease_until),
+            _RUN.started_at: named(_RUN.started_at),
+            _RUN.finished_at: named(_RUN.finished_at),
+        }
+    ).where(_RUN.id == named(_RUN.id))
+)
+_PROGRESS = statements.Statement(
+    lambda: _RUN.update({_RUN.tasks_done: named(_RUN.tasks_done)}).where(_RUN.id == named(_RUN.id))
+)
+_SELECT_JOB = statements.Statement(lambda: _JOB.select().where(_JOB.id == named(_JOB.id)))
+_LOCK_JOB = statements.Statement(
+    lambda: _JOB.select().where(_JOB.id == named(_JOB.id)).for_update()
+)
+_RUNS_OF_JOB = statements.Statement(
+    lambda: _RUN.select().where(_RUN.job_id == named(_RUN.job_id)).order_by(_RUN.id)
+)
+
+
+@dataclass(slots=True)
+class JobRow:
+    """A job as it stands in the store; changed in place by ``moves``, then written back."""
+
+    id: int
+    guid: uuid.UUID
+    tenant_id: int
+    parent_id: int | None
+    schedule_id: int | None
+    definition_id: int | None
+    folder_id: int | None
+    owner_id: int | None
+    origin: Origin
+    recurring: bool
+    status: JobStatus
+    reason: str
+    priority: int
+    runs_open: int
+    due_at: int | None
+    launch_by: int | None
+    wake_at: int | None
+    created_at: int
+    started_at: int | None = None
+    finished_at: int | None = None
+
+    @classmethod
+    def of(cls, row: Row) -> Self:
+        """The job of a row of the table."""
+        values = {name: row[name] for name in cls.__slots__}
+        values["origin"] = Origin(row["origin"])
+        values["status"] = JobStatus(row["status"])
+        values["recurring"] = bool(row["recurring"])
+        return cls(**values)
+
+    def values(self) -> dict[str, Any]:
+        """The columns of the row."""
+        return {name: getattr(self, name) for name in self.__slots__} | {"stage": self.status.stage}
+
+
+@dataclass(slots=True)
+class RunRow:
+    """A run as it stands in the store."""
+
+    id: int
+    guid: uuid.UUID
+    job_id: int
+    agent_id: int
+    attempt: int
+    status: JobStatus
+    reason: str
+    priority: int
+    session: uuid.UUID | None
+    lease_until: int | None
+    tasks_total: int
+    tasks_done: int
+    created_at: int
+    started_at: int | None
+    finished_at: int | None
+
+    @classmethod
+    def of(cls, row: Row) -> Self:
+        """The run of a row of the table."""
+        values = {name: row[name] for name in cls.__slots__}
+        values["status"] = JobStatus(row["status"])
+        return cls(**values)
+
+    def values(self) -> dict[str, Any]:
+        """The columns of the row."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def insert_job(session: Session, job: JobRow) -> int:
+    """Insert the row and answer its id."""
+    return int(session.run(_INSERT_JOB, job.values()).fetchone()[0])
+
+
+def insert_request(session: Session, values: Row) -> None:
+    """Insert what was asked for."""
+    session.run(_INSERT_REQUEST, values)
+
+
+def insert_run(session: Session, values: Row) -> None:
+    """Insert a run that waits for its agent."""
+    session.run(_INSERT_RUN, values)
+
+
+def insert_event(session: Session, values: Row) -> None:
+    """Insert one move."""
+    session.run(_INSERT_EVENT, values)
+
+
+def write_job(session: Session, job: JobRow) -> None:
+    """Write back what can change in a job."""
+    session.run(_MOVE_JOB, job.values())
+
+
+def write_run(session: Session, run: RunRow) -> None:
+    """Write back what can change in a run."""
+    session.run(_MOVE_RUN, run.values())
+
+
+def write_progress(session: Session, run: RunRow) -> None:
+    """Write how many of a run's tasks are over."""
+    session.run(_PROGRESS, {"id": run.id, "tasks_done": run.tasks_done})
+
+
+def lock_job(session: Session, job_id: int) -> JobRow:
+    """Read a job and keep others from moving it until this unit of work ends."""
+    statement = _LOCK_JOB if session.postgres else _SELECT_JOB
+    return JobRow.of(_one(session.run(statement, {"id": job_id})))
+
+
+def lock_job_by_guid(session: Session, guid: uuid.UUID, tenant: int = 1) -> JobRow | None:
+    """As ``lock_job``, by the public id; None when there is no such job."""
+    query = _JOB.select(_JOB.id).where(_JOB.guid == guid, _JOB.tenant_id == tenant)
+    found = session.scalar(query)
+    return None if found is None else lock_job(session, found)
+
+
+def runs_of(session: Session, job_id: int) -> list[RunRow]:
+    """All runs of a job, in the order of their making."""
+    return [RunRow.of(row) for row in _all(session.run(_RUNS_OF_JOB, {"job_id": job_id}))]
+
+
+def _one(cursor: Any) -> Row:
+    return _all(cursor)[0]
+
+
+def _all(cursor: Any) -> list[Row]:
+    names = [column[0] for column in cursor.description]
+    return [_typed(dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+
+
+def _typed(row: Row) -> Row:
+    """GUID columns as UUIDs; SQLite gives them as hex digits."""
+    for name in ("guid", "session"):
+        if isinstance(row.get(name), str):
+            row[name] = uuid.UUID(row[name])
+    return row

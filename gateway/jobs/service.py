@@ -1,0 +1,295 @@
+"""What surfaces and the command line do with jobs."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import peewee
+
+from gateway import moments
+from gateway.catalog.catalog import Catalog
+from gateway.catalog.definitions import Module
+from gateway.identity import audit
+from gateway.identity.principals import Caller
+from gateway.jobs import counters, ledger, moves, rows, schedules, settlement, views
+from gateway.jobs.acceptance import Acceptance
+from gateway.jobs.clock import Clock
+from gateway.jobs.orders import JobOrder, Origin
+from gateway.jobs.rows import JobRow
+from gateway.jobs.signals import Signals
+from gateway.jobs.states import JobStatus, MoveRefused, Stage
+from gateway.jobs.views import EventView, JobView, RunView, ShownValue, ShownWhat
+from storage import models
+from storage.database import Store
+from storage.session import Session
+
+_JOB = models.Job
+_CHILD_ORIGINS = (Origin.RUN_BOOK,)
+
+
+class JobNotFound(LookupError):
+    """No job has this id."""
+
+
+class StoreNearlyFull(Exception):
+    """New jobs are refused while the disk has too little room left to run them safely."""
+
+
+@dataclass(frozen=True)
+class JobFilter:
+    """Which jobs a list holds; stage None means all."""
+
+    stage: Stage | None = None
+    run_book_jobs: bool = True
+    recurring_jobs: bool = True
+
+
+@dataclass(frozen=True)
+class JobPage:
+    """A page of jobs, the newest first. ``pages`` is how many pages there are in all."""
+
+    jobs: tuple[JobView, ...]
+    page: int
+    pages: int
+    total: int
+
+
+class Jobs:
+    """Accept, look at, and steer jobs. ``least_free`` bytes of disk are kept for running ones."""
+
+    def __init__(
+        self,
+        store: Store,
+        catalog: Catalog,
+        acceptance: Acceptance,
+        clock: Clock,
+        signals: Signals,
+        least_free: int = 0,
+        now: Callable[[], int] = moments.now,
+    ) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._acceptance = acceptance
+        self._clock = clock
+        self._signals = signals
+        self._least_free = least_free
+        self._now = now
+
+    def accept(self, order: JobOrder, caller: Caller) -> JobView:
+        """Take an order; the job is durable when this returns.
+
+        Raises OrderRefused, StoreNearlyFull, StoreUnavailable.
+        """
+        self._check_room()
+        now = self._now()
+        with self._store.reading() as session:
+            resolved = self._acceptance.resolve(session, order, now)
+
+        def insert(session: Session) -> JobRow:
+            job = self._acceptance.insert(session, resolved, caller, now)
+            session.after_commit(self._signals.wake)
+            return job
+
+        job = self._store.unit_of_work(insert)
+        if job.wake_at is not None:
+            self._clock.wake_by(job.wake_at)
+        return self._acceptance.view(job, resolved, caller)
+
+    def get(self, guid: uuid.UUID) -> JobView:
+        """A job by its id. Raises JobNotFound."""
+        with self._store.reading() as session:
+            return self._get(session, guid)
+
+    def page(self, wanted: JobFilter, page: int, size: int) -> JobPage:
+        """A page of jobs, the newest first; ``page`` counts from 1 and may lie beyond the end."""
+        with self._store.reading() as session:
+            total = sum(c.jobs for c in counters.counts(session) if _counts(wanted, c))
+            query = _JOB.select().where(*_conditions(wanted)).order_by(_JOB.id.desc())
+            found = session.rows(query.paginate(page, size))
+            jobs = tuple(views.jobs(session, found))
+        return JobPage(jobs, page, -(-total // size), total)
+
+    def runs(self, guid: uuid.UUID, *, tasks: bool = False) -> list[RunView]:
+        """The runs of a job. Raises JobNotFound."""
+        with self._store.reading() as session:
+            return views.runs(session, self._get(session, guid).id, tasks=tasks)
+
+    def events(self, guid: uuid.UUID) -> list[EventView]:
+        """The history of a job. Raises JobNotFound."""
+        with self._store.reading() as session:
+            return views.events(session, self._get(session, guid).id)
+
+    def values(self, view: JobView) -> list[tuple[ShownWhat, Module, dict[str, ShownValue]]]:
+        """For each definition of a job, its module and the values that were given."""
+        with self._store.reading() as session:
+            return views.values(session, self._catalog, view)
+
+    def output(
+        self, guid: uuid.UUID, seen: dict[tuple[uuid.UUID, int], int] | None = None
+    ) -> Iterator[ledger.Output]:
+        """The output of a job's tasks that is not ``seen`` yet. Raises JobNotFound."""
+        with self._store.reading() as session:
+            job = self._get(session, guid)
+            yield from ledger.output(session, job.id, {} if seen is None else seen)
+
+    def log(self, log_id: int, most: int) -> bytes:
+        """The beginning of a task's log."""
+        with self._store.reading() as session:
+            return ledger.log_bytes(session, log_id, most)
+
+    def counts(self) -> list[counters.Count]:
+        """How many jobs stand in which stage."""
+        with self._store.reading() as session:
+            return counters.counts(session)
+
+    def abort(self, guid: uuid.UUID, caller: Caller, reason: str = "") -> JobView:
+        """Stop a job; one that is over stays as it is. Raises JobNotFound."""
+        return self._steer(guid, caller, "abort", reason, _abort)
+
+    def hold(self, guid: uuid.UUID, caller: Caller, reason: str = "") -> JobView:
+        """Keep a job from starting. Raises JobNotFound, MoveRefused once it has started."""
+        return self._steer(guid, caller, "hold", reason, _hold)
+
+    def resume(self, guid: uuid.UUID, caller: Caller, reason: str = "") -> JobView:
+        """Let a held job go on. Raises JobNotFound, MoveRefused if it is not held."""
+        view = self._steer(guid, caller, "resume", reason, _resume)
+        self._clock.wake_by(self._now())
+        return view
+
+    def rerun(self, guid: uuid.UUID, caller: Caller) -> JobView:
+        """Accept the same again, to run now, with the same versions and values.
+
+        Raises JobNotFound, StoreNearlyFull.
+        """
+        self._check_room()
+        now = self._now()
+
+        def copy(session: Session) -> uuid.UUID:
+            job = rows.lock_job_by_guid(session, guid)
+            if job is None:
+                raise _not_found(guid)
+            again = self._acceptance.again(session, job, caller, now)
+            session.after_commit(self._signals.wake)
+            return again.guid
+
+        return self.get(self._store.unit_of_work(copy))
+
+    def _steer(
+        self,
+        guid: uuid.UUID,
+        caller: Caller,
+        action: str,
+        reason: str,
+        act: Callable[[Session, JobRow, int, str, str], None],
+    ) -> JobView:
+        def work(session: Session) -> None:
+            now = self._now()
+            job = rows.lock_job_by_guid(session, guid)
+            if job is None:
+                raise _not_found(guid)
+            before = job.status
+            act(session, job, now, caller.name or caller.surface, reason)
+            if job.status is not before:
+                audit.record(
+                    session,
+                    caller,
+                    now,
+                    f"job.{action}",
+                    "job",
+                    job.guid,
+                    "",
+                    before={"status": before.name},
+                    after={"status": job.status.name},
+                    comment=reason,
+                )
+            session.after_commit(self._signals.wake)
+
+        self._store.unit_of_work(work)
+        return self.get(guid)
+
+    @staticmethod
+    def _get(session: Session, guid: uuid.UUID) -> JobView:
+        row = session.first(_JOB.select().where(_JOB.guid == guid, _JOB.tenant_id == 1))
+        if row is None:
+            raise _not_found(guid)
+        return views.jobs(session, [row])[0]
+
+    def _check_room(self) -> None:
+        free = self._store.free_bytes()
+        if free is not None and free < self._least_free:
+            raise StoreNearlyFull(
+                f"the disk of the store has {free // 2**20} MiB left; new jobs are accepted again "
+                f"when there are {self._least_free // 2**20} MiB"
+            )
+
+
+def _abort(session: Session, job: JobRow, now: int, actor: str, reason: str) -> None:
+    reason = reason or f"aborted by {actor}"
+    if job.status.finished or job.status is JobStatus.ABORTING:
+        return
+    if job.runs_open == 0:
+        moves.move(session, job, JobStatus.ABORTED, now, actor, reason)
+        return
+    if job.status is JobStatus.ACTIVE:
+        moves.move(session, job, JobStatus.ABORTING, now, actor, reason)
+    for run in settlement.open_runs(session, job):
+        if run.status is JobStatus.ACTIVE:
+            run.status = JobStatus.ABORTING
+            run.reason = reason
+            rows.write_run(session, run)
+    settlement.close_waiting(session, job, JobStatus.ABORTED, now, reason)
+
+
+def _hold(session: Session, job: JobRow, now: int, actor: str, reason: str) -> None:
+    moves.move(session, job, JobStatus.DISABLED, now, actor, reason)
+    if job.recurring:
+        schedules.set_enabled(session, job, False, now)
+        return
+    job.wake_at = None
+    rows.write_job(session, job)
+    _set_waiting(session, job, JobStatus.SCHEDULED, JobStatus.DISABLED)
+
+
+def _resume(session: Session, job: JobRow, now: int, actor: str, reason: str) -> None:
+    if job.status is not JobStatus.DISABLED:
+        raise MoveRefused(job.status, JobStatus.SCHEDULED)
+    moves.move(session, job, JobStatus.SCHEDULED, now, actor, reason)
+    if job.recurring:
+        schedules.set_enabled(session, job, True, now)
+        return
+    due, launch_by = job.due_at or now, job.launch_by or now
+    # The time on hold does not count against the launch timeout.
+    job.launch_by = max(launch_by, now + launch_by - due)
+    job.wake_at = job.launch_by if job.runs_open else due
+    rows.write_job(session, job)
+    _set_waiting(session, job, JobStatus.DISABLED, JobStatus.SCHEDULED)
+
+
+def _set_waiting(session: Session, job: JobRow, before: JobStatus, after: JobStatus) -> None:
+    for run in settlement.open_runs(session, job):
+        if run.status is before:
+            run.status = after
+            rows.write_run(session, run)
+
+
+def _counts(wanted: JobFilter, count: counters.Count) -> bool:
+    return (
+        (wanted.stage is None or count.stage is wanted.stage)
+        and (wanted.run_book_jobs or count.origin not in _CHILD_ORIGINS)
+        and (wanted.recurring_jobs or not count.recurring)
+    )
+
+
+def _conditions(wanted: JobFilter) -> list[peewee.Expression]:
+    conditions = [_JOB.tenant_id == 1]
+    if wanted.stage is not None:
+        conditions.append(_JOB.stage == wanted.stage)
+    if not wanted.run_book_jobs:
+        conditions.append(_JOB.origin.not_in(_CHILD_ORIGINS))
+    if not wanted.recurring_jobs:
+        conditions.append(_JOB.recurring == False)  # noqa: E712  # SQL, not Python
+    return conditions
+
+
+def _not_found(guid: uuid.UUID) -> JobNotFound:
+    return JobNotFound(f"there is no job {guid}")

@@ -1,0 +1,95 @@
+"""How runs end, and what that makes of their job. All for use within a unit of work."""
+
+from gateway.jobs import moves, outcomes, rows
+from gateway.jobs.rows import JobRow, RunRow
+from gateway.jobs.states import JobStatus
+from storage import models
+from storage.session import Session
+
+_TASK = models.TaskResult
+_OPEN_RUNS = frozenset(
+    {JobStatus.DISABLED, JobStatus.SCHEDULED, JobStatus.ACTIVE, JobStatus.ABORTING}
+)
+
+
+def finish_run(
+    session: Session, job: JobRow, run: RunRow, status: JobStatus, now: int, reason: str = ""
+) -> None:
+    """End a run; the job ends with its last one."""
+    run.status = status
+    run.reason = reason
+    run.finished_at = now
+    run.lease_until = None
+    rows.write_run(session, run)
+    job.runs_open -= 1
+    if job.runs_open > 0:
+        rows.write_job(session, job)
+    else:
+        _finish_job(session, job, now, reason)
+
+
+def lose_run(session: Session, job: JobRow, run: RunRow, now: int, reason: str) -> None:
+    """Settle a run whose agent is gone: aborted if that was asked for, tried again if the job's
+    policy allows another attempt, otherwise failed with the reason.
+    """
+    end_tasks(session, run, now, reason)
+    if run.status is JobStatus.ABORTING:
+        finish_run(session, job, run, JobStatus.ABORTED, now, reason)
+    elif run.attempt <= _retries(session, job):
+        _try_again(session, job, run, now, reason)
+    else:
+        finish_run(session, job, run, JobStatus.FAILED, now, reason)
+
+
+def end_tasks(session: Session, run: RunRow, now: int, reason: str) -> None:
+    """Close the results of tasks that were running and will not report any more."""
+    session.execute(
+        _TASK.update(status=JobStatus.FAILED, detail=reason, finished_at=now).where(
+            _TASK.run_id == run.id,
+            _TASK.attempt == run.attempt,
+            _TASK.status == JobStatus.ACTIVE,
+        )
+    )
+
+
+def close_waiting(session: Session, job: JobRow, status: JobStatus, now: int, reason: str) -> None:
+    """End the runs that no agent has taken up. Ends the job too if none is left."""
+    for run in rows.runs_of(session, job.id):
+        if run.status in (JobStatus.SCHEDULED, JobStatus.DISABLED):
+            finish_run(session, job, run, status, now, reason)
+
+
+def open_runs(session: Session, job: JobRow) -> list[RunRow]:
+    """The runs of a job that have not ended."""
+    return [run for run in rows.runs_of(session, job.id) if run.status in _OPEN_RUNS]
+
+
+def _try_again(session: Session, job: JobRow, run: RunRow, now: int, reason: str) -> None:
+    run.attempt += 1
+    run.status = JobStatus.SCHEDULED
+    run.reason = reason
+    run.session = None
+    run.lease_until = None
+    rows.write_run(session, run)
+    moves.note(session, job, now, "engine", f"attempt {run.attempt}: {reason}", run.id)
+
+
+def _retries(session: Session, job: JobRow) -> int:
+    request = session.first(
+        models.JobRequest.select(models.JobRequest.options).where(
+            models.JobRequest.job_id == job.id
+        )
+    )
+    return 0 if request is None else int(request["options"].get("retries", 0))
+
+
+def _finish_job(session: Session, job: JobRow, now: int, reason: str) -> None:
+    ends = [run.status for run in rows.runs_of(session, job.id)]
+    status = outcomes.of_runs(ends)
+    if job.status is JobStatus.SCHEDULED and status not in (
+        JobStatus.ABORTED,
+        JobStatus.CANCELED,
+    ):
+        # Its agent was lost before it said that it had begun.
+        moves.move(session, job, JobStatus.ACTIVE, now, "engine")
+    moves.move(session, job, status, now, "engine", reason)

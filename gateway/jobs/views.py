@@ -1,0 +1,273 @@
+"""Jobs as others see them: values read from the store, secrets never among them."""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.agents import roster
+from gateway.catalog.catalog import Catalog, DefinitionKind
+from gateway.catalog.definitions import Module
+from gateway.identity.vault import SECRET_MARKER
+from gateway.jobs.orders import Origin
+from gateway.jobs.states import JobStatus
+from storage import models
+from storage.session import Row, Session
+
+_JOB = models.Job
+_REQUEST = models.JobRequest
+
+
+@dataclass(frozen=True)
+class ShownWhat:
+    """A definition that a job runs."""
+
+    guid: uuid.UUID
+    kind: DefinitionKind
+    name: str
+    version: int
+
+
+@dataclass(frozen=True)
+class ShownWho:
+    """An agent that a job runs on."""
+
+    guid: uuid.UUID
+    name: str
+
+
+@dataclass(frozen=True)
+class ShownValue:
+    """A parameter's value, None where the module's own counts; a marker stands for a secret."""
+
+    name: str
+    value: str | None
+    secondary: str | None
+
+
+@dataclass(frozen=True)
+class JobView:
+    """A job. Times in epoch microseconds; ``parent`` is the job that made this one."""
+
+    id: int
+    guid: uuid.UUID
+    description: str
+    status: JobStatus
+    reason: str
+    origin: Origin
+    recurring: bool
+    surface: str
+    owner: str
+    priority: int
+    due_at: int | None
+    created_at: int
+    started_at: int | None
+    finished_at: int | None
+    immediate: bool
+    local_time: bool
+    wake_on_lan: bool
+    in_parallel: bool
+    what: tuple[ShownWhat, ...]
+    who: tuple[ShownWho, ...]
+    extras: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class TaskView:
+    """One task of the present attempt of a run."""
+
+    seq: int
+    guid: uuid.UUID
+    module_guid: uuid.UUID
+    module: str
+    name: str
+    status: JobStatus
+    exit_code: int | None
+    detail: str
+    outputs: dict[str, str]
+    log_id: int | None
+    log_truncated: bool
+    started_at: int | None
+    finished_at: int | None
+
+
+@dataclass(frozen=True)
+class RunView:
+    """One job on one agent."""
+
+    id: int
+    guid: uuid.UUID
+    agent_guid: uuid.UUID
+    agent: str
+    attempt: int
+    status: JobStatus
+    reason: str
+    tasks_total: int
+    tasks_done: int
+    started_at: int | None
+    finished_at: int | None
+    tasks: tuple[TaskView, ...] = ()
+
+
+@dataclass(frozen=True)
+class EventView:
+    """One move of a job, or a record in its history."""
+
+    at: int
+    before: JobStatus | None
+    after: JobStatus
+    actor: str
+    reason: str
+
+
+def jobs(session: Session, rows: Sequence[Row]) -> list[JobView]:
+    """The views of rows of the job table, in their order; three queries for any number."""
+    requests = _requests(session, [row["id"] for row in rows])
+    owners = _owners(session, {row["owner_id"] for row in rows if row["owner_id"] is not None})
+    return [_job(row, requests[row["id"]], owners) for row in rows]
+
+
+def runs(session: Session, job_id: int, *, tasks: bool = False) -> list[RunView]:
+    """The runs of a job; with the tasks of their present attempts when asked for."""
+    run = models.Run
+    found = session.rows(run.select().where(run.job_id == job_id).order_by(run.id))
+    agents = roster.by_ids(session, {row["agent_id"] for row in found})
+    results = _tasks(session, found) if tasks else {}
+    return [_run(row, agents[row["agent_id"]], results.get(row["id"], ())) for row in found]
+
+
+def events(session: Session, job_id: int) -> list[EventView]:
+    """The history of a job, the oldest first."""
+    event = models.JobEvent
+    query = event.select().where(event.job_id == job_id).order_by(event.id)
+    return [
+        EventView(
+            row["at"],
+            None if row["before"] is None else JobStatus(row["before"]),
+            JobStatus(row["after"]),
+            row["actor"],
+            row["reason"],
+        )
+        for row in session.rows(query)
+    ]
+
+
+def values(
+    session: Session, catalog: Catalog, view: JobView
+) -> list[tuple[ShownWhat, Module, dict[str, ShownValue]]]:
+    """For each definition of a job, its module and the values that were given, by name."""
+    stored = session.scalar(_REQUEST.select(_REQUEST.parameters).where(_REQUEST.job_id == view.id))
+    return [
+        (what, catalog.module(session, what.version), _given(what.guid, stored or ()))
+        for what in view.what
+    ]
+
+
+def _given(guid: uuid.UUID, stored: Iterable[dict[str, Any]]) -> dict[str, ShownValue]:
+    return {
+        value["name"]: ShownValue(value["name"], _shown(value, "value"), _shown(value, "secondary"))
+        for one in stored
+        if one["definition"] in (None, str(guid))
+        for value in one["values"]
+    }
+
+
+def _shown(value: dict[str, Any], part: str) -> str | None:
+    return SECRET_MARKER if f"{part}_secret" in value else value.get(part)
+
+
+def _requests(session: Session, ids: Sequence[int]) -> dict[int, Row]:
+    if not ids:
+        return {}
+    found = session.rows(_REQUEST.select().where(_REQUEST.job_id.in_(ids)))
+    return {row["job_id"]: row for row in found}
+
+
+def _owners(session: Session, ids: set[int]) -> dict[int, str]:
+    if not ids:
+        return {}
+    principal = models.Principal
+    found = session.rows(
+        principal.select(principal.id, principal.name).where(principal.id.in_(sorted(ids)))
+    )
+    return {row["id"]: row["name"] for row in found}
+
+
+def _job(row: Row, request: Row, owners: dict[int, str]) -> JobView:
+    timing, options = request["timing"], request["options"]
+    return JobView(
+        id=row["id"],
+        guid=row["guid"],
+        description=request["description"],
+        status=JobStatus(row["status"]),
+        reason=row["reason"],
+        origin=Origin(row["origin"]),
+        recurring=bool(row["recurring"]),
+        surface=request["surface"],
+        owner=owners.get(row["owner_id"], ""),
+        priority=row["priority"],
+        due_at=row["due_at"],
+        created_at=row["created_at"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        immediate=timing["immediate"],
+        local_time=timing["local_time"],
+        wake_on_lan=timing["wake_on_lan"],
+        in_parallel=options["in_parallel"],
+        what=tuple(
+            ShownWhat(
+                uuid.UUID(one["guid"]), DefinitionKind(one["kind"]), one["name"], one["version"]
+            )
+            for one in request["what"]
+        ),
+        who=tuple(ShownWho(uuid.UUID(one["guid"]), one["name"]) for one in request["who"]),
+        extras=request["extras"] or {},
+    )
+
+
+def _run(row: Row, agent: roster.Agent, tasks: tuple[TaskView, ...]) -> RunView:
+    return RunView(
+        id=row["id"],
+        guid=row["guid"],
+        agent_guid=agent.guid,
+        agent=agent.name,
+        attempt=row["attempt"],
+        status=JobStatus(row["status"]),
+        reason=row["reason"],
+        tasks_total=row["tasks_total"],
+        tasks_done=row["tasks_done"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        tasks=tasks,
+    )
+
+
+def _tasks(session: Session, found: Sequence[Row]) -> dict[int, tuple[TaskView, ...]]:
+    if not found:
+        return {}
+    task = models.TaskResult
+    present = {row["id"]: row["attempt"] for row in found}
+    results: dict[int, tuple[TaskView, ...]] = {}
+    query = task.select().where(task.run_id.in_(list(present))).order_by(task.run_id, task.seq)
+    for row in session.rows(query):
+        if row["attempt"] == present[row["run_id"]]:
+            results[row["run_id"]] = (*results.get(row["run_id"], ()), _task(row))
+    return results
+
+
+def _task(row: Row) -> TaskView:
+    return TaskView(
+        seq=row["seq"],
+        guid=row["task_guid"],
+        module_guid=row["module_guid"],
+        module=row["module"],
+        name=row["name"],
+        status=JobStatus(row["status"]),
+        exit_code=row["exit_code"],
+        detail=row["detail"],
+        outputs=row["outputs"],
+        log_id=row["log_id"],
+        log_truncated=bool(row["log_truncated"]),
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+    )

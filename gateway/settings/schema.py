@@ -1,0 +1,368 @@
+"""The schema of the settings: names, types, defaults, and what each is for.
+
+The descriptions are what ``gateway config`` and ``docs/settings.md`` show. Sizes are in bytes,
+times in seconds, as the names say.
+"""
+
+import datetime
+import enum
+import socket
+import urllib.parse
+import zoneinfo
+from pathlib import Path
+from typing import Annotated, Any
+
+import pydantic
+import tzlocal
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+KIB = 1024
+MIB = 1024 * KIB
+MASK = "********"
+
+# Those of Windows are what its programs need in order to start at all.
+INHERITED = (
+    *("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"),
+    *("SYSTEMROOT", "WINDIR", "COMSPEC", "PATHEXT", "TEMP", "TMP", "USERPROFILE"),
+)
+
+_POSTGRES_SCHEMES = frozenset({"postgresql", "postgres"})
+
+
+class WebApiState(enum.StrEnum):
+    """The state of the Dispatcher Web API (Dispatcher contract 1.2)."""
+
+    ENABLED = "ENABLED"
+    DISABLED = "DISABLED"
+    GLOBAL = "GLOBAL"
+
+
+class GlobalWebApiState(enum.StrEnum):
+    """What GLOBAL stands for."""
+
+    ENABLED = "ENABLED"
+    DISABLED = "DISABLED"
+
+
+class LogFormat(enum.StrEnum):
+    """How a line of the log is written."""
+
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class LogLevel(enum.StrEnum):
+    """The least level that is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Surface(enum.StrEnum):
+    """What a listener can serve."""
+
+    DISPATCHER = "dispatcher"
+    OPERATIONS = "operations"
+
+
+def _zone(name: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("a time zone of the IANA list is needed, such as Europe/Berlin") from error
+    return name
+
+
+def _base_address(url: str) -> str:
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("an address such as https://gateway.example.com is needed")
+    if parts.query or parts.fragment or parts.username:
+        raise ValueError("only scheme, host, port and path are allowed in it")
+    return url.rstrip("/")
+
+
+def _postgres_address(url: SecretStr) -> SecretStr:
+    parts = urllib.parse.urlsplit(url.get_secret_value())
+    if parts.scheme not in _POSTGRES_SCHEMES or not parts.path.strip("/"):
+        raise ValueError(
+            "an address such as postgresql://user:password@host:5432/database is needed"
+        )
+    return url
+
+
+ZoneName = Annotated[str, pydantic.AfterValidator(_zone)]
+Positive = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Group(BaseModel):
+    """Settings that belong together."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TlsSettings(Group):
+    """The certificate files of a listener, in PEM."""
+
+    certificate: Path = Field(description="The server's certificate, followed by its chain.")
+    key: Path = Field(description="The certificate's key, not encrypted.")
+    client_ca: Path | None = Field(default=None, description="Who signs good client certificates.")
+    require_client_certificate: bool = Field(
+        default=False, description="Whether a client without a certificate is refused."
+    )
+
+
+class ListenerSettings(Group):
+    """One address and port."""
+
+    address: str = Field(
+        default="127.0.0.1", description="An address of this machine, or 0.0.0.0 or ::."
+    )
+    port: int = Field(
+        default=8080, ge=0, le=65535, description="The port; 0 lets the system choose."
+    )
+    tls: TlsSettings | None = Field(default=None, description="Certificates; none for plain HTTP.")
+    surfaces: frozenset[Surface] | None = Field(
+        default=None, description="What is served here; everything when left out."
+    )
+
+
+def _at_least_one(listeners: tuple[ListenerSettings, ...]) -> tuple[ListenerSettings, ...]:
+    if not listeners:
+        raise ValueError("at least one listener is needed")
+    return listeners
+
+
+Listeners = Annotated[tuple[ListenerSettings, ...], pydantic.AfterValidator(_at_least_one)]
+
+
+class DispatcherSettings(Group):
+    """The Dispatcher surface."""
+
+    web_api: WebApiState = Field(
+        default=WebApiState.GLOBAL,
+        description="The state of this Dispatcher's Web API; GLOBAL follows `web_api`.",
+    )
+    date_zone: ZoneName | None = Field(
+        default=None,
+        description="The zone of the server whose date quirk is kept up in JSON: times come out "
+        "shifted by its offset, as the vendor's do and old scripts expect. The machine's own zone "
+        "(`time_zone`) when left out; `UTC` switches the quirk off.",
+    )
+
+
+class LimitSettings(Group):
+    """What a client may use of the server."""
+
+    body_bytes: Positive = Field(default=8 * MIB, description="Longest request body.")
+    memory_spool_bytes: Positive = Field(
+        default=256 * KIB,
+        description="What of a body stays in memory; a longer one goes to a file.",
+    )
+    header_bytes: Positive = Field(
+        default=64 * KIB, description="Longest request line and headers."
+    )
+    header_seconds: Seconds = Field(default=20.0, description="For a whole request head.")
+    body_idle_seconds: Seconds = Field(default=30.0, description="Longest silence within a body.")
+    body_minimum_rate: float = Field(
+        default=200.0, ge=0, description="Bytes a second that a body must reach; 0 for no minimum."
+    )
+    body_allowance_seconds: Seconds = Field(
+        default=20.0, description="How long after its start a body may still be slower than that."
+    )
+    keep_alive_seconds: Positive = Field(
+        default=60, description="How long an idle connection is kept."
+    )
+    response_idle_seconds: Seconds = Field(
+        default=60.0, description="How long a client may take no byte of its answer."
+    )
+    connections: Positive = Field(
+        default=8192, description="Open connections; more are answered 503."
+    )
+    waiting_requests: Positive = Field(
+        default=1024, description="Requests that may wait for a thread; more are answered 503."
+    )
+    xml_depth: Positive = Field(
+        default=64, description="How deep elements of an XML body may nest."
+    )
+    xml_elements: Positive = Field(default=100_000, description="Elements in one XML body.")
+    xml_attributes: Positive = Field(default=256, description="Attributes of one XML element.")
+    json_depth: Positive = Field(default=64, description="How deep values of a JSON body may nest.")
+    import_bytes: Positive = Field(
+        default=64 * MIB, description="Longest building block to import."
+    )
+    log_bytes: Positive = Field(
+        default=10 * MIB,
+        description="What is kept of one task's output; the rest is cut, with a mark.",
+    )
+
+
+class WorkerSettings(Group):
+    """How much is done at once."""
+
+    request_threads: Positive = Field(
+        default=64, description="Requests in work, most of them waiting."
+    )
+    decoders: Positive = Field(default=2, description="Requests that compute at the same time.")
+    embedded_runs: Positive = Field(default=10, description="Runs at once on the embedded agent.")
+
+
+class Settings(BaseSettings):
+    """All settings. Made by ``load``, which knows where each value came from."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid")
+
+    data: Path = Field(
+        default=Path("data"), description="The data folder: store, keys, spooled bodies."
+    )
+    database_url: Annotated[SecretStr, pydantic.AfterValidator(_postgres_address)] | None = Field(
+        default=None,
+        description="A PostgreSQL store, `postgresql://user:password@host:port/database`; SQLite "
+        "in the data folder when left out.",
+    )
+    admin_password: SecretStr | None = Field(
+        default=None,
+        description="The password of the login `admin`, used at the first start only; generated "
+        "and printed when left out.",
+    )
+    demo: bool = Field(
+        default=False, description="Demonstration content at the start, and the Web API enabled."
+    )
+    listeners: Listeners = Field(
+        default=(ListenerSettings(),),
+        description="Where to listen: a list of `address`, `port`, `tls` (`certificate`, `key`, "
+        "`client_ca`, `require_client_certificate`) and `surfaces`.",
+    )
+    public_url: Annotated[str, pydantic.AfterValidator(_base_address)] | None = Field(
+        default=None,
+        description="The address that clients know, written into WSDL and links; taken from the "
+        "request when left out.",
+    )
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(
+        default=(),
+        description="Networks of reverse proxies whose `X-Forwarded-*` headers are believed.",
+    )
+    web_api: GlobalWebApiState | None = Field(
+        default=None,
+        description="The global state of the Dispatcher Web API; as long as it is left out the "
+        "Web API is disabled.",
+    )
+    dispatcher: DispatcherSettings = DispatcherSettings()
+    wsdl_public: bool = Field(
+        default=True, description="Whether `?wsdl` and `?xsd` are served without authentication."
+    )
+    limits: LimitSettings = LimitSettings()
+    workers: WorkerSettings = WorkerSettings()
+    embedded_agent: bool = Field(
+        default=True,
+        description="Whether this process runs tasks itself. Tasks run as the server's user and "
+        "could read its key: switch it off where that must not be.",
+    )
+    agent_name: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
+        default=None, description="The name of the embedded agent; the machine's when left out."
+    )
+    task_environment: tuple[str, ...] = Field(
+        default=INHERITED,
+        description="The server's environment variables that tasks see; no others are passed on.",
+    )
+    time_zone: ZoneName | None = Field(
+        default=None, description="The zone of local times; the machine's when left out."
+    )
+    launch_timeout_seconds: Positive = Field(
+        default=7 * 24 * 3600, description="A job that no agent has started by then is canceled."
+    )
+    missed_run_grace_seconds: Annotated[int, Field(ge=0)] = Field(
+        default=60, description="How late a scheduled run may start without counting as missed."
+    )
+    lease_seconds: Positive = Field(
+        default=60, description="How long a run stays with an agent that is not heard of."
+    )
+    credential_cache_seconds: Annotated[int, Field(ge=0)] = Field(
+        default=300, description="How long a verified password is remembered; 0 for never."
+    )
+    low_disk_bytes: Annotated[int, Field(ge=0)] = Field(
+        default=256 * MIB, description="With less free space than this no new job is accepted."
+    )
+    drain_seconds: Annotated[float, Field(ge=0)] = Field(
+        default=30.0, description="How long a stop waits for requests and runs that are under way."
+    )
+    log_level: LogLevel = Field(
+        default=LogLevel.INFO, description="The least level that is logged."
+    )
+    log_format: LogFormat = Field(
+        default=LogFormat.CONSOLE, description="Log lines as JSON objects, or for people to read."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take what is given and nothing else: ``load`` reads the sources and tracks origins."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+    @property
+    def dispatcher_enabled(self) -> bool:
+        """Whether the Dispatcher Web API answers (Dispatcher contract 1.2)."""
+        if self.dispatcher.web_api is not WebApiState.GLOBAL:
+            return self.dispatcher.web_api is WebApiState.ENABLED
+        if self.web_api is None:
+            return self.demo
+        return self.web_api is GlobalWebApiState.ENABLED
+
+    @property
+    def zone(self) -> datetime.tzinfo:
+        """The zone of local times."""
+        return zoneinfo.ZoneInfo(self.time_zone) if self.time_zone else tzlocal.get_localzone()
+
+    @property
+    def date_zone(self) -> datetime.tzinfo:
+        """The zone whose offset the Dispatcher's JSON dates are shifted by."""
+        name = self.dispatcher.date_zone
+        return zoneinfo.ZoneInfo(name) if name else self.zone
+
+    @property
+    def machine_name(self) -> str:
+        """The name of the embedded agent."""
+        return self.agent_name or socket.gethostname()
+
+    @property
+    def postgres_url(self) -> str | None:
+        """The PostgreSQL address with its password, for the driver only."""
+        return self.database_url.get_secret_value() if self.database_url else None
+
+
+def shown(value: Any) -> Any:
+    """A setting's value as JSON that may be shown: passwords are masked."""
+    if isinstance(value, SecretStr):
+        return masked(value.get_secret_value())
+    if isinstance(value, BaseModel):
+        return {name: shown(getattr(value, name)) for name in type(value).model_fields}
+    if isinstance(value, tuple | list):
+        return [shown(item) for item in value]
+    if isinstance(value, frozenset):
+        return sorted(shown(item) for item in value)
+    return value if isinstance(value, bool | int | float | None) else str(value)
+
+
+def masked(secret: str) -> str:
+    """A secret for showing: of an address all but its password, of anything else nothing."""
+    try:
+        parts = urllib.parse.urlsplit(secret)
+    except ValueError:
+        return MASK
+    if parts.scheme not in _POSTGRES_SCHEMES or not parts.hostname:
+        return MASK
+    user = f"{parts.username}:{MASK}@" if parts.password else f"{parts.username or ''}@"
+    where = parts.netloc.rpartition("@")[2]
+    # Options may hold a password too, and are of no use to the reader.
+    return f"{parts.scheme}://{user.removeprefix('@')}{where}{parts.path}"

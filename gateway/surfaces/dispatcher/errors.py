@@ -1,0 +1,61 @@
+"""What goes wrong in the domain, as the Dispatcher's clients see it.
+
+One table for REST and SOAP: the HTTP status, whose mistake it is, and a word for programs.
+Statuses for unknown ids and missing rights are our choice (Dispatcher contract 9).
+"""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from gateway.catalog.catalog import DefinitionNotFound
+from gateway.jobs.orders import OrderRefused
+from gateway.jobs.service import JobNotFound, StoreNearlyFull
+from gateway.jobs.states import MoveRefused
+from gateway.surfaces.dispatcher.operations import BadArgument
+from gateway.web.authentication import MissingRight
+from gateway.wire.errors import WireError
+from storage.errors import StoreUnavailable
+
+RETRY_AFTER_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An error to be told. ``word`` is the fault code's detail in SOAP."""
+
+    status: HTTPStatus
+    word: str
+    sentence: str
+
+    @property
+    def passing(self) -> bool:
+        """Whether the same request may succeed later."""
+        return self.status is HTTPStatus.SERVICE_UNAVAILABLE
+
+
+_TABLE: tuple[tuple[type[Exception], HTTPStatus, str], ...] = (
+    (WireError, HTTPStatus.BAD_REQUEST, "InvalidMessage"),
+    (OrderRefused, HTTPStatus.BAD_REQUEST, "InvalidJob"),
+    (BadArgument, HTTPStatus.BAD_REQUEST, "InvalidArgument"),
+    (MoveRefused, HTTPStatus.CONFLICT, "InvalidStatus"),
+    (MissingRight, HTTPStatus.FORBIDDEN, "AccessDenied"),
+    (JobNotFound, HTTPStatus.NOT_FOUND, "JobNotFound"),
+    (DefinitionNotFound, HTTPStatus.NOT_FOUND, "DefinitionNotFound"),
+    (StoreNearlyFull, HTTPStatus.SERVICE_UNAVAILABLE, "StoreUnavailable"),
+    (StoreUnavailable, HTTPStatus.SERVICE_UNAVAILABLE, "StoreUnavailable"),
+)
+
+# What went wrong inside is for the operator's log, not for the wire.
+_GENERAL: dict[type[Exception], str] = {
+    StoreUnavailable: "the store cannot be written at present; nothing was stored, try again later"
+}
+
+KNOWN = tuple(kind for kind, _, _ in _TABLE)
+
+
+def problem(error: Exception) -> Problem | None:
+    """The problem behind an error of the domain or the wire; None for any other error."""
+    for kind, status, word in _TABLE:
+        if isinstance(error, kind):
+            return Problem(status, word, _GENERAL.get(type(error), str(error)))
+    return None

@@ -1,0 +1,233 @@
+"""The messages of the Dispatcher Web API (Dispatcher contract 2), declared once for all dialects.
+
+Member names and enumeration numbers are certain: clients that were written against the product
+send and read them. The names of the XML elements, the namespace, the enumerations' *names* in
+XML where no client shows them, and members marked "our choice" are ours. Readers take any root
+name and any namespace, so nothing of that can be wrong in a request.
+
+What GET gives, POST and PUT take back unchanged.
+"""
+
+import datetime
+import enum
+import uuid
+
+from gateway.wire.messages import Message, member, messages, nested
+from gateway.wire.scalars import (
+    BOOLEAN,
+    BYTES,
+    DATETIME,
+    GUID,
+    GUID_OR_NAME,
+    INTEGER,
+    TEXT,
+    enumeration,
+)
+
+NAMESPACE = "urn:dispatcher-gateway:scheduling:1"
+"""Of all elements and types, in REST answers, SOAP bodies and the WSDL. Our choice."""
+
+
+class JobStatusType(enum.IntEnum):
+    """How far a job is (certain). Above 2 it has ended, for every client."""
+
+    Unknown = -2
+    Disabled = -1
+    Scheduled = 0
+    Active = 1
+    Aborting = 2
+    Aborted = 3
+    Completed = 4
+    Failed = 5
+    FailedHalted = 6
+    Canceled = 7
+    CompletedWithErrors = 8
+    Skipped = 9
+    Pending = 10
+    TimedOut = 11
+
+
+class JobWhatType(enum.IntEnum):
+    """What kind of definition a job runs (numbers certain)."""
+
+    Module = 0
+    Project = 1
+    RunBook = 2
+    # As one client spells it, in lists and in addresses.
+    Runbook = 2
+
+
+class JobWhoType(enum.IntEnum):
+    """Whether a job is meant for one agent or for a team (certain)."""
+
+    Agent = 0
+    Team = 1
+
+
+class JobParameterType(enum.IntEnum):
+    """How a parameter's value is entered (numbers certain, spelling of the names inferred)."""
+
+    Text = 0
+    List = 1
+    Credentials = 2
+    MultiSelectList = 3
+    MultiLineText = 4
+    Password = 5
+
+
+class JobWhat(Message):
+    """A module, project or run book (Dispatcher contract 2.1, certain)."""
+
+    ID: uuid.UUID | None = member(GUID, "Which module, project or run book.")
+    Type: JobWhatType | None = member(enumeration(JobWhatType), "What kind of thing ID names.")
+    Name: str | None = member(TEXT, "Its name; ignored in requests.", sample="Install printer")
+
+
+class JobWho(Message):
+    """An agent or a team (Dispatcher contract 2.2, certain).
+
+    For run books clients may send an agent's name as ID, hence its kind.
+    """
+
+    ID: uuid.UUID | str | None = member(
+        GUID_OR_NAME,
+        "Which agent or team; for run books an agent's name will do.",
+        sample=uuid.UUID("3ccbdb70-2391-46d5-b2af-6cdf197d0427"),
+    )
+    Type: JobWhoType | None = member(enumeration(JobWhoType), "Whether ID names an agent or team.")
+    Name: str | None = member(TEXT, "Its name; ignored in requests.", sample="PC1234")
+
+
+class Parameter(Message):
+    """One input parameter with its value (Dispatcher contract 2.4).
+
+    Names are certain. What ``Value2`` and ``Value3`` mean for credentials and what ``Selection``
+    is for is unknown: they are passed through.
+    """
+
+    Name: str | None = member(TEXT, "The parameter's name, without $[ ].", sample="VMName")
+    Type: JobParameterType | None = member(
+        enumeration(JobParameterType), "How the value is entered."
+    )
+    Description: str | None = member(TEXT, "What it is for.", sample="Name of the machine")
+    Value1: str | None = member(TEXT, "The value; the only member clients change.", sample="vm01")
+    Value2: str | None = member(TEXT, "For lists: the allowed values, separated by ;.", sample="")
+    Value3: str | None = member(TEXT, "For lists: the texts shown for Value2.", sample="")
+    Hint: str | None = member(TEXT, "Shown beside the field.", sample="Please enter a name")
+    Selection: str | None = member(TEXT, "Passed through; its use is not known.", sample="")
+
+
+class ParameterSet(Message):
+    """The parameters of one module, project or run book (Dispatcher contract 2.3, names certain).
+
+    It is an element of ``Job.Parameters`` and the whole answer of ``inputparameters``: one
+    object, not a list, as clients expect.
+    """
+
+    Identifier: str | None = member(TEXT, "Passed through; may be empty.", sample="")
+    Type: JobWhatType | None = member(enumeration(JobWhatType), "What owns the parameters.")
+    TaskContainerGuid: uuid.UUID | None = member(GUID, "The module, project or run book.")
+    TaskContainerName: str | None = member(TEXT, "Its name; any text.", sample="Install printer")
+    JobGuid: uuid.UUID | None = member(
+        GUID, "The job inside a run book that owns them; else all zeros.", sample=uuid.UUID(int=0)
+    )
+    JobName: str | None = member(TEXT, "That job's name.", sample="")
+    JobParameters: tuple[Parameter, ...] = messages(
+        Parameter, "The parameters, in any order; matched by name."
+    )
+
+
+class JobWhen(Message, name="When"):
+    """When a job starts (Dispatcher contract 2.6, names certain)."""
+
+    ScheduledDateTime: datetime.datetime | None = member(
+        DATETIME, "The start; ignored when Immediate is true."
+    )
+    Immediate: bool | None = member(BOOLEAN, "Start at once.")
+    IsLocalTime: bool | None = member(
+        BOOLEAN, "The start is meant in each agent's local time (inferred)."
+    )
+    UseWakeOnLAN: bool | None = member(BOOLEAN, "Wake sleeping agents first.", sample=False)
+
+
+class JobStatus(Message):
+    """How far a job is, and who started it (Dispatcher contract 2.7).
+
+    ``Type``, ``StartDateTime`` and ``JobInvoker`` are certain, the other two inferred from the
+    product's data store, ``Reason`` is our choice. PUT takes it back whole with Type 2 to abort.
+    """
+
+    Type: JobStatusType | None = member(
+        enumeration(JobStatusType), "How far the job is.", sample=JobStatusType.Completed
+    )
+    StartDateTime: datetime.datetime | None = member(DATETIME, "When it started or is to start.")
+    StopDateTime: datetime.datetime | None = member(
+        DATETIME,
+        "When it ended.",
+        sample=datetime.datetime(2015, 6, 25, 14, 3, 20, tzinfo=datetime.UTC),
+    )
+    JobInvoker: str | None = member(
+        TEXT, "What started it, such as InvokeUser or InvokeRunBook.", sample="InvokeUser"
+    )
+    JobInvokerInfo: str | None = member(TEXT, "Who started it.", sample="operator")
+    Reason: str | None = member(
+        TEXT, "Why it waits or ended as it did, in words.", sample="all agents have finished"
+    )
+
+
+class Job(Message):
+    """A job: the body of POST, and what is answered (Dispatcher contract 2.5, names certain)."""
+
+    JobID: uuid.UUID | None = member(
+        GUID,
+        "The job's id; ignored in POST.",
+        sample=uuid.UUID("9d2b1f7e-6a54-4e0c-8b1d-2f30c4a5e6b7"),
+    )
+    Description: str | None = member(TEXT, "A title.", sample="Printers, second floor")
+    When: JobWhen | None = nested(JobWhen, "When it starts.")
+    What: tuple[JobWhat, ...] = messages(JobWhat, "What it runs.")
+    Who: tuple[JobWho, ...] = messages(
+        JobWho, "On which agents; may be empty for run books that name theirs."
+    )
+    Parameters: tuple[ParameterSet, ...] = messages(
+        ParameterSet, "Values for parameters, one set for each What that has some."
+    )
+    Status: JobStatus | None = nested(JobStatus, "How far it is; ignored in POST.")
+    ScheduleInParallel: bool | None = member(
+        BOOLEAN, "Run on all agents at once (inferred from one client).", sample=False
+    )
+
+
+class JobsPage(Message):
+    """One page of jobs (Dispatcher contract 2.8, certain).
+
+    Clients stop only when CurrentPage is greater than PageCount, so both are always there and
+    CurrentPage is the number that was asked for.
+    """
+
+    Items: tuple[Job, ...] = messages(Job, "The jobs of this page.")
+    CurrentPage: int | None = member(INTEGER, "The page that was asked for, from 1.")
+    PageCount: int | None = member(INTEGER, "How many pages there are; 0 if there are no jobs.")
+
+
+class JobResults(Message):
+    """A finished job's results (Dispatcher contract 2.9, certain)."""
+
+    Xml: bytes | None = member(
+        BYTES,
+        "An XML document, UTF-16LE without byte order mark: a list of numbers in JSON, "
+        "base64 in XML.",
+        sample="<masterjobresults />".encode("utf-16-le"),
+    )
+
+
+class DispatcherFault(Message):
+    """The detail of every SOAP fault. Our choice."""
+
+    Code: str | None = member(TEXT, "What went wrong, for programs.", sample="JobNotFound")
+    Message: str | None = member(
+        TEXT, "What went wrong, for people.", sample="there is no such job"
+    )
+    RequestId: str | None = member(
+        TEXT, "Under which the server has logged the request.", sample="01JZ0000000000000000000000"
+    )

@@ -1,0 +1,150 @@
+"""The document of a job's results (Dispatcher contract 2.9).
+
+``masterjobresults/masterjobresult`` and ``task`` with ``guid``, ``description`` and
+``results/agent/result/status`` are certain; everything else in the tree is our choice.
+"""
+
+import uuid
+from collections.abc import Callable, Sequence
+
+from lxml import etree
+
+from gateway import moments
+from gateway.jobs.states import JobStatus
+from gateway.jobs.views import JobView, RunView, TaskView
+
+# Logs are for reading; the rest of a longer one is to be had from the console or the command line.
+LOG_BYTES = 256 * 1024
+
+# The console's words, which clients compare with (Dispatcher contract 2.7).
+STATUS_TEXTS = {
+    JobStatus.UNKNOWN: "Unknown",
+    JobStatus.DISABLED: "On Hold",
+    JobStatus.SCHEDULED: "Scheduled",
+    JobStatus.ACTIVE: "Active",
+    JobStatus.ABORTING: "Aborting",
+    JobStatus.ABORTED: "Aborted",
+    JobStatus.COMPLETED: "Completed",
+    JobStatus.FAILED: "Failed",
+    JobStatus.FAILED_HALTED: "Failed (job stopped)",
+    JobStatus.CANCELED: "Cancelled",
+    JobStatus.COMPLETED_WITH_ERRORS: "Completed with errors",
+    JobStatus.SKIPPED: "Skipped",
+    JobStatus.PENDING: "Pending",
+    JobStatus.TIMED_OUT: "Timeout",
+}
+
+_UNFIT = dict.fromkeys((*range(32), 65534, 65535), "�")
+for _fit in (0x09, 0x0A, 0x0D):
+    del _UNFIT[_fit]
+
+
+def document(
+    job: JobView,
+    runs: Sequence[RunView],
+    read_log: Callable[[int, int], bytes],
+    *,
+    overview: bool,
+    detailed: bool,
+) -> bytes:
+    """The results in UTF-16LE without byte order mark; the declaration says utf-16.
+
+    ``overview`` adds a line for each agent, ``detailed`` every task with its output.
+    ``read_log`` answers the beginning of a log, at most so many bytes.
+    """
+    root = etree.Element("masterjobresults")
+    result = etree.SubElement(root, "masterjobresult")
+    _job_members(result, job)
+    if overview:
+        agents = etree.SubElement(result, "agents")
+        for run in runs:
+            _overview(agents, run)
+    if detailed:
+        tasks = etree.SubElement(result, "tasks")
+        for same in _by_task(runs):
+            _task(tasks, same, read_log)
+    text = etree.tostring(root, encoding="unicode")
+    return ('<?xml version="1.0" encoding="utf-16"?>' + text).encode("utf-16-le")
+
+
+def _job_members(result: etree._Element, job: JobView) -> None:
+    _text(result, "guid", _guid(job.guid))
+    _text(result, "description", job.description)
+    _text(result, "status", STATUS_TEXTS[job.status])
+    _text(result, "startdatetime", _time(job.started_at))
+    _text(result, "stopdatetime", _time(job.finished_at))
+    _text(result, "reason", job.reason)
+
+
+def _overview(agents: etree._Element, run: RunView) -> None:
+    agent = etree.SubElement(agents, "agent")
+    _text(agent, "guid", _guid(run.agent_guid))
+    _text(agent, "name", run.agent)
+    _text(agent, "status", STATUS_TEXTS[run.status])
+    _text(agent, "attempt", str(run.attempt))
+    _text(agent, "startdatetime", _time(run.started_at))
+    _text(agent, "stopdatetime", _time(run.finished_at))
+    _text(agent, "reason", run.reason)
+
+
+def _by_task(runs: Sequence[RunView]) -> list[list[tuple[RunView, TaskView]]]:
+    """The tasks in their order, each with its result on every agent."""
+    places: dict[int, list[tuple[RunView, TaskView]]] = {}
+    for run in runs:
+        for task in run.tasks:
+            places.setdefault(task.seq, []).append((run, task))
+    return [places[seq] for seq in sorted(places)]
+
+
+def _task(
+    tasks: etree._Element,
+    same: Sequence[tuple[RunView, TaskView]],
+    read_log: Callable[[int, int], bytes],
+) -> None:
+    task = same[0][1]
+    element = etree.SubElement(tasks, "task")
+    _text(element, "guid", _guid(task.guid))
+    _text(element, "description", task.name)
+    module = etree.SubElement(element, "module")
+    _text(module, "guid", _guid(task.module_guid))
+    _text(module, "name", task.module)
+    results = etree.SubElement(element, "results")
+    for run, result in same:
+        agent = etree.SubElement(results, "agent")
+        _text(agent, "guid", _guid(run.agent_guid))
+        _text(agent, "name", run.agent)
+        _result(agent, result, read_log)
+
+
+def _result(agent: etree._Element, task: TaskView, read_log: Callable[[int, int], bytes]) -> None:
+    result = etree.SubElement(agent, "result")
+    _text(result, "status", STATUS_TEXTS[task.status])
+    _text(result, "exitcode", "" if task.exit_code is None else str(task.exit_code))
+    _text(result, "startdatetime", _time(task.started_at))
+    _text(result, "stopdatetime", _time(task.finished_at))
+    _text(result, "details", task.detail)
+    if task.log_id is not None:
+        output = _text(result, "output", _readable(read_log(task.log_id, LOG_BYTES)))
+        output.set("truncated", "true" if task.log_truncated else "false")
+
+
+def _readable(output: bytes) -> str:
+    text = output.decode("utf-8", "replace")
+    if len(output) >= LOG_BYTES:
+        text += f"\n[only the first {LOG_BYTES} bytes are shown here]"
+    return text
+
+
+def _text(parent: etree._Element, name: str, text: str) -> etree._Element:
+    element = etree.SubElement(parent, name)
+    element.text = text.translate(_UNFIT)
+    return element
+
+
+def _guid(guid: uuid.UUID) -> str:
+    return f"{{{str(guid).upper()}}}"
+
+
+def _time(moment: int | None) -> str:
+    """UTC without a zone, as the old datastore kept times."""
+    return "" if moment is None else f"{moments.to_datetime(moment):%Y-%m-%dT%H:%M:%S}"

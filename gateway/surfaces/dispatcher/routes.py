@@ -1,0 +1,229 @@
+"""The Dispatcher's scheduling service over HTTP: REST in XML and JSON, SOAP, help.
+
+Every route is made from the table of operations. Paths and query names are compared without
+regard to case: ``LowerCasePaths`` stands before Flask, and the rules are written in lower case.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import flask
+import werkzeug.exceptions
+
+from gateway.surfaces.dispatcher import errors, messages, published, soap_service
+from gateway.surfaces.dispatcher import help as help_pages
+from gateway.surfaces.dispatcher.operations import (
+    OPERATIONS,
+    Argument,
+    BadArgument,
+    Call,
+    Operation,
+    Place,
+    Services,
+)
+from gateway.web import requests
+from gateway.web.authentication import Guard, MissingRight
+from gateway.wire import json_messages, negotiation, wcf_json, xml, xml_messages
+from gateway.wire.errors import MessageError
+from gateway.wire.messages import ListOf, Message
+from gateway.wire.negotiation import Dialect
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+SURFACE = "dispatcher"
+ROOT = "Dispatcher"
+BASE = "/Dispatcher/SchedulingService"
+_RULES = BASE.lower()
+_PREFIX = f"/{ROOT.lower()}/"
+
+
+class LowerCasePaths:
+    """Lets paths below /Dispatcher match in any case, with or without a slash at the end."""
+
+    def __init__(self, application: "WSGIApplication") -> None:
+        self._application = application
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        """Pass the request on with its path in the one spelling of the rules."""
+        path = environ.get("PATH_INFO", "")
+        if path[: len(_PREFIX)].lower() == _PREFIX:
+            environ["PATH_INFO"] = path.lower().rstrip("/")
+        return self._application(environ, start_response)
+
+
+def blueprint(
+    services: Services,
+    guard: Guard,
+    *,
+    enabled: bool,
+    public_url: str | None,
+    wsdl_public: bool,
+    xml_limits: xml.XmlLimits,
+    dates: wcf_json.DateWriter = wcf_json.date,
+) -> flask.Blueprint:
+    """The routes of the scheduling service; ``dates`` writes those of JSON."""
+    routes = flask.Blueprint(SURFACE, __name__, template_folder="templates")
+    if not enabled:
+        routes.add_url_rule(f"{_RULES}/<path:anything>", view_func=_disabled, methods=_ANY)
+        return routes
+    auth = guard.basic(
+        SURFACE, lambda challenge: _page(HTTPStatus.UNAUTHORIZED, challenge.reason.value)
+    )
+    for operation in OPERATIONS:
+        view = auth.login_required(_view(operation, services, guard, xml_limits, dates))
+        rule = f"{_RULES}/{_rule(operation.template)}"
+        routes.add_url_rule(
+            rule,
+            endpoint=operation.name,
+            view_func=view,
+            methods=[operation.verb],
+        )
+    help_pages.add(routes, _RULES, auth, lambda: base_url(public_url))
+    soap_service.add(
+        routes,
+        f"{_RULES}/soap",
+        services,
+        guard,
+        auth,
+        lambda query: published.requested(query, f"{base_url(public_url)}/soap"),
+        wsdl_public=wsdl_public,
+    )
+    return routes
+
+
+_ANY = ["GET", "POST", "PUT", "DELETE", "PATCH"]
+
+
+def base_url(public_url: str | None) -> str:
+    """The address of the service as clients know it."""
+    root = public_url or flask.request.host_url
+    return root.rstrip("/") + BASE
+
+
+def error_answer(error: werkzeug.exceptions.HTTPException) -> flask.Response:
+    """What Flask or Werkzeug refuse (404, 405, 413 ...), as a page of this surface."""
+    answer = _page(error.code or 500, error.description or "")
+    allowed = getattr(error, "valid_methods", None)
+    if allowed:
+        answer.headers["Allow"] = ", ".join(sorted(allowed))
+    return answer
+
+
+def _disabled(anything: str) -> flask.Response:
+    del anything
+    return _page(HTTPStatus.NOT_FOUND, "The Dispatcher Web API is disabled on this server.")
+
+
+def _rule(template: str) -> str:
+    """``what/{WHATTYPE}s`` as a rule of Werkzeug's."""
+    literal_lowered = re.sub(r"[^{}]+(?=\{|$)", lambda match: match[0].lower(), template)
+    return re.sub(r"\{(\w+)\}", r"<\1>", literal_lowered)
+
+
+def _view(
+    operation: Operation,
+    services: Services,
+    guard: Guard,
+    xml_limits: xml.XmlLimits,
+    dates: wcf_json.DateWriter,
+) -> Callable[..., flask.Response]:
+    """One route. The right is checked before the body is read."""
+
+    def view(**path: str) -> flask.Response:
+        try:
+            arguments = _arguments(operation, path)
+            try:
+                caller = guard.check(operation.node, operation.access)
+            except MissingRight:
+                if operation.without_right is None:
+                    raise
+                return _answer(operation, operation.without_right(arguments), dates)
+            arguments |= _body(operation, xml_limits)
+            result = operation.call(Call(caller, services), arguments)
+        except errors.KNOWN as error:
+            return _problem(error)
+        return _answer(operation, result, dates)
+
+    return view
+
+
+def _arguments(operation: Operation, path: Mapping[str, str]) -> dict[str, Any]:
+    query = {name.lower(): value for name, value in flask.request.args.items()}
+    sent: dict[str, Any] = {}
+    for argument in operation.arguments:
+        if argument.place is Place.PATH:
+            sent[argument.name] = _read(argument, path[argument.rest_name])
+        elif argument.place is Place.QUERY and argument.rest_name in query:
+            sent[argument.name] = _read(argument, query[argument.rest_name])
+    return sent
+
+
+def _read(argument: Argument, text: str) -> Any:
+    """A value of the address, read as the same value in an XML message is."""
+    try:
+        return argument.content.from_text(text)  # type: ignore[union-attr]  # no bodies come here
+    except MessageError as error:
+        raise BadArgument(f"{argument.rest_name}: {error.problem}") from None
+
+
+def _body(operation: Operation, limits: xml.XmlLimits) -> dict[str, Any]:
+    for argument in operation.arguments:
+        if argument.place is Place.BODY:
+            content: type[Message] = argument.content  # type: ignore[assignment]  # by its place
+            return {argument.name: _message(content, limits)}
+    return {}
+
+
+def _message(content: type[Message], limits: xml.XmlLimits) -> Message:
+    request = flask.request
+    data = request.get_data(cache=False)
+    stated = negotiation.content_type(request.headers.get("Content-Type"))
+    if negotiation.body_dialect(request.headers.get("Content-Type"), data) is Dialect.JSON:
+        return json_messages.read(content, wcf_json.read(data, charset=stated.charset))
+    return xml_messages.read(content, xml.parse(data, charset=stated.charset, limits=limits))
+
+
+def _answer(operation: Operation, result: Any, dates: wcf_json.DateWriter) -> flask.Response:
+    headers = flask.request.headers
+    dialect = negotiation.answer_dialect(headers.get("Accept"), headers.get("Content-Type"))
+    return flask.Response(_written(operation, result, dialect, dates), content_type=dialect.value)
+
+
+def _written(
+    operation: Operation, result: Any, dialect: Dialect, dates: wcf_json.DateWriter
+) -> bytes:
+    content = operation.answer
+    if isinstance(content, ListOf):
+        if dialect is Dialect.JSON:
+            return json_messages.write_list(result, dates=dates)
+        return xml_messages.write_list(content.content, result, messages.NAMESPACE)  # type: ignore[arg-type]  # lists of messages only
+    if dialect is Dialect.JSON:
+        return json_messages.write(result, dates=dates)
+    return xml_messages.write(result, messages.NAMESPACE)
+
+
+def _problem(error: Exception) -> flask.Response:
+    problem = errors.problem(error)
+    if problem is None:
+        raise error
+    answer = _page(problem.status, problem.sentence)
+    if problem.passing:
+        answer.headers["Retry-After"] = str(errors.RETRY_AFTER_SECONDS)
+    return answer
+
+
+def _page(status: int, sentence: str) -> flask.Response:
+    """A small page, as the old server answered errors (Dispatcher contract 1.6)."""
+    html = flask.render_template(
+        "dispatcher/error.html",
+        status=int(status),
+        phrase=HTTPStatus(status).phrase,
+        sentence=sentence,
+        request_id=requests.request_id(),
+    )
+    return flask.Response(html, status=int(status), content_type="text/html; charset=utf-8")

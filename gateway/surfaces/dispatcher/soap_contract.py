@@ -1,0 +1,71 @@
+"""What a SOAP operation is, what can go wrong in it, and what is answered: plain values.
+
+Nothing here knows Spyne, so that the table of operations can be read by the REST side, the help
+page and the tests.
+"""
+
+import dataclasses
+import enum
+from collections.abc import Callable
+from typing import Any
+
+from gateway.wire.messages import Content
+
+
+@dataclasses.dataclass(frozen=True)
+class SoapArgument:
+    """One argument of an operation; absent ones arrive as None, or () for lists."""
+
+    name: str
+    content: Content
+    meaning: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class SoapOperation:
+    """One operation, document/literal wrapped.
+
+    ``handler`` is called with the context that was given to ``SoapService.call`` and then the
+    arguments in their declared order. It returns a value of ``result`` (None if there is no
+    result), or raises :class:`SoapFault` or an error that the service was told how to explain.
+    Each operation may answer the one fault of the contract, ``DispatcherFault``.
+    """
+
+    name: str
+    handler: Callable[..., Any]
+    arguments: tuple[SoapArgument, ...] = ()
+    result: Content | None = None
+    documentation: str = ""
+
+
+class FaultCode(enum.Enum):
+    """Whose mistake a fault is. The values are SOAP 1.1's words."""
+
+    CLIENT = "Client"
+    SERVER = "Server"
+    VERSION_MISMATCH = "VersionMismatch"
+    MUST_UNDERSTAND = "MustUnderstand"
+
+
+class SoapFault(Exception):
+    """An answer that says what went wrong.
+
+    ``reason`` is a CamelCase word for programs, such as JobNotFound; ``message`` a sentence for
+    people, shown to the client as it is.
+    """
+
+    def __init__(self, code: FaultCode, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+        self.message = message
+
+
+@dataclasses.dataclass(frozen=True)
+class SoapAnswer:
+    """What goes back over HTTP. ``fault`` is the reason word of a fault, else None."""
+
+    status: int
+    content_type: str
+    body: bytes
+    fault: str | None = None

@@ -1,0 +1,113 @@
+"""The SOAP address of the scheduling service: the table of operations, through Spyne."""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import flask
+from flask_httpauth import HTTPBasicAuth
+
+from gateway.surfaces.dispatcher import errors, messages, soap
+from gateway.surfaces.dispatcher.operations import OPERATIONS, Call, Operation, Services
+from gateway.surfaces.dispatcher.soap_contract import (
+    FaultCode,
+    SoapArgument,
+    SoapFault,
+    SoapOperation,
+)
+from gateway.web import requests
+from gateway.web.authentication import Guard, MissingRight
+
+SERVICE_NAME = "SchedulingService"
+
+
+def build(
+    handle: Callable[..., Any] | None = None,
+) -> soap.SoapService:
+    """The service; ``handle(operation, context, *arguments)`` does a call.
+
+    Without one it can only publish its WSDL.
+    """
+    return soap.build_soap(
+        [_operation(operation, handle) for operation in OPERATIONS],
+        name=SERVICE_NAME,
+        namespace=messages.NAMESPACE,
+        explain=explain,
+    )
+
+
+def explain(error: Exception) -> SoapFault | None:
+    """An error of the domain as a fault; None for one that is not known."""
+    problem = errors.problem(error)
+    if problem is None:
+        return None
+    code = FaultCode.SERVER if problem.passing else FaultCode.CLIENT
+    return SoapFault(code, problem.word, problem.sentence)
+
+
+def add(
+    routes: flask.Blueprint,
+    rule: str,
+    services: Services,
+    guard: Guard,
+    auth: HTTPBasicAuth,
+    describe: Callable[[Mapping[str, str]], bytes | None],
+    *,
+    wsdl_public: bool,
+) -> None:
+    """Add the address to the routes of the service.
+
+    ``describe`` answers the published document that a query (names in lower case) asks for.
+    """
+
+    def handle(operation: Operation, _context: object, *values: Any) -> Any:
+        names = [argument.name for argument in operation.arguments]
+        arguments = dict(zip(names, values, strict=True))
+        try:
+            caller = guard.check(operation.node, operation.access)
+        except MissingRight:
+            if operation.without_right is None:
+                raise
+            return operation.without_right(arguments)
+        return operation.call(Call(caller, services), arguments)
+
+    service = build(handle)
+
+    def call() -> flask.Response:
+        request = flask.request
+        answer = service.call(
+            request.get_data(cache=False),
+            request.headers.get("Content-Type"),
+            None,
+            requests.request_id(),
+        )
+        return flask.Response(answer.body, answer.status, content_type=answer.content_type)
+
+    def publish() -> flask.Response:
+        query = {name.lower(): value for name, value in flask.request.args.items()}
+        document = describe(query)
+        if document is None:
+            flask.abort(405, valid_methods=["POST"])
+        return flask.Response(document, content_type="text/xml; charset=utf-8")
+
+    routes.add_url_rule(rule, "soap", auth.login_required(call), methods=["POST"])
+    routes.add_url_rule(
+        rule, "wsdl", publish if wsdl_public else auth.login_required(publish), methods=["GET"]
+    )
+
+
+def _operation(operation: Operation, handle: Callable[..., Any] | None) -> SoapOperation:
+    return SoapOperation(
+        name=operation.name,
+        handler=functools.partial(handle or _nothing, operation),
+        arguments=tuple(
+            SoapArgument(argument.soap_name, argument.content, argument.meaning)
+            for argument in operation.arguments
+        ),
+        result=operation.answer,
+        documentation=operation.meaning,
+    )
+
+
+def _nothing(operation: Operation, *_values: Any) -> Any:
+    raise LookupError(f"{operation.name} is only described here")

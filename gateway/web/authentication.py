@@ -1,0 +1,76 @@
+"""Basic authentication of Flask routes, through Flask-HTTPAuth."""
+
+from collections.abc import Callable
+
+import flask
+from flask_httpauth import HTTPBasicAuth
+
+from gateway.identity.authentication import Authenticated, Authenticator, Challenge
+from gateway.identity.open_access import OpenAccess
+from gateway.identity.permissions import Access, Permissions
+from gateway.identity.principals import Caller
+from gateway.web import requests
+
+REALM = "Dispatcher Gateway"
+_CALLER = "gateway_caller"
+_CHALLENGE = "gateway_challenge"
+
+
+class MissingRight(Exception):
+    """The caller is known but may not do this; the message names the right."""
+
+    def __init__(self, caller: Caller, node: str, access: Access) -> None:
+        super().__init__(f"{caller.name!r} has no {access.name.lower()} access to {node}")
+
+
+class Guard:
+    """Decides, before a body is read, whether a request may go on."""
+
+    def __init__(
+        self, authenticator: Authenticator, permissions: Permissions, open_access: OpenAccess
+    ) -> None:
+        self._authenticator = authenticator
+        self._permissions = permissions
+        self._open_access = open_access
+
+    def basic(
+        self, surface: str, unauthorized: Callable[[Challenge], flask.Response]
+    ) -> HTTPBasicAuth:
+        """Flask-HTTPAuth for one surface; ``unauthorized`` writes its 401 in its dialect."""
+        auth = HTTPBasicAuth(realm=REALM)
+
+        @auth.verify_password  # type: ignore[untyped-decorator]  # Flask-HTTPAuth has no types
+        def verify(_name: str, _password: str) -> bool:
+            return self._authenticate(surface)
+
+        @auth.error_handler  # type: ignore[untyped-decorator]
+        def refuse() -> flask.Response:
+            challenge: Challenge = flask.g.get(_CHALLENGE)
+            answer = unauthorized(challenge)
+            if challenge.retry_after is not None:
+                answer.headers["Retry-After"] = str(challenge.retry_after)
+            return answer
+
+        return auth
+
+    def check(self, node: str, access: Access) -> Caller:
+        """The caller, if he has the right. Raises MissingRight."""
+        caller: Caller = flask.g.get(_CALLER)
+        if not self._permissions.allowed(caller.principal, node, access):
+            raise MissingRight(caller, node, access)
+        return caller
+
+    def _authenticate(self, surface: str) -> bool:
+        """Whether it is known who calls; the header is read here in all forms that clients use."""
+        headers = flask.request.headers
+        if self._open_access.permits(surface, requests.peer(), headers.keys()):
+            flask.g.setdefault(_CALLER, requests.caller(None, surface))
+            return True
+        outcome = self._authenticator.authenticate(
+            headers.get("Authorization"), flask.request.remote_addr or ""
+        )
+        if isinstance(outcome, Authenticated):
+            flask.g.setdefault(_CALLER, requests.caller(outcome.principal, surface))
+            return True
+        flask.g.setdefault(_CHALLENGE, outcome)
+        return False

@@ -1,0 +1,33 @@
+"""The present request: its id, its client, its caller."""
+
+import re
+import uuid
+
+import flask
+
+from gateway.identity.principals import Caller, Principal
+
+HEADER = "X-Request-Id"
+_ENVIRON = "gateway.request_id"
+_FIT = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
+
+
+def request_id() -> str:
+    """The id of this request: the front's, the client's own if it is fit, or a new one."""
+    environ = flask.request.environ
+    known = environ.get(_ENVIRON)
+    if known is None:
+        sent = flask.request.headers.get(HEADER, "")
+        known = environ[_ENVIRON] = sent if _FIT.match(sent) else uuid.uuid4().hex
+    return str(known)
+
+
+def peer() -> str:
+    """The address at the other end of the connection, never one from a header."""
+    environ = flask.request.environ
+    return str(environ.get("gateway.peer") or environ.get("REMOTE_ADDR") or "")
+
+
+def caller(principal: Principal | None, surface: str) -> Caller:
+    """Who acts in this request."""
+    return Caller(principal, flask.request.remote_addr or "", surface, request_id())

@@ -1,0 +1,188 @@
+r"""The JSON dialect of .NET's WCF: what it reads beyond the standard, and how it writes dates.
+
+Dispatcher contract 1.5: a trailing comma is accepted (a real client's hand-written body has
+one), dates go out as ``"\/Date(ms)\/"`` with the slashes escaped *on the wire*, which Windows
+PowerShell needs to see a date in them. No JSON library of Python writes that escape.
+"""
+
+import datetime
+import json
+import math
+import re
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NoReturn, TypeAlias
+
+from gateway.wire import charset as charsets
+from gateway.wire.errors import CharsetError, JsonError
+
+MAX_SIZE = 16 * 1024 * 1024
+"""Bytes of one body."""
+
+MAX_DEPTH = 64
+"""Lists and objects inside one another."""
+
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_MILLISECOND = datetime.timedelta(milliseconds=1)
+
+
+# --- reading ------------------------------------------------------------------------------
+
+
+def read(
+    data: bytes,
+    *,
+    charset: str | None = None,
+    max_size: int = MAX_SIZE,
+    max_depth: int = MAX_DEPTH,
+) -> Any:
+    """Read a body into dicts, lists, str, int, float, bool and None.
+
+    UTF-8 and UTF-16, with or without byte order mark, and Latin-1 as the last resort
+    (Dispatcher contract 1.4). Of a member that is given twice the last counts. Numbers are
+    finite.
+
+    Raises :class:`~gateway.wire.errors.JsonError` with a sentence that names line and column.
+    """
+    if len(data) > max_size:
+        raise JsonError(f"the body is larger than {max_size} bytes")
+    try:
+        text = charsets.decode(data, charset)
+    except CharsetError as error:
+        raise JsonError(error.sentence) from None
+    if not text.strip():
+        raise JsonError("the body is empty; a JSON value is expected")
+    _refuse_depth(text, max_depth)
+    try:
+        return _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        return _read_with_trailing_commas(text, error)
+    except ValueError:  # int() refuses more digits than it can convert in reasonable time
+        raise JsonError("a number in the body has too many digits") from None
+
+
+def _read_with_trailing_commas(text: str, first: json.JSONDecodeError) -> Any:
+    """Try once more with the commas before ``]`` and ``}`` blanked out, so positions stay."""
+    mended = _TOKEN.sub(_blank_if_trailing, text)
+    if mended == text:
+        raise _located(first) from None
+    try:
+        return _DECODER.decode(mended)
+    except json.JSONDecodeError as error:
+        raise _located(error) from None
+    except ValueError:
+        raise JsonError("a number in the body has too many digits") from None
+
+
+# A string is one token, also when its end is missing: every character is looked at once.
+_STRING = r'"(?:[^"\\]++|\\.)*+(?:"|\Z|\\\Z)'
+_TOKEN = re.compile(rf"{_STRING}|[\[{{,]\s*+,|,(?=\s*+[\]}}])", re.DOTALL)
+_BRACKET = re.compile(rf"{_STRING}|[\[\]{{}}]", re.DOTALL)
+
+
+def _blank_if_trailing(match: re.Match[str]) -> str:
+    # Longer matches are strings, and commas that follow nothing ("[,]"), which stay errors.
+    return " " if match.group() == "," else match.group()
+
+
+def _refuse_depth(text: str, limit: int) -> None:
+    if text.count("[") + text.count("{") <= limit:
+        return
+    depth = 0
+    for match in _BRACKET.finditer(text):
+        found = match.group()
+        depth += (found in "[{") - (found in "]}")
+        if depth > limit:
+            line = text.count("\n", 0, match.start()) + 1
+            raise JsonError(f"line {line}: the body is nested deeper than {limit}")
+
+
+def _located(error: json.JSONDecodeError) -> JsonError:
+    problem = error.msg[:1].lower() + error.msg[1:]
+    return JsonError(f"the body is not JSON: line {error.lineno}, column {error.colno}: {problem}")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise JsonError(f"the body is not JSON: {name} is not a JSON number")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise JsonError("a number in the body is out of range")
+    return number
+
+
+# Not strict: hand-written bodies have raw tabs and line breaks in their strings.
+_DECODER = json.JSONDecoder(strict=False, parse_constant=_refuse_constant, parse_float=_finite)
+
+
+# --- writing ------------------------------------------------------------------------------
+
+DateWriter: TypeAlias = Callable[[datetime.datetime], str]
+"""How an aware datetime becomes a JSON string literal, quotes included."""
+
+string: Callable[[str], str] = json.JSONEncoder(ensure_ascii=True).encode
+"""Write a JSON string literal. All beyond ASCII is escaped, U+2028 and lone surrogates too."""
+
+
+def date(moment: datetime.datetime) -> str:
+    r"""Write an aware datetime as ``"\/Date(ms)\/"``: milliseconds since 1970, UTC."""
+    return f'"\\/Date({(moment - EPOCH) // _MILLISECOND})\\/"'
+
+
+def unspecified_date(zone: datetime.tzinfo) -> DateWriter:
+    r"""Write dates as a vendor's server in ``zone`` does that takes UTC for local time.
+
+    Dispatcher contract 7, item 7: times come out earlier by the zone's offset, which is added
+    as a suffix: 14:00 UTC is ``"\/Date(<12:00 UTC>+0200)\/"`` of a server in Berlin in June.
+    """
+
+    def write(moment: datetime.datetime) -> str:
+        local = moment.astimezone(datetime.UTC).replace(tzinfo=zone)
+        offset = local.utcoffset() or datetime.timedelta()
+        minutes = offset // datetime.timedelta(minutes=1)
+        hours, rest = divmod(abs(minutes), 60)
+        sign = "-" if minutes < 0 else "+"
+        milliseconds = (moment - offset - EPOCH) // _MILLISECOND
+        return f'"\\/Date({milliseconds}{sign}{hours:02}{rest:02})\\/"'
+
+    return write
+
+
+def write(value: object, *, dates: DateWriter = date) -> bytes:
+    """Write plain values as compact ASCII JSON.
+
+    ``value`` is made of dicts with str keys, lists or tuples, str, bool, int, finite float,
+    None, aware datetimes, and UUIDs, which come out upper case and in braces.
+
+    Raises TypeError or ValueError for anything else: that is a mistake of the program.
+    """
+    return "".join(_fragments(value, dates)).encode("ascii")
+
+
+def _fragments(value: object, dates: DateWriter) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        yield from _object_fragments(value, dates)
+    elif isinstance(value, list | tuple):
+        comma = "["
+        for item in value:
+            yield comma
+            yield from _fragments(item, dates)
+            comma = ","
+        yield "]" if comma == "," else "[]"
+    elif isinstance(value, datetime.datetime):
+        yield dates(value)
+    elif isinstance(value, uuid.UUID):
+        yield f'"{{{str(value).upper()}}}"'
+    else:
+        yield json.dumps(value, allow_nan=False)
+
+
+def _object_fragments(value: Mapping[str, object], dates: DateWriter) -> Iterator[str]:
+    comma = "{"
+    for name, item in value.items():
+        yield f"{comma}{string(name)}:"
+        yield from _fragments(item, dates)
+        comma = ","
+    yield "}" if comma == "," else "{}"

@@ -1,0 +1,50 @@
+import dataclasses
+import os
+import subprocess
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from gateway.agents import processes
+
+RUN = uuid.uuid4()
+
+
+@pytest.fixture
+def sleeper() -> Iterator["subprocess.Popen[bytes]"]:
+    environment = {**os.environ, processes.RUN_MARKER: str(RUN), processes.TASK_MARKER: "0"}
+    process = subprocess.Popen(["sleep", "1000"], env=environment, start_new_session=True)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def identity(process: "subprocess.Popen[bytes]") -> processes.ProcessIdentity:
+    found = processes.identify(process.pid)
+    assert found is not None
+    return found
+
+
+def test_a_leftover_is_killed_by_its_identity(sleeper: "subprocess.Popen[bytes]") -> None:
+    assert processes.alive(identity(sleeper))
+    assert processes.kill_leftovers([identity(sleeper)], []) == 1
+    assert sleeper.wait(30) == -9
+    assert processes.identify(sleeper.pid) is None
+
+
+@pytest.mark.parametrize(
+    "change", [{"started_at": 1_000_000}, {"boot_id": "another"}, {"pid": 2**22 + 1}]
+)
+def test_a_reused_number_is_left_alone(
+    sleeper: "subprocess.Popen[bytes]", change: dict[str, object]
+) -> None:
+    other = dataclasses.replace(identity(sleeper), **change)  # type: ignore[arg-type]  # one of three
+    assert processes.kill_leftovers([other], [uuid.uuid4()]) == 0
+    assert sleeper.poll() is None
+
+
+def test_a_leftover_is_killed_by_its_marker(sleeper: "subprocess.Popen[bytes]") -> None:
+    assert processes.kill_leftovers([], [RUN]) == 1
+    assert sleeper.wait(30) == -9
+    assert processes.kill_leftovers([], [RUN]) == 0

@@ -1,0 +1,74 @@
+"""Building blocks written by hand for tests."""
+
+import json
+import uuid
+from typing import Any
+
+from gateway.catalog.building_block import NAMESPACE
+from gateway.catalog.definitions import Module, Parameter, ParameterType, Task
+
+GREETING = uuid.UUID("11111111-1111-4111-8111-111111111111")
+FILE = uuid.UUID("22222222-2222-4222-8222-222222222222")
+
+
+def task(name: str = "Say", **members: Any) -> Task:
+    """A task with a GUID made from its name."""
+    values: dict[str, Any] = {"type": "command", "settings": {"argv": ["echo", "hello"]}}
+    return Task(guid=uuid.uuid5(GREETING, name), name=name, **(values | members))
+
+
+def module(*tasks: Task, **members: Any) -> Module:
+    """A module named Greeting."""
+    return Module(**({"guid": GREETING, "name": "Greeting", "tasks": tasks} | members))
+
+
+def parameter(name: str, kind: ParameterType = ParameterType.TEXT, **members: Any) -> Parameter:
+    """A parameter."""
+    return Parameter(name=name, type=kind, **members)
+
+
+def module_members(**members: Any) -> dict[str, Any]:
+    """The JSON members of a small module."""
+    plain = {
+        "guid": str(GREETING),
+        "name": "Greeting",
+        "folder": "Demo",
+        "parameters": [{"name": "Word", "type": "text", "default": "hello"}],
+        "tasks": [
+            {
+                "guid": "33333333-3333-4333-8333-333333333333",
+                "name": "Say",
+                "type": "command",
+                "settings": {"argv": ["echo", "$[Word]"]},
+            }
+        ],
+    }
+    return plain | members
+
+
+def resource_members(**members: Any) -> dict[str, Any]:
+    """The JSON members of a small resource with the content b'data'."""
+    plain = {"guid": str(FILE), "name": "File", "file_name": "file.txt", "content": "ZGF0YQ=="}
+    return plain | members
+
+
+def block(
+    *modules: dict[str, Any],
+    resources: tuple[dict[str, Any], ...] = (),
+    folders: tuple[dict[str, Any], ...] = (),
+) -> str:
+    """A building block in JSON."""
+    return json.dumps(
+        {
+            "format": NAMESPACE,
+            "modules": modules,
+            "resources": resources,
+            "folders": folders,
+        }
+    )
+
+
+def password_module(value: str, kind: str = "password", member: str = "default") -> str:
+    """A block whose module has one secret parameter."""
+    secret = {"name": "Key", "type": kind, member: value}
+    return block(module_members(parameters=[{"name": "Word"}, secret]))

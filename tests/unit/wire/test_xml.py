@@ -1,0 +1,120 @@
+"""The guarded XML parser: what it takes, what it refuses, and that it never raises else."""
+
+import concurrent.futures
+import contextlib
+import pathlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.wire import xml
+from gateway.wire.errors import XmlError
+
+BOMB = (
+    b'<!DOCTYPE b [<!ENTITY a "aaaaaaaaaa">'
+    + b"".join(b'<!ENTITY a%d "%s">' % (i, b"&a%d;" % (i - 1) * 10) for i in range(1, 10))
+    + b"]><b>&a9;</b>"
+).replace(b"&a0;", b"&a;")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        '<?xml version="1.0" encoding="utf-8"?><a>Ä-€</a>'.encode(),
+        '<?xml version="1.0" encoding="windows-1252"?><a>Ä-€</a>'.encode("cp1252"),
+        '<?xml version="1.0" encoding="utf-16"?><a>Ä-€</a>'.encode("utf-16"),
+        '<?xml version="1.0" encoding="utf-16"?><a>Ä-€</a>'.encode(),
+        "<a>Ä-€</a>".encode("utf-8-sig"),
+        "<a>Ä-€</a>".encode("cp1252"),
+        '\r\n <?xml version="1.0"?><a>Ä-€</a>'.encode(),
+        "<a>&#196;-<![CDATA[€]]></a>".encode(),
+        "<a>Ä<!-- not text -->-€<?not text?></a>".encode(),
+    ],
+)
+def test_a_document_is_read_in_whatever_encoding_it_is(data: bytes) -> None:
+    root = xml.parse(data)
+    assert (root.tag, root.text, len(root)) == ("a", "Ä-€", 0)
+
+
+def test_the_charset_parameter_counts_for_undeclared_text() -> None:
+    assert xml.parse("<a>Łódź</a>".encode("iso8859-2"), charset="iso-8859-2").text == "Łódź"
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"", "it is empty|Document is empty"),
+        (b"   \n ", "empty"),
+        (b"{}", "line 1, column 1"),
+        (b"<a>\n<b></a>", "line 2, column 8"),
+        (b"<a>\0</a>", "not well-formed"),
+        (b"<a>&nbsp;</a>", "nbsp"),
+        (b"<!DOCTYPE a><a/>", "DOCTYPE"),
+        (b"<!-- <a> --><!DOCTYPE a SYSTEM 'http://127.0.0.1:9/x.dtd'><a/>", "DOCTYPE"),
+        (b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>', "DOCTYPE"),
+        (b'<!DOCTYPE a [<!ENTITY x "y">]><a b="&x;"/>', "DOCTYPE"),
+        (BOMB, "DOCTYPE|not well-formed"),
+        (b"<a xmlns:x='u' x:a='' x:a=''/>", "line 1"),
+        (b"<x:a/>", "x"),
+        (b"<?xml version='1.0' encoding='bogus'?><a/>", "'bogus' is not known"),
+        (b"<a>" * 65 + b"</a>" * 65, "nested deeper than 64"),
+        (b"<a>" * 100_000, "not well-formed|deeper"),
+        (b"<a>" + b"<b/>" * 100_000 + b"</a>", "more than 100000 elements"),
+        (b"<a " + b" ".join(b'a%d=""' % i for i in range(65)) + b"/>", "more than 64 attributes"),
+        (
+            b"<a " + b" ".join(b'xmlns:a%d="u"' % i for i in range(10_001)) + b"/>",
+            "more than 10000 namespaces",
+        ),
+        (b"<a>" + b"x" * 10_000_001 + b"</a>", "line"),
+        (b"<a>" + b" " * xml.DEFAULT_LIMITS.size + b"</a>", "larger than"),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_what_is_refused_and_how_it_is_said(data: bytes, problem: str) -> None:
+    with pytest.raises(XmlError, match=problem):
+        xml.parse(data)
+
+
+def test_what_is_just_within_the_limits_passes() -> None:
+    assert len(xml.parse(b"<a>" + b"<b/>" * 99_999 + b"</a>")) == 99_999
+    assert xml.parse(b"<a>" * 64 + b"</a>" * 64).tag == "a"
+    wide = b"<a " + b" ".join(b'a%d=""' % i for i in range(64)) + b"/>"
+    assert len(xml.parse(wide).attrib) == 64
+
+
+def test_limits_can_be_narrower() -> None:
+    with pytest.raises(XmlError, match="nested deeper than 1"):
+        xml.parse(b"<a><b/></a>", limits=xml.XmlLimits(depth=1))
+
+
+def test_an_external_entity_is_not_opened(tmp_path: pathlib.Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("hush")
+    for entity in (
+        f'<!ENTITY x SYSTEM "{secret.as_uri()}">',
+        f'<!ENTITY % x SYSTEM "{secret}"> %x;',
+    ):
+        with pytest.raises(XmlError) as caught:
+            xml.parse(f"<!DOCTYPE a [{entity}]><a>&x;</a>".encode())
+        assert "hush" not in str(caught.value)
+
+
+def test_threads_get_their_own_errors() -> None:
+    def problem(number: int) -> str:
+        with pytest.raises(XmlError) as caught:
+            xml.parse(f"<a><tag{number}></a>".encode())
+        return str(caught.value)
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(problem, range(400)))
+    assert all(f"tag{number} " in each for number, each in enumerate(told))
+
+
+@given(
+    st.binary(max_size=200)
+    | st.text(alphabet="<>/!?a&;'\"= \n[]-#x0:", max_size=80).map(str.encode)
+)
+def test_any_bytes_give_a_tree_or_an_xml_error(data: bytes) -> None:
+    with contextlib.suppress(XmlError):
+        xml.parse(data)
