@@ -8,7 +8,9 @@ import base64
 import codecs
 import contextlib
 import datetime
+import os
 import shutil
+import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +23,7 @@ from gateway.catalog.building_block_plan import OnConflict
 from gateway.catalog.building_blocks import BuildingBlocks, Form
 from gateway.catalog.catalog import Catalog, DefinitionKind, DefinitionSummary
 from gateway.catalog.definitions import ParameterType
+from gateway.catalog.resources import Resources
 from gateway.control import CommandFailed
 from gateway.datafolder import DataFolder
 from gateway.identity.logins import Logins
@@ -42,6 +45,7 @@ from gateway.jobs.states import Stage
 from gateway.jobs.views import JobView, RunView
 from gateway.plain import plain
 from gateway.settings import Settings
+from gateway.tasks.registry import TaskTypes
 from storage.database import Store
 from storage.session import Session
 from storage.sqlite import SqliteStore
@@ -80,8 +84,12 @@ class Gateway(Protocol):
         """Bytes in the store."""
 
     @property
-    def blocks(self) -> BuildingBlocks:
-        """Import and export."""
+    def resources(self) -> Resources:
+        """Files that tasks use."""
+
+    @property
+    def task_types(self) -> TaskTypes:
+        """What tasks can be."""
 
     @property
     def jobs(self) -> Jobs:
@@ -94,6 +102,9 @@ class Administration:
     def __init__(self, gateway: Gateway, now: Callable[[], int] = moments.now) -> None:
         self._gateway = gateway
         self._now = now
+        self._blocks = BuildingBlocks(
+            gateway.store, gateway.catalog, gateway.resources, gateway.blobs, gateway.task_types
+        )
 
     def commands(self) -> Mapping[str, Callable[..., object]]:
         """All operations by name."""
@@ -147,7 +158,7 @@ class Administration:
             raise CommandFailed(
                 "too_large", f"more than {limit} bytes to import: raise limits.import_bytes"
             )
-        report = self._gateway.blocks.import_blocks(given, OnConflict(on_conflict), MACHINE)
+        report = self._blocks.import_blocks(given, OnConflict(on_conflict), MACHINE)
         return plain(report.entries)
 
     def export_blocks(self, references: Sequence[str], form: str) -> Json:
@@ -157,7 +168,7 @@ class Administration:
         to be had by ``blob``.
         """
         guids = {self._exported(one) for one in references} or None
-        exported = self._gateway.blocks.export(guids, Form(form))
+        exported = self._blocks.export(guids, Form(form))
         return {
             "document": exported.document.decode(),
             "files": [
@@ -261,9 +272,13 @@ class Administration:
         store, path = self._gateway.store, Path(target)
         if not isinstance(store, SqliteStore):
             raise CommandFailed("no_file", "the store is on PostgreSQL: back it up with pg_dump")
-        if path.exists():
-            raise CommandFailed("exists", f"{path} exists: name a new file")
-        store.backup(path)
+        _reserve(path)
+        try:
+            store.backup(path)
+        except sqlite3.Error as error:
+            for left in (path, path.with_name(path.name + ".unfinished")):
+                left.unlink(missing_ok=True)
+            raise CommandFailed("backup", f"{path} cannot be written: {error}", 1) from error
         path.chmod(0o600)
         return {"file": str(path), "bytes": path.stat().st_size}
 
@@ -406,6 +421,11 @@ def _job_guid(text: str) -> uuid.UUID:
     if guid is None:
         raise CommandFailed("job_id", f"{text!r} is no job id: see 'gateway job list'")
     return guid
+
+
+def _reserve(path: Path) -> None:
+    """Make a new, private file. Raises OSError when there is one, or it cannot be made."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _finding(name: str, ok: bool, detail: str) -> Json:

@@ -2,6 +2,8 @@
 
 import contextlib
 import datetime
+import shutil
+import sqlite3
 import uuid
 from pathlib import Path
 
@@ -21,19 +23,30 @@ def restore(folder: DataFolder, backup: Path) -> Path | None:
     The caller holds the folder. The copy is upgraded, read in full, and tried with the keys before
     anything is replaced. Raises OSError, DamagedStore, NewerStore, KeyFileError.
     """
-    backup.open("rb").close()
-    sqlite.check_header(backup)
+    _check(backup)
     candidate = folder.path / "restoring.sqlite3"
     _remove(candidate)
     try:
         sqlite.copy(backup, candidate)
         _prepare(folder, candidate)
         kept = _keep(folder)
-        _remove(folder.store)
+        # What SQLite still had beside the former store must not be applied to the new one.
+        _remove_companions(folder.store)
         candidate.replace(folder.store)
     finally:
         _remove(candidate)
     return kept
+
+
+def _check(backup: Path) -> None:
+    """Whether it is a gateway's store at all: anything else would be taken for an empty one."""
+    sqlite.check_header(backup)
+    source = sqlite3.connect(f"{backup.resolve().as_uri()}?mode=ro", uri=True)
+    try:
+        with contextlib.closing(source):
+            source.execute("SELECT value FROM store_fact").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise DamagedStore(f"{backup} is no backup of a gateway: {error}") from error
 
 
 def _prepare(folder: DataFolder, candidate: Path) -> None:
@@ -48,16 +61,23 @@ def _prepare(folder: DataFolder, candidate: Path) -> None:
 
 
 def _keep(folder: DataFolder) -> Path | None:
+    """Keep the former store, as far as it can be read; answers where."""
     if not folder.store.exists():
         return None
     now = datetime.datetime.now(datetime.UTC)
     kept = folder.backups / f"before-restore-{now:%Y%m%dT%H%M%S%f}.sqlite3"
-    sqlite.copy(folder.store, kept)
+    try:
+        sqlite.copy(folder.store, kept)
+    except sqlite3.DatabaseError:
+        shutil.copyfile(folder.store, kept)
     return kept
 
 
 def _remove(store: Path) -> None:
-    """Remove a store and the files that SQLite keeps beside it."""
-    for suffix in ("", "-wal", "-shm", "-journal"):
-        with contextlib.suppress(FileNotFoundError):
-            store.with_name(store.name + suffix).unlink()
+    store.unlink(missing_ok=True)
+    _remove_companions(store)
+
+
+def _remove_companions(store: Path) -> None:
+    for suffix in ("-wal", "-shm", "-journal"):
+        store.with_name(store.name + suffix).unlink(missing_ok=True)

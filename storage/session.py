@@ -1,6 +1,6 @@
 """A session: what a unit of work or a reader does with one connection."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import peewee
@@ -51,13 +51,14 @@ class Session:
 
     def run(self, statement: statements.Statement, values: Mapping[str, Any]) -> Any:
         """Run a hot statement that was compiled once; answers the driver's cursor."""
-        sql, parameters = self._catalog.compiled(statement, values)
-        return self._database.execute_sql(sql, parameters)
+        compiled = self._catalog.compiled(statement)
+        return self._database.execute_sql(compiled.sql, compiled.parameters(values))
 
-    def run_many(self, statement: statements.Statement, many: Sequence[Mapping[str, Any]]) -> None:
-        """Run a hot statement once for each of many sets of values."""
-        for values in many:
-            self.run(statement, values)
+    def select(self, statement: statements.Statement, values: Mapping[str, Any]) -> list[Row]:
+        """The rows of a hot SELECT that was compiled once."""
+        compiled = self._catalog.compiled(statement)
+        cursor = self._database.execute_sql(compiled.sql, compiled.parameters(values))
+        return [compiled.row(answer) for answer in cursor.fetchall()]
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Have something cheap called once this unit of work is durable (wake-ups)."""

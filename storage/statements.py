@@ -5,7 +5,8 @@ ordinary Peewee query whose values are named placeholders; the first use on a st
 SQL text in that database's dialect, every later one only fills in the values.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import peewee
@@ -38,24 +39,46 @@ def insert(model: type[peewee.Model], *columns: peewee.Field) -> Statement:
     return Statement(lambda: model.insert({column: named(column) for column in columns}))
 
 
+@dataclass(frozen=True)
+class Compiled:
+    """A statement in one database's dialect: text, value slots, and columns of its answer."""
+
+    sql: str
+    slots: tuple[Any, ...]
+    columns: tuple[tuple[str, Callable[[Any], Any]], ...]
+
+    def parameters(self, values: Mapping[str, Any]) -> list[Any]:
+        """The values in the order of the text; KeyError names one that is missing."""
+        return [_filled(slot, values) for slot in self.slots]
+
+    def row(self, answer: Sequence[Any]) -> dict[str, Any]:
+        """A row of the answer by the columns' names, with the columns' Python values."""
+        return {
+            name: None if value is None else convert(value)
+            for (name, convert), value in zip(self.columns, answer, strict=True)
+        }
+
+
 class Catalog:
     """The compiled statements of one database."""
 
     def __init__(self, database: peewee.Database) -> None:
         self._database = database
-        self._compiled: dict[Statement, tuple[str, tuple[Any, ...]]] = {}
+        self._compiled: dict[Statement, Compiled] = {}
 
-    def compiled(self, statement: Statement, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
-        """The SQL text and its parameters; KeyError names a value that is missing."""
+    def compiled(self, statement: Statement) -> Compiled:
+        """The statement in this database's dialect."""
         entry = self._compiled.get(statement)
         if entry is None:
             entry = self._compiled[statement] = self._compile(statement)
-        sql, slots = entry
-        return sql, [_filled(slot, values) for slot in slots]
+        return entry
 
-    def _compile(self, statement: Statement) -> tuple[str, tuple[Any, ...]]:
-        sql, parameters = self._database.get_sql_context().sql(statement.query()).query()
-        return sql, tuple(parameters)
+    def _compile(self, statement: Statement) -> Compiled:
+        query = statement.query()
+        sql, slots = self._database.get_sql_context().sql(query).query()
+        answered = getattr(query, "_returning", None) or ()
+        columns = tuple((column.name, column.python_value) for column in answered)
+        return Compiled(sql, tuple(slots), columns)
 
 
 def _filled(slot: Any, values: Mapping[str, Any]) -> Any:

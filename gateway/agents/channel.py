@@ -46,6 +46,13 @@ class Finish:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Ready:
+    """From the supervisor: it takes runs."""
+
+    kind: Literal["ready"] = "ready"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class ResourceWanted:
     """From the supervisor: begin to send a resource under this number."""
 
@@ -102,7 +109,7 @@ class ResourceRefused:
 
 ResourceAnswer = ResourceFound | ResourcePiece | ResourceRefused
 ResourceDemand = ResourceWanted | ResourceTaken | ResourceDone
-Message = protocol.Message | AbortRun | Finish | ResourceDemand | ResourceAnswer
+Message = protocol.Message | AbortRun | Finish | Ready | ResourceDemand | ResourceAnswer
 
 _ADAPTER: pydantic.TypeAdapter[Message] = pydantic.TypeAdapter(
     Annotated[Message, pydantic.Field(discriminator="kind")]

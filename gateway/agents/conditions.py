@@ -40,7 +40,7 @@ def first_met(conditions: tuple[Condition, ...], circumstances: Circumstances) -
 
 def describe(condition: Condition) -> str:
     """The condition in words, for the detail of a skipped task."""
-    subject = f"{condition.subject} {condition.name}".strip().replace("_", " ")
+    subject = f"{condition.subject.replace('_', ' ')} {condition.name}".strip()
     comparison = condition.operator.replace("_", " ")
     if condition.operator in _PRESENCE:
         return f"{subject} {comparison}"

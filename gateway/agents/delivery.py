@@ -47,6 +47,8 @@ class Delivery:
         self._changed = threading.Condition()
         self._waiting: collections.deque[Item] = collections.deque()
         self._size = 0
+        # How many of the first items are told one by one, since one of them broke the desk.
+        self._suspects = 0
         self._closing = False
         self._given_up = threading.Event()
         self._told: collections.OrderedDict[Attempt, None] = collections.OrderedDict()
@@ -77,50 +79,52 @@ class Delivery:
         return not self._waiting
 
     def _run(self) -> None:
-        while (batch := self._next()) and self._deliver(batch):
-            self._forget(batch)
+        while (batch := self._next()) and (done := self._deliver(batch)) is not None:
+            self._forget(batch[:done])
 
     def _next(self) -> list[Item]:
         """All that is waiting and can go in one call; it stays here until the desk has it."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closing)
-            if self._waiting and isinstance(self._waiting[0], LostRuns):
+            if self._waiting and (self._suspects or isinstance(self._waiting[0], LostRuns)):
                 return [self._waiting[0]]
             return list(_reports_before_losses(self._waiting))
 
-    def _forget(self, batch: list[Item]) -> None:
+    def _forget(self, items: list[Item]) -> None:
         with self._changed:
-            for _ in batch:
+            for _ in items:
                 self._waiting.popleft()
-            self._size -= sum(map(_weight, batch))
+            self._size -= sum(map(_weight, items))
+            self._suspects = max(0, self._suspects - len(items))
             self._changed.notify_all()
 
-    def _deliver(self, batch: list[Item]) -> bool:
-        """Try until the desk has taken the batch; False if there is no time left to try."""
+    def _deliver(self, batch: list[Item]) -> int | None:
+        """Try until the desk has taken the batch; how many items are done with.
+
+        None if there is no time left to try.
+        """
         pause = _FIRST_PAUSE
         while not self._given_up.is_set():
             try:
-                self._hand_over(batch)
+                return self._hand_over(batch)
             except StoreUnavailable as error:
                 _log.warning("reports wait, the store takes none: %s", error)
                 self._given_up.wait(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
-            else:
-                return True
-        return False
+        return None
 
-    def _hand_over(self, batch: list[Item]) -> None:
+    def _hand_over(self, batch: list[Item]) -> int:
         try:
             self._tell_desk(batch)
         except StoreUnavailable:
             raise
         except Exception:  # noqa: BLE001  (a broken desk must not end the agent)
-            if len(batch) == 1:
-                self._drop(batch[0])
-                return
-            # One of them breaks the desk; told one by one, the others still arrive.
-            for item in batch:
-                self._hand_over([item])
+            if len(batch) > 1:
+                # One of them breaks the desk; told one by one, the others still arrive.
+                self._suspects = len(batch)
+                return 0
+            self._drop(batch[0])
+        return len(batch)
 
     def _drop(self, item: Item) -> None:
         _log.exception("the desk failed at %r, which is dropped", type(item).__name__)

@@ -55,8 +55,7 @@ class Keeper:
         self._thread = threading.Thread(target=self._run, name="agent-keeper", daemon=True)
 
     def start(self) -> None:
-        """Begin to take runs."""
-        self._ledger.open()
+        """Begin to listen to the supervisor; runs are taken as soon as it is ready."""
         self._thread.start()
 
     @property
@@ -89,9 +88,9 @@ class Keeper:
 
     def finish(self, grace: float, patience: float) -> None:
         """Let the runs end for ``grace`` seconds; after ``patience`` more nothing is waited for."""
-        self._stopping.set()
-        self._ledger.drain()
         with self._lock:
+            self._stopping.set()
+            self._ledger.drain()
             self._write([channel.encode(channel.Finish(grace))])
         self._thread.join(grace + patience)
         if self._thread.is_alive():
@@ -146,12 +145,19 @@ class Keeper:
                     reports.append(message)
                 case channel.ResourceWanted() | channel.ResourceTaken() | channel.ResourceDone():
                     offers.handle(message)
+                case channel.Ready():
+                    self._open()
                 case _:
                     raise channel.ChannelError(f"{message.kind} is no message of a supervisor")
         if reports:
             # Places are free before the desk has the reports: claims and commits overlap.
             self._ledger.note(reports)
             self._deliver(reports)
+
+    def _open(self) -> None:
+        with self._lock:
+            if not self._stopping.is_set():
+                self._ledger.open()
 
     def _settle(self, code: int, remains: Remains) -> None:
         if not self._stopping.is_set():
@@ -173,7 +179,6 @@ class Keeper:
                 continue
             with self._lock:
                 self._link = link
-            self._ledger.open()
             break
         return pause
 

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import IO
 from uuid import UUID
 
 from gateway.agents import processes, strays
@@ -25,7 +26,8 @@ from gateway.tasks.base import Cancellation, Cancelled, LogWriter, StopReason, T
 _READ_BYTES = 64 * 1024
 # A killed process goes at once unless it hangs in the system; then its run must end without it.
 _KILLED_SECONDS = 30.0
-# After the last process of a task is gone its output ends at once; one that is kept may hold it.
+# When the last process of a task is gone its output ends. If nothing comes for so long instead, a
+# process that is kept, or hides, has inherited it.
 _OUTPUT_SECONDS = 0.5
 # Threads come into being as they are needed and are used again: two for each running program.
 _MAX_THREADS = 10_000
@@ -95,11 +97,12 @@ class Launcher:
         stopped = True
         try:
             started(processes.identify(program.pid))
-            output = self._threads.submit(_copy, program, log)
+            output = _Output(program.stdout, log)
+            copied = self._threads.submit(output.copy)
             stopped = self._await_end(program, cancellation)
         finally:
             self._tidy(program, owner, everything=stopped)
-        wait([output], _OUTPUT_SECONDS if owner.keep else _KILLED_SECONDS)
+        _await_output(output, copied)
         if stopped:
             raise Cancelled
         return program.returncode
@@ -161,7 +164,7 @@ class Launcher:
         elif everything or not self._adopts:
             processes.sweep(lambda found: found == owner.marker)
         if not keeps and self._adopts:
-            self._strays.kill(lambda found: found == owner.marker)
+            self._strays.kill(lambda found: found == owner.marker or self._nobodys(found))
 
     def _reap(self, program: "subprocess.Popen[bytes]") -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -172,6 +175,10 @@ class Launcher:
     def _unwanted(self, marker: processes.Marker | None) -> bool:
         # One that hides its marker may be one that is to be kept, if there is any such.
         return not self._kept if marker is None else marker not in self._kept
+
+    def _nobodys(self, marker: processes.Marker | None) -> bool:
+        # One that hides its marker can be anybody's as long as anything is running or kept.
+        return marker is None and not self._living and not self._kept
 
     def _leaders(self) -> frozenset[int]:
         with self._lock:
@@ -219,9 +226,32 @@ def _await_exit(program: "subprocess.Popen[bytes]") -> None:
         program.wait()
 
 
-def _copy(program: "subprocess.Popen[bytes]", log: LogWriter) -> None:
-    """Read the program's output to its end, whether the log still takes it or not."""
-    assert program.stdout is not None  # noqa: S101  (it was started with a pipe)
-    with program.stdout as stream:
-        while data := stream.read(_READ_BYTES):
-            log.write(data)
+def _await_output(output: "_Output", copied: "Future[None]") -> None:
+    """Wait until all output is in the log; not for that of a process that is still there."""
+    seen = -1
+    while wait([copied], _OUTPUT_SECONDS).not_done and not (output.idle and output.reads == seen):
+        seen = output.reads
+
+
+class _Output:
+    """The output of a program on its way to the log. ``idle``: just waiting for more of it."""
+
+    def __init__(self, stream: IO[bytes] | None, log: LogWriter) -> None:
+        assert stream is not None  # noqa: S101  (programs are started with a pipe)
+        self._stream = stream
+        self._log = log
+        self.idle = False
+        self.reads = 0
+
+    def copy(self) -> None:
+        """Read to the end, whether the log still takes it or not."""
+        with self._stream:
+            while data := self._read():
+                self._log.write(data)
+
+    def _read(self) -> bytes:
+        self.idle = True
+        data = self._stream.read(_READ_BYTES)
+        self.idle = False
+        self.reads += 1
+        return data

@@ -78,7 +78,7 @@ class MaskedStream:
 
     def _release(self, data: bytes, end: int) -> bytes:
         parts: list[bytes] = []
-        position = covered = 0
+        position, covered = 0, max(0, self._covered - end)
         for start, stop in self._secret_spans(data):
             if start >= end:
                 break

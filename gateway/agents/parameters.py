@@ -9,6 +9,9 @@ from gateway.agents.protocol import ParameterValue
 from gateway.catalog.definitions import ParameterType
 from gateway.tasks.base import TaskFailed
 
+# Values can be put together from values; without a bound they could double with every task.
+MAX_VALUE = 1024 * 1024
+
 _USER = ".user"
 _PASSWORD = ".password"  # noqa: S105  (the suffix by which a placeholder asks for the password)
 
@@ -44,6 +47,8 @@ class RunParameters:
         Raises TaskFailed if the run has no such parameter.
         """
         parameter, secondary = self._expect(name)
+        if len(value) > MAX_VALUE:
+            raise TaskFailed(f"The value for {name!r} has more than {MAX_VALUE} characters.")
         if secondary:
             changed = dataclasses.replace(parameter, secondary=value)
         else:

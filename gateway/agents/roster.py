@@ -6,10 +6,20 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from gateway import names
-from storage import models
+from storage import models, statements
 from storage.session import Row, Session
+from storage.statements import named
 
 _AGENT = models.Agent
+
+
+_LIVING = (_AGENT.tenant_id == named(_AGENT.tenant_id)) & _AGENT.deleted_at.is_null()
+_BY_GUID = statements.Statement(
+    lambda: _AGENT.select().where(_LIVING, _AGENT.guid == named(_AGENT.guid))
+)
+_BY_NAME = statements.Statement(
+    lambda: _AGENT.select().where(_LIVING, _AGENT.name_key == named(_AGENT.name_key))
+)
 
 
 class AgentNotFound(LookupError):
@@ -60,13 +70,10 @@ def find(session: Session, reference: str, tenant: int = 1) -> Agent:
 
     Raises AgentNotFound, AgentAmbiguous.
     """
-    here = (_AGENT.tenant_id == tenant) & _AGENT.deleted_at.is_null()
     guid = _as_guid(reference)
-    if guid is not None:
-        row = session.first(_AGENT.select().where(here, _AGENT.guid == guid))
-        if row is not None:
-            return Agent.of(row)
-    found = session.rows(_AGENT.select().where(here, _AGENT.name_key == names.key(reference)))
+    by_guid = [] if guid is None else session.select(_BY_GUID, {"tenant_id": tenant, "guid": guid})
+    key = {"tenant_id": tenant, "name_key": names.key(reference)}
+    found = by_guid or session.select(_BY_NAME, key)
     if not found:
         raise AgentNotFound(f"there is no agent with the GUID or name {reference.strip()!r}")
     if len(found) > 1:

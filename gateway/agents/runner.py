@@ -14,6 +14,8 @@ from gateway.agents.steps import Step, Tools
 from gateway.jobs.states import JobStatus
 from gateway.tasks.base import Cancellation, StopReason
 
+_GIVEN_UP = "The agent could not work off the run; its log says why."
+
 
 @dataclasses.dataclass(frozen=True)
 class _Obstacle:
@@ -55,6 +57,13 @@ class Run:
         self._room.remove()
         # An abort that comes when all tasks have ended comes too late: their end stands.
         self._report(run_status(ends, aborted=obstacle is not None and obstacle.abort))
+
+    def give_up(self) -> None:
+        """Report the run as failed: something is wrong with the agent, not with the run."""
+        order = self.order
+        self._tools.report(
+            RunFinished(order.run, order.attempt, moments.now(), JobStatus.FAILED, _GIVEN_UP)
+        )
 
     def _abort_obstacle(self) -> _Obstacle | None:
         if self._abort_reason is None:

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import itertools
 import logging
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ from gateway.tasks.base import (
     TaskOutcome,
 )
 from gateway.tasks.registry import TaskSettingsError, TaskTypes
+
+_MAX_DETAIL = 4000
 
 _log = logging.getLogger(__name__)
 
@@ -140,8 +143,9 @@ class Step:
         return TaskOutcome(JobStatus.TIMED_OUT, detail=detail)
 
     def _broken(self, error: Exception) -> TaskOutcome:
-        # Only the kind of error is logged: its text may hold a secret of the job.
-        _log.error("task type %r raised %s", self._task.type, type(error).__name__)
+        # Of the error only its kind and place are logged: its text may hold a secret of the job.
+        place = "".join(traceback.format_tb(error.__traceback__))
+        _log.error("task type %r raised %s\n%s", self._task.type, type(error).__name__, place)
         detail = f"The task type {self._task.type!r} failed: {type(error).__name__}: {error}"
         return TaskOutcome(JobStatus.FAILED, detail=detail)
 
@@ -166,7 +170,7 @@ class Step:
                 self._began,
                 outcome.status,
                 outcome.exit_code,
-                masker.text(outcome.detail),
+                masker.text(outcome.detail)[:_MAX_DETAIL],
                 {name: masker.text(value) for name, value in outcome.outputs.items()},
             )
         )

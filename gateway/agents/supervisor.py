@@ -50,6 +50,7 @@ class Supervisor:
 
         Raises ChannelError for what is no message.
         """
+        self._outbox.put(channel.Ready())
         while messages := receiver.receive():
             for message in messages:
                 self._handle(message)
@@ -83,9 +84,9 @@ class Supervisor:
         try:
             run.work()
         except Exception:  # noqa: BLE001  (whatever it is, it must not stay unseen)
-            # Without its end the run would hold its place for ever: better to start afresh.
-            _log.exception("run %s broke the supervisor", run.order.run)
-            os.kill(os.getpid(), signal.SIGTERM)
+            # Without an end the run would hold its place for ever.
+            _log.exception("run %s cannot be worked off", run.order.run)
+            run.give_up()
         with self._changed:
             del self._runs[run.order.run, run.order.attempt]
             self._changed.notify_all()

@@ -105,6 +105,9 @@ class Planner:
         self._tenant = tenant
         # Hashed once and outside the transaction, since a plan is made twice.
         self._contents = {one.guid: _content(bundle, one) for _, one in bundle.resources()}
+        self._brought = {
+            key for _, one in bundle.resources() for key in (one.guid, names.key(one.name))
+        }
 
     def plan(self, session: Session, problems: tuple[Problem, ...] = ()) -> Plan:
         """What is to be done; raises ImportRefused, with ``problems`` found before in front."""
@@ -177,14 +180,9 @@ class Planner:
 
     def _dangling(self, session: Session, item: Item, module: BlockModule) -> Iterator[Problem]:
         """References of tasks to resources that are neither imported nor there."""
-        brought = {
-            key
-            for _, resource in self._bundle.resources()
-            for key in (resource.guid, names.key(resource.name))
-        }
         for index, task in enumerate(module.tasks):
             for reference in references.resources(task):
-                if reference_key(reference.name) not in brought:
+                if reference_key(reference.name) not in self._brought:
                     path = ("tasks", index, *reference.path)
                     yield from self._unknown(session, item, reference.name, path)
 

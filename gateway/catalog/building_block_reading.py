@@ -21,6 +21,7 @@ from gateway.catalog.checks import Fault
 from gateway.catalog.references import Path
 from gateway.tasks.registry import TaskTypes
 
+_SHOWN_PROBLEMS = 100
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 # What a mistake asks for, by pydantic's own name for it; others speak for themselves.
@@ -46,11 +47,14 @@ class Problem:
 
 
 class ImportRefused(ValueError):
-    """Nothing was imported; ``problems`` are all that was found."""
+    """Nothing was imported; ``problems`` are all that was found, the text tells the first 100."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(map(str, self.problems)))
+        lines = [str(problem) for problem in self.problems[:_SHOWN_PROBLEMS]]
+        if len(self.problems) > len(lines):
+            lines.append(f"and {len(self.problems) - len(lines)} more problems")
+        super().__init__("\n".join(lines))
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ everything after it need not know of XML.
 import functools
 import json
 import math
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
@@ -25,6 +26,8 @@ _LIMITS = xml.XmlLimits(size=256 * 1024 * 1024, elements=1_000_000)
 _NAMESPACES: Any = {None: NAMESPACE}
 _PREFIX = f"{{{NAMESPACE}}}"
 _SHOWN_ERRORS = 20
+# Some of libxml2's sentences repeat the value at fault, whatever its length.
+_LONGEST_SENTENCE = 500
 
 Lines = dict[Path, int]
 
@@ -149,7 +152,7 @@ def _check(root: etree._Element) -> None:
 
 
 def _sentence(message: str) -> str:
-    return message.replace(_PREFIX, "")
+    return textwrap.shorten(message.replace(_PREFIX, ""), _LONGEST_SENTENCE)
 
 
 def _members(element: etree._Element, kind: _Element, path: Path, lines: Lines) -> dict[str, Any]:

@@ -185,7 +185,7 @@ class Catalog:
         definition_id = _write_definition(session, sealed, row, self._now(), tenant)
         self._write_version(session, definition_id, sealed, changes.author(caller))
         saved = self.find(session, module.guid, tenant=tenant)
-        self._record(session, caller, change, saved, previous)
+        self._record(session, caller, change, saved, previous, tenant)
         return Saved(saved, change)
 
     def save(self, module: Module, caller: Caller, tenant: int = 1) -> Saved:
@@ -215,7 +215,16 @@ class Catalog:
         def work(session: Session) -> None:
             found = self.find(session, guid, tenant=tenant)
             session.execute(_TABLE.update(deleted_at=self._now()).where(_TABLE.id == found.id))
-            audit.record(session, caller, self._now(), "delete", found.kind.word, guid, found.name)
+            audit.record(
+                session,
+                caller,
+                self._now(),
+                "delete",
+                found.kind.word,
+                guid,
+                found.name,
+                tenant=tenant,
+            )
 
         self._store.unit_of_work(work)
 
@@ -273,6 +282,7 @@ class Catalog:
         change: Change,
         saved: DefinitionSummary,
         previous: SealedModule | None,
+        tenant: int,
     ) -> None:
         audit.record(
             session,
@@ -284,6 +294,7 @@ class Catalog:
             saved.name,
             before=None if previous is None else _facts(previous),
             after=_facts(self.current(session, saved)),
+            tenant=tenant,
         )
 
     def _keep(self, version_id: int, module: SealedModule) -> SealedModule:

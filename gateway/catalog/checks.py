@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.catalog import references
+from gateway.catalog import folders, references
 from gateway.catalog.definitions import Module, Task
 from gateway.catalog.references import Path
 from gateway.tasks.registry import TaskSettingsError, TaskTypes
@@ -57,6 +57,7 @@ def dotted(path: Path) -> str:
 def module_faults(module: Module, task_types: TaskTypes) -> Iterator[Fault]:
     """Everything wrong with a module that can be known without the store."""
     yield from text_faults(module.model_dump(mode="python"))
+    yield from _folder_faults(module.folder)
     for index, task in enumerate(module.tasks):
         faults = (*_settings_faults(task, task_types), *_reference_faults(module, task))
         for fault in faults:
@@ -89,6 +90,13 @@ def _characters(text: str, path: Path) -> Iterator[Fault]:
             f"the character U+{ord(found[0]):04X} at place {found.start()} cannot be stored: "
             "remove it, or have the task make it (printf '\\033' in a script)",
         )
+
+
+def _folder_faults(path: str) -> Iterator[Fault]:
+    try:
+        folders.clean(path)
+    except folders.FolderPathError as error:
+        yield Fault(("folder",), str(error))
 
 
 def _settings_faults(task: Task, task_types: TaskTypes) -> Iterator[Fault]:

@@ -179,7 +179,7 @@ class Task(_Shape):
     guid: UUID
     name: Name
     type: Annotated[str, Field(min_length=1, max_length=100)]
-    settings: dict[str, Any] = Field({})
+    settings: dict[str, Any] = Field(default_factory=dict)
     timeout: Annotated[float, Field(gt=0, le=MAX_TIMEOUT, allow_inf_nan=False)] = 3600.0
     on_failure: OnFailure = OnFailure.STOP
     conditions: tuple[Condition, ...] = ()

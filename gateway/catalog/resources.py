@@ -214,7 +214,7 @@ class Resources:
         if previous is None or _content_differs(previous, details, blob.sha256):
             self._write_version(session, resource_id, details, blob, previous, caller)
         saved = self.find(session, guid, tenant)
-        self._record(session, caller, change, saved, previous)
+        self._record(session, caller, change, saved, previous, tenant)
         return SavedResource(saved, change)
 
     def check_name(self, session: Session, resource: Resource, tenant: int = 1) -> None:
@@ -288,6 +288,7 @@ class Resources:
         change: Change,
         saved: Resource,
         previous: Resource | None,
+        tenant: int,
     ) -> None:
         audit.record(
             session,
@@ -299,6 +300,7 @@ class Resources:
             saved.name,
             before=None if previous is None else _facts(previous),
             after=_facts(saved),
+            tenant=tenant,
         )
 
 

@@ -24,9 +24,7 @@ from gateway.settings import Loaded
 )
 @as_json
 @with_settings
-def import_(
-    loaded: Loaded, files: tuple[Path, ...], on_conflict: str, json_wanted: bool
-) -> None:
+def import_(loaded: Loaded, files: tuple[Path, ...], on_conflict: str, json_wanted: bool) -> None:
     """Import building blocks in XML or JSON, and the content files beside them.
 
     All or nothing, over all FILES.
@@ -52,9 +50,7 @@ def import_(
 @click.option("--format", "form", type=click.Choice(["xml", "json"]), default="xml")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="A file to write.")
 @with_settings
-def export(
-    loaded: Loaded, references: tuple[str, ...], form: str, output: Path | None
-) -> None:
+def export(loaded: Loaded, references: tuple[str, ...], form: str, output: Path | None) -> None:
     """Export modules and resources, or everything; secrets become markers."""
     with connect(loaded.settings) as session:
         block = session.call("export_blocks", {"references": references, "form": form})

@@ -19,18 +19,24 @@ def with_settings(command: Function) -> Function:
     """Give a command ``--data``, ``--config`` and ``--set``, and the loaded settings first."""
 
     @click.option("--data", metavar="DIR", help="The data folder.")
-    @click.option("--config", "file", metavar="FILE", help=f"Settings file; also {FILE_VARIABLE}.")
     @click.option(
-        "--set", "pairs", metavar="NAME=VALUE", multiple=True, help="Any setting; may be repeated."
+        "--config", "settings_file", metavar="FILE", help=f"Settings file; also {FILE_VARIABLE}."
+    )
+    @click.option(
+        "--set", "set_", metavar="NAME=VALUE", multiple=True, help="Any setting; may be repeated."
     )
     @functools.wraps(command)
     def with_loaded(
-        *args: Any, data: str | None, file: str | None, pairs: tuple[str, ...], **options: Any
+        *args: Any,
+        data: str | None,
+        settings_file: str | None,
+        set_: tuple[str, ...],
+        **options: Any,
     ) -> Any:
-        given = {"data": data, **dict(map(_pair, pairs))}
+        given = {"data": data, **dict(map(_pair, set_))}
         for name in ("host", "port", "demo"):
             given[name] = options.pop(name, None) or given.get(name)
-        return command(load(given, file), *args, **options)
+        return command(load(given, settings_file), *args, **options)
 
     return with_loaded  # type: ignore[return-value]  # click adds what the options give
 

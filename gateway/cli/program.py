@@ -11,7 +11,7 @@ from gateway import failures
 from gateway.cli import building_blocks, config, jobs, logins, serve, store, wsdl
 
 _INTERRUPTED = 130
-_BROKEN_PIPE = 141
+_BROKEN_PIPE = 1
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -57,5 +57,3 @@ def _forget_output() -> None:
     # Whoever read the output has left; Python would complain once more when it ends.
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-

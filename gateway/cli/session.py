@@ -50,19 +50,19 @@ def connect(settings: Settings, *, create: bool = False) -> Iterator[Session]:
         except StoreHeld:
             yield ControlClient(folder.path)
             return
-        yield LocalSession(held.enter_context(_opened(settings)).commands())
+        yield LocalSession(held.enter_context(_opened(settings, folder)).commands())
 
 
 @contextlib.contextmanager
-def _opened(settings: Settings) -> Iterator[Administration]:
+def _opened(settings: Settings, folder: DataFolder) -> Iterator[Administration]:
     # Imported when needed: the whole program takes its time, and most commands ask a server.
     from gateway import application  # noqa: PLC0415
 
-    gateway = application.build(settings)
+    gateway = application.build(settings, folder)
     try:
         yield Administration(gateway)
     finally:
-        gateway.close()
+        gateway.store.close()
 
 
 def _prepare(folder: DataFolder, *, create: bool) -> None:

@@ -1,22 +1,41 @@
 """``wsdl``: the published contract, for clients that import it from a file."""
 
+import urllib.parse
 from pathlib import Path
 
 import click
 
 from gateway.cli.options import with_settings
-from gateway.settings import Loaded
+from gateway.settings import Loaded, Settings
 
 
 @click.command()
+@click.option(
+    "--soap",
+    type=click.Choice(["1.1", "1.2", "all"]),
+    default="1.1",
+    show_default=True,
+    help="The ports in it; some old clients take one only.",
+)
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="A file to write.")
 @with_settings
-def wsdl(loaded: Loaded, output: Path | None) -> None:
-    """Print the WSDL of the Dispatcher surface, with the configured public address."""
-    from gateway import application  # noqa: PLC0415  # see gateway.cli.session
+def wsdl(loaded: Loaded, soap: str, output: Path | None) -> None:
+    """Print the WSDL of the Dispatcher surface, with the address that clients use."""
+    # Imported when needed: Spyne takes its time.
+    from gateway.surfaces.dispatcher import published  # noqa: PLC0415
+    from gateway.surfaces.dispatcher.wsdl import ADDRESS  # noqa: PLC0415
 
-    document = application.wsdl(loaded.settings)
+    address = _base(loaded.settings) + urllib.parse.urlsplit(ADDRESS).path
+    document = published.requested({"wsdl": soap}, address) or b""
     if output is None:
         click.echo(document, nl=False)
     else:
         output.write_bytes(document)
+
+
+def _base(settings: Settings) -> str:
+    if settings.public_url is not None:
+        return settings.public_url
+    first = settings.listeners[0]
+    host = f"[{first.address}]" if ":" in first.address else first.address
+    return f"{'https' if first.tls else 'http'}://{host}:{first.port}"

@@ -41,6 +41,7 @@ NATIVE = "native"
 
 LINGER_SECONDS = 2.0
 _RESET = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+_TOLD_OF_EXCESS = 64  # more clients than these are cut off without an answer
 _PIPELINED = 16
 _FRAMING_BYTES_PER_BODY_BYTE = 16  # a chunk of one byte has six bytes of framing
 
@@ -91,9 +92,10 @@ class Connection(httptools_impl.HttpToolsProtocol):
         # read is noticed, and at most one block of an answer waits in memory.
         transport.set_write_buffer_limits(high=1, low=0)
         self.peer = self._find_peer(transport)
-        if self._refuses():
+        excess = len(self.connections) - self.limits.connections
+        if self._refuses() or excess > _TOLD_OF_EXCESS:
             transport.abort()
-        elif len(self.connections) > self.limits.connections:
+        elif excess > 0:
             self.refuse(Refusal(503, "The server has too many connections."))
         else:
             self._arm(self.limits.header_seconds)
@@ -155,11 +157,11 @@ class Connection(httptools_impl.HttpToolsProtocol):
         The parser takes such a request as ended by its head and drops the body, which is still
         HTTP/1.1 unless the offer is accepted.  Java's HttpClient offers h2c on each connection.
         """
-        method = self.parser.get_method()
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         kept = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
-        line = b"%b %b HTTP/1.1\r\n" % (method, self.url)
+        line = b"%b %b HTTP/%b\r\n" % (method, self.url, version)
         self.data_received(b"".join([line, *kept, b"\r\n", rest]))
 
     def _is_serving(self) -> bool:

@@ -222,7 +222,8 @@ def write_progress(session: Session, run: RunRow) -> None:
 def lock_job(session: Session, job_id: int) -> JobRow:
     """Read a job and keep others from moving it until this unit of work ends."""
     statement = _LOCK_JOB if session.postgres else _SELECT_JOB
-    return JobRow.of(_one(session.run(statement, {"id": job_id})))
+    (row,) = session.select(statement, {"id": job_id})
+    return JobRow.of(row)
 
 
 def lock_job_by_guid(session: Session, guid: uuid.UUID, tenant: int = 1) -> JobRow | None:
@@ -234,21 +235,4 @@ def lock_job_by_guid(session: Session, guid: uuid.UUID, tenant: int = 1) -> JobR
 
 def runs_of(session: Session, job_id: int) -> list[RunRow]:
     """All runs of a job, in the order of their making."""
-    return [RunRow.of(row) for row in _all(session.run(_RUNS_OF_JOB, {"job_id": job_id}))]
-
-
-def _one(cursor: Any) -> Row:
-    return _all(cursor)[0]
-
-
-def _all(cursor: Any) -> list[Row]:
-    names = [column[0] for column in cursor.description]
-    return [_typed(dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
-
-
-def _typed(row: Row) -> Row:
-    """GUID columns as UUIDs; SQLite gives them as hex digits."""
-    for name in ("guid", "session"):
-        if isinstance(row.get(name), str):
-            row[name] = uuid.UUID(row[name])
-    return row
+    return [RunRow.of(row) for row in session.select(_RUNS_OF_JOB, {"job_id": job_id})]

@@ -36,6 +36,9 @@ _SECRET_TEXTS = (
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 
+# Libraries that tell at INFO of each thing they do.
+_TALKATIVE = ("apscheduler", "httpx", "httpcore")
+
 Event = MutableMapping[str, Any]
 
 within = structlog.contextvars.bound_contextvars
@@ -61,6 +64,8 @@ def configure(level: LogLevel, form: LogFormat, stream: TextIO | None = None) ->
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level.upper())
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     logging.captureWarnings(capture=True)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -6,7 +6,7 @@ times in seconds, as the names say.
 
 import datetime
 import enum
-import socket
+import platform
 import urllib.parse
 import zoneinfo
 from pathlib import Path
@@ -333,7 +333,7 @@ class Settings(BaseSettings):
     @property
     def machine_name(self) -> str:
         """The name of the embedded agent."""
-        return self.agent_name or socket.gethostname()
+        return self.agent_name or platform.node() or "localhost"
 
     @property
     def postgres_url(self) -> str | None:

@@ -69,7 +69,9 @@ class HttpSettings(TaskSettings):
 
     method: Annotated[str, pydantic.AfterValidator(_token)] = "GET"
     url: Annotated[str, pydantic.AfterValidator(_web_address)]
-    headers: Annotated[dict[str, str], pydantic.AfterValidator(_header_names)] = pydantic.Field({})
+    headers: Annotated[dict[str, str], pydantic.AfterValidator(_header_names)] = pydantic.Field(
+        default_factory=dict
+    )
     body: str | None = None
     expected: Annotated[tuple[_Status, ...], pydantic.Field(min_length=1)] = ("200-299",)
     redirects: bool = False

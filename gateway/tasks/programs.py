@@ -41,7 +41,7 @@ class ProgramSettings(TaskSettings):
 
     folder: Text | None = None
     environment: Annotated[dict[str, Text], pydantic.AfterValidator(_usable_names)] = (
-        pydantic.Field({})
+        pydantic.Field(default_factory=dict)
     )
     exit_codes: Annotated[tuple[int, ...], pydantic.Field(min_length=1)] = (0,)
 

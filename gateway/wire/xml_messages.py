@@ -23,7 +23,7 @@ M = TypeVar("M", bound=Message)
 Reader: TypeAlias = Callable[[etree._Element], Any]
 Writer: TypeAlias = Callable[[Any], str]
 
-DECLARATION = '<?xml version="1.0" encoding="utf-8"?>\n'
+DECLARATION = '<?xml version="1.0" encoding="utf-8"?>'
 
 _NIL = f"{{{xml.XSI}}}nil"
 

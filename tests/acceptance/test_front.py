@@ -325,7 +325,8 @@ def test_files_and_ranges(start: Start, connect: Connect) -> None:
     whole = wire.send(b"GET /file HTTP/1.1\r\nHost: h\r\n\r\n").answer()
     assert whole.body == bytes(range(256)) * 4096
     part = b"GET /file HTTP/1.1\r\nHost: h\r\nRange: bytes=1000000-1000003\r\n\r\n"
-    assert wire.send(part).answer().body == whole.body[1000000:1000004] or whole.status == 200
+    answer = wire.send(part).answer()
+    assert (answer.status, answer.body) == (206, whole.body[1000000:1000004])
 
 
 def test_an_exception_becomes_a_bare_500(
@@ -338,7 +339,8 @@ def test_an_exception_becomes_a_bare_500(
     assert answer.status == 500
     assert answer.headers["X-Request-Id"].encode() in answer.body
     assert b"secret" not in answer.body
-    assert [record.levelname for record in caplog.records].count("ERROR") == 1
+    errors = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert [record.name for record in errors].count("gateway.front") == 1
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
@@ -589,6 +591,7 @@ def test_trailers_mean_nothing(start: Start, connect: Connect, journal: Journal)
         b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\na",
         b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n",
         b"GET http://h HTTP/1.1\r\nHost: h\r\n\r\n",
     ],

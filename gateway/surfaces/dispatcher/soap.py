@@ -4,14 +4,14 @@ Spyne keeps the interface (operations, types, WSDL), finds the method for a requ
 turns exceptions into faults. It does not touch the XML: parsing is
 :func:`gateway.wire.xml.parse`'s, envelopes are :mod:`~gateway.surfaces.dispatcher.soap_envelope`'s,
 and the protocols below hand bodies to the readers and writers that REST uses, too. That costs a
-fifth of Spyne's own way and leaves its malformed-input crashes unreachable.
+third of Spyne's own way and leaves its malformed-input crashes unreachable.
 
 Spyne is called in process with bytes, without its WSGI server.
 """
 
 import dataclasses
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -205,31 +205,15 @@ class SoapService:
 
     def __init__(
         self,
-        operations: Sequence[SoapOperation],
-        *,
         name: str,
         namespace: str,
-        explain: Explain = lambda error: None,  # noqa: ARG005
-        understood: AbstractSet[str] = frozenset(),
+        servers: Mapping[SoapVersion, _InProcess],
+        understood: AbstractSet[str],
     ) -> None:
         self.name = name
         self.namespace = namespace
+        self._servers = servers
         self._understood = understood
-        codecs = {operation.name: _Codec(operation, namespace) for operation in operations}
-        service = soap_models.service(operations, name, namespace)
-        self._servers = {
-            version: _InProcess(
-                _Application(
-                    explain,
-                    [service],
-                    tns=namespace,
-                    name=name,
-                    in_protocol=protocol(codecs),
-                    out_protocol=protocol(codecs),
-                )
-            )
-            for version, protocol in ((SoapVersion.V11, _Soap11), (SoapVersion.V12, _Soap12))
-        }
 
     def call(
         self, data: bytes, content_type: str | None, context: object, request_id: str = ""
@@ -285,6 +269,20 @@ def build_soap(
     domain errors into faults; what it does not know is a Server fault and a logged error.
     ``understood`` are header blocks (``{namespace}name``) that may carry mustUnderstand.
     """
-    return SoapService(
-        operations, name=name, namespace=namespace, explain=explain, understood=understood
-    )
+    codecs = {operation.name: _Codec(operation, namespace) for operation in operations}
+    service = soap_models.service(operations, name, namespace)
+
+    def server(protocol: type[_CompiledBodies]) -> _InProcess:
+        return _InProcess(
+            _Application(
+                explain,
+                [service],
+                tns=namespace,
+                name=name,
+                in_protocol=protocol(codecs),
+                out_protocol=protocol(codecs),
+            )
+        )
+
+    servers = {SoapVersion.V11: server(_Soap11), SoapVersion.V12: server(_Soap12)}
+    return SoapService(name, namespace, servers, understood)

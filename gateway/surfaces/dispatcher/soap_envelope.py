@@ -130,10 +130,8 @@ def _check_headers(
 
 def wrap(version: SoapVersion, body: str) -> bytes:
     """Put an envelope round written XML."""
-    # The declaration ends in a line break, which some strict stacks refuse to see in SOAP.
-    declaration = xml_messages.DECLARATION.rstrip()
     text = (
-        f'{declaration}<soap:Envelope xmlns:soap="{version.namespace}">'
+        f'{xml_messages.DECLARATION}<soap:Envelope xmlns:soap="{version.namespace}">'
         f"<soap:Body>{body}</soap:Body></soap:Envelope>"
     )
     return text.encode("utf-8")

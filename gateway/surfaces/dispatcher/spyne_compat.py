@@ -4,7 +4,7 @@ Spyne has had no release since 2022. Two things in it no longer import: its own 
 loads ``six.moves`` through an importer of a kind that Python 3.12 dropped, and two modules import
 ``cgi``, which Python 3.13 dropped, for ``cgi.parse_header``. Both are mended from outside.
 
-Only this module imports Spyne, and only :mod:`gateway.surfaces.dispatcher.soap` uses it.
+Only this module imports Spyne; ``soap`` and ``soap_models`` beside it use what it gives.
 """
 
 import contextlib
@@ -50,9 +50,8 @@ class _SixMovesFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 @contextlib.contextmanager
 def _importable() -> Iterator[None]:
     """Let Spyne be imported, without leaving a false ``cgi`` behind for others to find."""
-    if not any(isinstance(finder, _SixMovesFinder) for finder in sys.meta_path):
-        # It stays: some of Spyne's modules import from six.moves only when they are used.
-        sys.meta_path.append(_SixMovesFinder())
+    # It stays: some of Spyne's modules import from six.moves only when they are used.
+    sys.meta_path.append(_SixMovesFinder())
     real = sys.modules.get("cgi")
     stand_in = types.ModuleType("cgi")
     stand_in.__dict__["parse_header"] = http.parse_options_header
@@ -79,6 +78,10 @@ with _importable():
     from spyne.model.fault import Fault
     from spyne.protocol.soap import Soap11, Soap12
     from spyne.server import ServerBase
+    from spyne.util import six
+
+# Python 3.11 would warn at every import that fails, until our finder stands in for this one.
+sys.meta_path.remove(six._importer)
 
 # Spyne collects garbage by force once a second, on the request's time (13 to 80 ms); Python's
 # own collector does all that is needed.

@@ -56,10 +56,10 @@ def published_wsdl(
 
 def published_xsd(service: SoapService) -> bytes:
     """Return the schema of all messages on its own; REST answers validate against it, too."""
-    root = xml.parse(service.interface_document())
-    schema = _schema(root)
+    schema = _schema(xml.parse(service.interface_document()))
     _order_schema(schema)
-    return _text(copy.deepcopy(schema), keep=("tns", "xs"))
+    # A copy would lose the prefixes that only the WSDL's root declares; writing adds them.
+    return _text(xml.parse(etree.tostring(schema, with_tail=False)), keep=("tns", "xs"))
 
 
 def with_address(document: bytes, address: str) -> bytes:

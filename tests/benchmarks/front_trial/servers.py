@@ -71,7 +71,8 @@ class Adapter:
             return
         if scope["path"] == "/poll":
             await asyncio.sleep(POLL_SECONDS)
-        body = await self._body(receive)
+        # Who may not is told so before the body is asked for, as the gateway will do.
+        body = b"" if scope["path"] == "/locked" else await self._body(receive)
         if body is None:
             return
         loop = asyncio.get_running_loop()

@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 from uuid import UUID
 
 from gateway.agents.desk import (
@@ -26,6 +27,7 @@ from gateway.agents.protocol import (
     TaskOrder,
     TaskStarted,
 )
+from gateway.catalog.definitions import Condition
 from gateway.jobs.states import JobStatus
 
 PATIENCE = 30.0
@@ -183,26 +185,33 @@ def _chunks(data: bytes) -> Iterator[bytes]:
         yield data[start : start + 1_000_000]
 
 
-def order(*tasks: TaskOrder, **members: object) -> RunOrder:
+def condition(**members: object) -> Condition:
+    """A condition, its subject and operator given as plain words."""
+    return Condition.model_validate(members)
+
+
+def order(*tasks: TaskOrder, **members: Any) -> RunOrder:
     """A run of these tasks."""
     numbered = tuple(dataclasses.replace(task, seq=seq) for seq, task in enumerate(tasks))
-    values = {"run": uuid.uuid4(), "attempt": 1, "job": uuid.uuid4(), "name": "test", **members}
-    return RunOrder(tasks=numbered, **values)  # type: ignore[arg-type]  # members of any type
+    values: dict[str, Any] = {
+        "run": uuid.uuid4(),
+        "attempt": 1,
+        "job": uuid.uuid4(),
+        "name": "test",
+        **members,
+    }
+    return RunOrder(tasks=numbered, **values)
 
 
-def task(kind: str, /, **members: object) -> TaskOrder:
+def task(kind: str, /, **members: Any) -> TaskOrder:
     """A task; what is no member of a TaskOrder is one of its settings."""
     own = {field.name for field in dataclasses.fields(TaskOrder)}
-    if "settings" in members:
-        return TaskOrder(0, uuid.uuid4(), "module", uuid.uuid4(), kind, kind, **members)  # type: ignore[arg-type]  # members of any type
     settings = {name: members.pop(name) for name in list(members) if name not in own}
-    values = {"name": kind, **members}
-    return TaskOrder(
-        0, uuid.uuid4(), "module", uuid.uuid4(), type=kind, settings=settings, **values
-    )  # type: ignore[arg-type]  # members of any type
+    values = {"name": kind, "settings": settings, **members}
+    return TaskOrder(0, uuid.uuid4(), "module", uuid.uuid4(), type=kind, **values)
 
 
-def sh(text: str, **members: object) -> TaskOrder:
+def sh(text: str, **members: Any) -> TaskOrder:
     """A task that runs a line of shell."""
     return task("command", argv=["sh", "-c", text], **members)
 

@@ -1,4 +1,5 @@
 import io
+import itertools
 import os
 import struct
 import threading
@@ -10,15 +11,14 @@ from hypothesis import strategies as st
 
 from gateway.agents import channel, protocol
 from gateway.agents.channel import ChannelError, Decoder, encode
-from gateway.catalog.definitions import Condition
 from gateway.jobs.states import JobStatus
-from tests.unit.agents.memory_desk import order, sh
+from tests.unit.agents.memory_desk import condition, order, sh
 
 RUN = uuid.UUID(int=7)
 IDENTITY = protocol.ProcessIdentity(12, 1_700_000_000_123_456, "boot")
 MESSAGES: list[channel.Message] = [
     order(
-        sh("ä", conditions=(Condition(subject="platform", operator="equals", value="x"),)),
+        sh("ä", conditions=(condition(subject="platform", operator="equals", value="x"),)),
         parameters=(protocol.ParameterValue("p", value="v", secret=True),),
     ),
     protocol.TaskStarted(RUN, 1, 0, 5, IDENTITY),
@@ -28,6 +28,7 @@ MESSAGES: list[channel.Message] = [
     protocol.RunFinished(RUN, 1, 7, JobStatus.FAILED_HALTED, "", {"p": "v"}),
     channel.AbortRun(RUN, 1, "reason"),
     channel.Finish(1.5),
+    channel.Ready(),
     channel.ResourceWanted(1, RUN, "name"),
     channel.ResourceTaken(1),
     channel.ResourceDone(1),
@@ -44,7 +45,7 @@ def test_messages_come_whole_however_the_stream_is_cut(cuts: list[int]) -> None:
     edges = [0, *sorted(cuts), len(STREAM)]
     found = [
         message
-        for start, stop in zip(edges, edges[1:], strict=False)
+        for start, stop in itertools.pairwise(edges)
         for message in decoder.feed(STREAM[start:stop])
     ]
     assert found == MESSAGES
@@ -113,7 +114,7 @@ def test_documents_for_json() -> None:
             {"kind": "log_chunk", "run": str(RUN), "attempt": 1, "seq": 0, "index": 0, "data": "?"},
             "Base64",
         ),
-        ([], "input"),
+        ([], "Input"),
     ],
 )
 def test_documents_that_are_none(document: object, sentence: str) -> None:

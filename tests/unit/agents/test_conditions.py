@@ -1,14 +1,15 @@
 import platform
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.agents.conditions import Circumstances, describe, first_met
 from gateway.agents.parameters import RunParameters
 from gateway.agents.protocol import ParameterValue
-from gateway.catalog.definitions import Condition
 from gateway.jobs.states import JobStatus
 from gateway.tasks.base import TaskFailed
+from tests.unit.agents.memory_desk import condition
 
 PARAMETERS = RunParameters(
     [ParameterValue("Count", value="10"), ParameterValue("Word", value="Hello"),
@@ -16,11 +17,15 @@ PARAMETERS = RunParameters(
 )  # fmt: skip
 
 
-def holds(subject: str, operator: str, value: str = "", name: str = "", **at: object) -> bool:
-    condition = Condition(subject=subject, name=name, operator=operator, value=value)
-    where = {"parameters": PARAMETERS, "previous": JobStatus.TIMED_OUT, "folder": Path("/")}
-    circumstances = Circumstances(**{**where, **at})  # type: ignore[arg-type]  # members of any type
-    return first_met((condition,), circumstances) is not None
+def holds(subject: str, operator: str, value: str = "", name: str = "", **at: Any) -> bool:
+    judged = condition(subject=subject, name=name, operator=operator, value=value)
+    where: dict[str, Any] = {
+        "parameters": PARAMETERS,
+        "previous": JobStatus.TIMED_OUT,
+        "folder": Path("/"),
+    }
+    circumstances = Circumstances(**{**where, **at})
+    return first_met((judged,), circumstances) is not None
 
 
 @pytest.mark.parametrize(
@@ -83,5 +88,5 @@ def test_files(tmp_path: Path) -> None:
 
 
 def test_a_condition_in_words() -> None:
-    condition = Condition(subject="parameter", name="A_b", operator="not_equals", value="x y")
-    assert describe(condition) == "parameter A_b not equals 'x y'"
+    judged = condition(subject="parameter", name="A_b", operator="not_equals", value="x y")
+    assert describe(judged) == "parameter A_b not equals 'x y'"

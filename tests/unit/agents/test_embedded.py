@@ -14,11 +14,11 @@ import pytest
 from gateway.agents import processes
 from gateway.agents.embedded import EmbeddedAgent
 from gateway.agents.protocol import ParameterValue, RunOrder, TaskOrder
-from gateway.catalog.definitions import Condition, OnFailure, ParameterType
+from gateway.catalog.definitions import OnFailure, ParameterType
 from gateway.jobs.states import JobStatus
 from storage.errors import StoreUnavailable
 from tests.unit.agents.conftest import ROOT, StartAgent
-from tests.unit.agents.memory_desk import MemoryDesk, eventually, order, sh, task
+from tests.unit.agents.memory_desk import MemoryDesk, condition, eventually, order, sh, task
 
 MEGABYTE = 1_000_000
 
@@ -201,14 +201,14 @@ def test_parameters_are_put_in_as_data(desk: MemoryDesk, agent: EmbeddedAgent) -
 
 
 def test_conditions_and_disabled_tasks_skip(desk: MemoryDesk, agent: EmbeddedAgent) -> None:
-    there = Condition(subject="file", name="mark", operator="exists")
-    after_skip = Condition(subject="previous_status", operator="equals", value="Skipped")
+    there = condition(subject="file", name="mark", operator="exists")
+    after_skip = condition(subject="previous_status", operator="equals", value="Skipped")
     run = order(
         sh("touch mark"),
         sh("false", conditions=(there,)),
         sh("false", conditions=(after_skip,)),
         sh("false", enabled=False),
-        sh("true", conditions=(Condition(subject="platform", operator="equals", value="VMS"),)),
+        sh("true", conditions=(condition(subject="platform", operator="equals", value="VMS"),)),
     )
     desk.submit(run)
     record = desk.finish(run)
@@ -287,6 +287,14 @@ def test_what_a_task_leaves_behind_is_killed(desk: MemoryDesk, agent: EmbeddedAg
     record = desk.finish(run)
     assert record.status is JobStatus.COMPLETED
     assert living(run) == []
+
+
+def test_what_hides_is_killed_too(desk: MemoryDesk, agent: EmbeddedAgent, tmp_path: Path) -> None:
+    hiding = f"env -i setsid sh -c 'echo $$ > {tmp_path}/pid; exec sleep 1000' & sleep 0.3"
+    run = order(sh(hiding), sh("true"))
+    desk.submit(run)
+    assert desk.finish(run).status is JobStatus.COMPLETED
+    assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
 
 
 def test_what_is_to_be_kept_is_kept(desk: MemoryDesk, start_agent: StartAgent) -> None:

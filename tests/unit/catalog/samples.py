@@ -19,7 +19,8 @@ def task(name: str = "Say", **members: Any) -> Task:
 
 def module(*tasks: Task, **members: Any) -> Module:
     """A module named Greeting."""
-    return Module(**({"guid": GREETING, "name": "Greeting", "tasks": tasks} | members))
+    values: dict[str, Any] = {"guid": GREETING, "name": "Greeting", "tasks": tasks}
+    return Module(**(values | members))
 
 
 def parameter(name: str, kind: ParameterType = ParameterType.TEXT, **members: Any) -> Parameter:

@@ -4,7 +4,15 @@ from typing import Any
 import pydantic
 import pytest
 
-from gateway.catalog.definitions import Condition, Module, Parameter, ParameterType, Task
+from gateway.catalog.definitions import (
+    Condition,
+    Module,
+    Operator,
+    Parameter,
+    ParameterType,
+    Subject,
+    Task,
+)
 
 
 def module(**members: Any) -> Module:
@@ -16,16 +24,18 @@ def a_task(**members: Any) -> Task:
 
 
 def test_a_module_survives_json() -> None:
-    condition = Condition(subject="parameter", name="P", operator="matches", value="^a+$")
+    condition = Condition(
+        subject=Subject.PARAMETER, name="P", operator=Operator.MATCHES, value="^a+$"
+    )
     first = module(
         folder="A/B",
-        parameters=(Parameter(name="P", type=1, allowed=("a", "b"), default="a"),),
+        parameters=(Parameter(name="P", type=ParameterType.LIST, allowed=("a", "b"), default="a"),),
         tasks=(a_task(settings={"seconds": 1, "deep": [{"x": None}]}, conditions=(condition,)),),
         retries=2,
     )
     assert Module.model_validate_json(first.model_dump_json()) == first
     with pytest.raises(pydantic.ValidationError, match="frozen"):
-        first.name = "other"  # type: ignore[misc]  # what is tried here is refused
+        first.name = "other"
 
 
 @pytest.mark.parametrize(
@@ -47,10 +57,12 @@ def test_parameters_that_make_no_sense(members: dict[str, Any], sentence: str) -
 
 
 def test_choices() -> None:
-    several = Parameter(name="p", type=3, allowed=("a", "b"), default="a;b")
+    several = Parameter(
+        name="p", type=ParameterType.MULTI_SELECT, allowed=("a", "b"), default="a;b"
+    )
     assert several.chosen("a;;b;") == ("a", "b")
     assert Parameter(name="p", default="a;b").chosen("a;b") == ("a;b",)
-    assert Parameter(name="p", type=1, default="free").allows("anything")
+    assert Parameter(name="p", type=ParameterType.LIST, default="free").allows("anything")
     assert [kind.name for kind in ParameterType if kind.secret] == ["CREDENTIALS", "PASSWORD"]
 
 

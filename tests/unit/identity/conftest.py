@@ -1,11 +1,14 @@
 """Parts of the identity package over the store of a test, quick to hash and with a set clock."""
 
+import contextlib
 import functools
 import itertools
 import uuid
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import argon2
 import pytest
@@ -19,7 +22,10 @@ from gateway.identity.permissions import Permissions
 from gateway.identity.principals import Caller, Principal, PrincipalKind
 from gateway.identity.throttle import Throttle
 from gateway.identity.vault import Vault, open_vault
-from storage.database import Store
+from storage.database import Store, Work
+from storage.session import Session
+
+T = TypeVar("T")
 
 ALICE = Principal(7, uuid.UUID(int=7), 1, PrincipalKind.LOGIN, "Alice")
 CALLER = Caller(ALICE, "192.0.2.1", "console", "request-1")
@@ -61,6 +67,29 @@ class Parts:
         self.authenticator = Authenticator(
             self.store, self.passwords, self.epoch, self.cache, self.throttle
         )
+
+
+class StoreAround(Store):
+    """Another store; subclasses change one thing about it."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__()
+        self.inner = store
+
+    def submit(self, work: Work[T]) -> "Future[T]":
+        return self.inner.submit(work)
+
+    def reading(self) -> contextlib.AbstractContextManager[Session]:
+        return self.inner.reading()
+
+    def check(self, *, full: bool) -> list[str]:
+        return self.inner.check(full=full)
+
+    def free_bytes(self) -> int | None:
+        return self.inner.free_bytes()
+
+    def close(self) -> None:
+        self.inner.close()
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ import contextlib
 import itertools
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 import argon2
 import hypothesis
@@ -26,10 +27,10 @@ from gateway.identity.principals import MACHINE
 from storage import models
 from storage.database import Store, Work
 from storage.errors import StoreUnavailable
-from storage.session import Session
-from tests.unit.identity.conftest import Clock, Parts, quick_hasher
+from tests.unit.identity.conftest import Clock, Parts, StoreAround, quick_hasher
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"
+T = TypeVar("T")
 WRONG = Challenge(Reason.WRONG)
 
 
@@ -373,33 +374,15 @@ def test_a_wrong_password_renews_nothing(parts: Parts) -> None:
     assert stored_verifier(parts) == before
 
 
-class ReadOnlyStore(Store):
-    """A store whose disk is full."""
+class FullStore(StoreAround):
+    """Its disk is full."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def submit(self, work):  # type: ignore[no-untyped-def]
+    def submit(self, work: Work[T]) -> "Future[T]":
         raise StoreUnavailable("disk full")
-
-    def unit_of_work(self, work: Work[None]) -> None:
-        raise StoreUnavailable("disk full")
-
-    def reading(self) -> contextlib.AbstractContextManager[Session]:
-        return self._store.reading()
-
-    def check(self, *, full: bool) -> list[str]:
-        return []
-
-    def free_bytes(self) -> int | None:
-        return 0
-
-    def close(self) -> None:
-        pass
 
 
 def test_a_full_disk_keeps_nobody_out(parts: Parts, caplog: pytest.LogCaptureFixture) -> None:
-    full = Parts(ReadOnlyStore(parts.store), Clock(), Passwords(hasher=quick_hasher(memory=16)))
+    full = Parts(FullStore(parts.store), Clock(), Passwords(hasher=quick_hasher(memory=16)))
     assert isinstance(full.authenticator, Authenticator)
     assert name_of(verified(full, "alice", "wonderland")) == "Alice"
     assert "keeps its old hash: disk full" in caplog.text

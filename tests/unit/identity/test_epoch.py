@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -10,7 +11,7 @@ from gateway.identity.epoch import SecurityEpoch
 from storage.database import Store
 from storage.session import Session
 from tests.conftest import StorePlace
-from tests.unit.identity.conftest import Clock, Parts
+from tests.unit.identity.conftest import Clock, Parts, StoreAround
 
 
 def test_a_local_change_is_known_when_the_unit_of_work_returns(parts: Parts) -> None:
@@ -54,30 +55,52 @@ def test_the_store_is_asked_once_a_second_by_however_many(sqlite_store: Store) -
     assert counting.readings == 3
 
 
-class CountingStore(Store):
-    """Counts readings of another store."""
+class CountingStore(StoreAround):
+    """Counts readings."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        super().__init__(store)
         self._lock = threading.Lock()
         self.readings = 0
-
-    def submit(self, work):  # type: ignore[no-untyped-def]
-        return self._store.submit(work)
 
     def reading(self) -> contextlib.AbstractContextManager[Session]:
         with self._lock:
             self.readings += 1
-        return self._store.reading()
+        return super().reading()
 
-    def check(self, *, full: bool) -> list[str]:
-        return self._store.check(full=full)
 
-    def free_bytes(self) -> int | None:
-        return self._store.free_bytes()
+def test_a_read_that_comes_late_does_not_go_back(store: Store) -> None:
+    clock = Clock()
+    overtaken = OvertakenStore(store)
+    epoch = SecurityEpoch(overtaken, clock)
+    before = epoch.current()
+    overtaken.meanwhile = lambda: store.unit_of_work(epoch.advance)
+    clock.seconds += 1
+    assert epoch.current() == before + 1
 
-    def close(self) -> None:
-        self._store.close()
+
+class OvertakenStore(StoreAround):
+    """Something happens between a reader's query and its return."""
+
+    meanwhile: Callable[[], None] = staticmethod(lambda: None)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Session]:
+        with super().reading() as session:
+            yield OvertakenSession(session, self.meanwhile)  # type: ignore[misc]  # a stand-in
+
+
+class OvertakenSession:
+    """The one query that reading the epoch needs."""
+
+    def __init__(self, session: Session, meanwhile: Callable[[], None]) -> None:
+        self._session = session
+        self._meanwhile = meanwhile
+
+    def scalar(self, query: object) -> object:
+        found = self._session.scalar(query)
+        self._meanwhile()
+        return found
 
 
 def test_no_advance_is_lost_among_many_threads_and_processes(store_place: StorePlace) -> None:

@@ -1,6 +1,7 @@
 """Logins: added, changed, listed; the last administrator stays."""
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -150,7 +151,7 @@ def test_unknown_logins_are_named(sqlite_parts: Parts, change: str) -> None:
 
 
 def test_every_change_is_audited_and_begins_a_new_epoch(parts: Parts) -> None:
-    changes = [
+    changes: list[tuple[str, Callable[[], object]]] = [
         ("login.add", lambda: parts.logins.add("bob", "pw-first", ["Readers"], CALLER)),
         ("login.password", lambda: parts.logins.set_password("bob", "pw-second", CALLER)),
         ("login.roles", lambda: parts.logins.set_roles("bob", ["Operators"], CALLER)),
@@ -178,7 +179,7 @@ def test_role_changes_show_before_and_after(parts: Parts) -> None:
     assert only(parts, "bob").roles == ("Operators",)
 
 
-LOSING = {
+LOSING: dict[str, Callable[[Parts], None]] = {
     "disable": lambda parts: parts.logins.disable("root", CALLER),
     "remove": lambda parts: parts.logins.remove("root", CALLER),
     "roles": lambda parts: parts.logins.set_roles("root", ["Readers"], CALLER),

@@ -7,7 +7,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies
 
-from gateway.identity import permissions, principals, roles
+from gateway.identity import permissions, roles
 from gateway.identity.permissions import Access, Node, RolePermissions, ScopeKind
 from gateway.identity.principals import MACHINE, Principal, PrincipalKind
 from storage import models
@@ -179,7 +179,8 @@ def test_a_removed_login_may_do_nothing_even_where_it_was_remembered(parts: Part
     assert not parts.permissions.allowed(renamed, Node.JOBS, Access.READ)
 
 
-def test_nodes_are_plain_texts() -> None:
-    assert Node.RUN_BOOKS == "RunBooks"
-    assert {Node.JOBS: 1}["Jobs"] == 1
-    assert principals.MACHINE.name == ""
+def test_nodes_are_plain_texts(parts: Parts) -> None:
+    principal = login(parts, "Schedulers")
+    assert parts.permissions.allowed(principal, Node.RUN_BOOKS, Access.READ)
+    assert parts.permissions.allowed(principal, "RunBooks", Access.READ)
+    assert not parts.permissions.allowed(principal, "runbooks", Access.READ)

@@ -3,8 +3,9 @@
 import threading
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -12,10 +13,11 @@ from gateway.identity import audit, errors
 from gateway.identity.rotation import Rotation
 from gateway.identity.vault import Vault, open_vault
 from storage import models
-from storage.database import Store
-from tests.unit.identity.conftest import CALLER
+from storage.database import Store, Work
+from tests.unit.identity.conftest import CALLER, StoreAround
 
 SECRET = models.Secret
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -24,12 +26,8 @@ def rotation(store: Store, vault: Vault) -> Rotation:
 
 
 def seal(store: Store, vault: Vault, count: int) -> dict[uuid.UUID, str]:
-    return {
-        store.unit_of_work(lambda session, n=number: vault.seal(session, 5, "p", f"text {n}")): (
-            f"text {number}"
-        )
-        for number in range(count)
-    }
+    texts = [f"text {number}" for number in range(count)]
+    return {store.unit_of_work(sealing(vault, text)): text for text in texts}
 
 
 def revealed(store: Store, vault: Vault, guids: dict[uuid.UUID, str]) -> dict[uuid.UUID, str]:
@@ -127,3 +125,32 @@ def test_two_rotations_at_once_lose_nothing(store: Store, vault: Vault, key_file
     again = open_vault(store, key_file)
     assert revealed(store, again, secrets) == secrets
     assert len(again.keyring.ids()) == 1
+
+
+class Interrupted(StoreAround):
+    """Something happens before the unit of work of a given number."""
+
+    def __init__(self, store: Store, place: int, happens: Callable[[], object]) -> None:
+        super().__init__(store)
+        self._left = place
+        self._happens = happens
+
+    def submit(self, work: Work[T]) -> "Future[T]":
+        self._left -= 1
+        if not self._left:
+            self._happens()
+        return super().submit(work)
+
+
+@pytest.mark.parametrize("place", range(1, 7))
+def test_another_rotation_may_begin_at_any_point(
+    store: Store, vault: Vault, key_file: Path, place: int
+) -> None:
+    secrets = seal(store, vault, 2)
+    interrupted = Interrupted(store, place, vault.keyring.add)
+    Rotation(interrupted, vault, lambda: 5).rotate(CALLER)
+    again = open_vault(store, key_file)
+    assert revealed(store, again, secrets) == secrets
+    Rotation(store, again, lambda: 5).finish(CALLER)
+    assert again.keyring.ids() == (again.keyring.active.id,)
+    assert revealed(store, open_vault(store, key_file), secrets) == secrets

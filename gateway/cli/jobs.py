@@ -1,0 +1,197 @@
+"""``job``: submit jobs, look at them, and steer them."""
+
+from typing import Any
+
+import click
+
+from gateway import failures
+from gateway.cli import rendering, watching
+from gateway.cli.options import as_json, assignments, with_settings
+from gateway.cli.session import Session, connect
+from gateway.settings import Loaded
+
+LISTED = ("guid", "status", "description", "what", "who", "created_at", "finished_at", "reason")
+MEMBERS = (
+    *("guid", "id", "description", "status", "reason", "what", "who", "owner", "surface"),
+    *("created_at", "due_at", "started_at", "finished_at"),
+)
+RUN = ("agent", "status", "attempt", "tasks_done", "tasks_total", "reason", "finished_at")
+EVENT = ("at", "before", "after", "actor", "reason")
+
+# The statuses with which a watched job ends well.
+_GOOD = frozenset({"completed", "skipped"})
+
+
+@click.group()
+def job() -> None:
+    """Submit, list and steer jobs."""
+
+
+def _timing(
+    at: str | None, every: int | None, cron: str | None, zone: str | None
+) -> dict[str, Any]:
+    given = {"at": at, "every": every, "cron": cron}
+    timing = {name: value for name, value in given.items() if value is not None}
+    if len(timing) > 1:
+        raise click.UsageError("--at, --every and --cron exclude each other")
+    if zone is not None:
+        timing["zone"] = zone
+    return timing
+
+
+def _asked(name: str) -> str:
+    secret: str = click.prompt(f"Secret for {name}", hide_input=True, err=True)
+    return secret
+
+
+@job.command()
+@click.argument("definition", metavar="NAME_OR_GUID")
+@click.option("--agent", "agents", multiple=True, help="Name or GUID; this machine's otherwise.")
+@click.option("-p", "--parameter", "pairs", metavar="NAME=VALUE", multiple=True)
+@click.option("--secret", "secrets", metavar="NAME", multiple=True, help="A password to ask for.")
+@click.option("--at", metavar="TIME", help="When to run: 2030-12-31T23:59, local or with offset.")
+@click.option("--every", metavar="SECONDS", type=click.IntRange(1), help="Run again and again.")
+@click.option("--cron", metavar="FIELDS", help="Run by five cron fields.")
+@click.option("--zone", metavar="NAME", help="The time zone of --cron.")
+@click.option("--description", default="", help="What it is for.")
+@click.option("--priority", type=click.IntRange(0, 9), default=5, show_default=True)
+@click.option("--hold", "on_hold", is_flag=True, help="Do not start it before 'job resume'.")
+@click.option("--watch", "watched", is_flag=True, help="Show what happens until it ends.")
+@as_json
+@with_settings
+def submit(
+    loaded: Loaded,
+    definition: str,
+    agents: tuple[str, ...],
+    pairs: tuple[str, ...],
+    secrets: tuple[str, ...],
+    at: str | None,
+    every: int | None,
+    cron: str | None,
+    zone: str | None,
+    watched: bool,
+    json_wanted: bool,
+    **options: Any,
+) -> int:
+    """Submit a job of a module."""
+    order = {
+        "definition": definition,
+        "agents": agents,
+        "values": assignments("--parameter", pairs),
+        "secrets": {name: _asked(name) for name in secrets},
+        "timing": _timing(at, every, cron, zone),
+        **options,
+    }
+    with connect(loaded.settings) as session:
+        accepted = session.call("job_submit", order)
+        if watched:
+            return _watch(session, accepted["guid"], json_wanted)
+    if json_wanted:
+        rendering.show_json(accepted)
+    else:
+        click.echo(f"accepted {accepted['guid']}")
+    return 0
+
+
+@job.command("list")
+@click.option("--stage", type=click.Choice(["scheduled", "active", "history"]))
+@click.option("--page", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--size", type=click.IntRange(1, 1000), default=25, show_default=True)
+@as_json
+@with_settings
+def list_(loaded: Loaded, stage: str | None, page: int, size: int, json_wanted: bool) -> None:
+    """List jobs, the newest first."""
+    with connect(loaded.settings) as session:
+        found = session.call("job_list", {"stage": stage, "page": page, "size": size})
+    if json_wanted:
+        rendering.show_json(found)
+        return
+    if not found["total"]:
+        click.echo("no jobs")
+        return
+    rendering.show_table(found["jobs"], LISTED)
+    click.echo(f"page {found['page']} of {found['pages']}, {found['total']} jobs")
+
+
+@job.command()
+@click.argument("job_id", metavar="JOB")
+@as_json
+@with_settings
+def show(loaded: Loaded, job_id: str, json_wanted: bool) -> None:
+    """Show a job, its runs and its history."""
+    with connect(loaded.settings) as session:
+        found = session.call("job_show", {"job": job_id})
+    if json_wanted:
+        rendering.show_json(found)
+        return
+    rendering.show_members(found, MEMBERS)
+    click.echo()
+    rendering.show_table(found["runs"], RUN)
+    click.echo()
+    rendering.show_table(found["events"], EVENT)
+
+
+@job.command()
+@click.argument("job_id", metavar="JOB")
+@as_json
+@with_settings
+def results(loaded: Loaded, job_id: str, json_wanted: bool) -> None:
+    """Show what a job's tasks did, with the beginning of their output."""
+    with connect(loaded.settings) as session:
+        found = session.call("job_results", {"job": job_id})
+    if json_wanted:
+        rendering.show_json(found)
+        return
+    rendering.show_members(found, ("guid", "status", "reason"))
+    for run in found["runs"]:
+        click.echo(f"\n{rendering.cell(run['agent'])}: {run['status']}")
+        for task in run["tasks"]:
+            _show_task(task)
+
+
+def _show_task(task: dict[str, Any]) -> None:
+    code = "" if task["exit_code"] is None else f", exit code {task['exit_code']}"
+    detail = f": {task['detail']}" if task["detail"] else ""
+    click.echo(rendering.harmless(f"  {task['name']}: {task['status']}{code}{detail}"))
+    for line in rendering.harmless(task["output"]).splitlines():
+        click.echo(f"    {line}")
+
+
+@job.command()
+@click.argument("job_id", metavar="JOB")
+@as_json
+@with_settings
+def watch(loaded: Loaded, job_id: str, json_wanted: bool) -> int:
+    """Follow a job until its end: output and progress. Exit code 1 if it does not end well."""
+    with connect(loaded.settings) as session:
+        return _watch(session, job_id, json_wanted)
+
+
+def _watch(session: Session, job_id: str, json_wanted: bool) -> int:
+    items = session.stream("job_watch", {"job": job_id})
+    show = watching.show_json_lines if json_wanted else watching.show
+    status = show(items)
+    return 0 if status in _GOOD else failures.FAILED
+
+
+def _steering(verb: str, meaning: str, *, reason: bool = True) -> None:
+    @job.command(verb, help=meaning)
+    @click.argument("job_id", metavar="JOB")
+    @as_json
+    @with_settings
+    def steer(loaded: Loaded, job_id: str, json_wanted: bool, **options: str) -> None:
+        with connect(loaded.settings) as session:
+            now = session.call(f"job_{verb}", {"job": job_id, **options})
+        if json_wanted:
+            rendering.show_json(now)
+        else:
+            click.echo(f"{now['guid']} {now['status']}")
+
+    if reason:
+        click.option("--reason", default="", help="Why; kept in the history.")(steer)
+
+
+_steering("abort", "Stop a job; its processes are ended.")
+_steering("hold", "Keep a job from starting.")
+_steering("resume", "Let a held job go on.")
+_steering("rerun", "Submit the same again, to run now.", reason=False)

@@ -1,0 +1,195 @@
+"""``serve``: the server itself, from its start to its draining stop."""
+
+import contextlib
+import enum
+import logging
+import queue
+import signal
+import sys
+from collections.abc import Iterator
+from types import FrameType
+from wsgiref.types import WSGIApplication
+
+import click
+
+from gateway import failures
+from gateway.administration import Administration
+from gateway.cli.options import with_settings
+from gateway.control import ControlServer
+from gateway.datafolder import DataFolder
+from gateway.front.gate import Gate
+from gateway.front.limits import Limits
+from gateway.front.listeners import Listener, ListenerError, Tls
+from gateway.front.server import Address, Front
+from gateway.identity.logins import ADMINISTRATOR, Logins
+from gateway.observability import logs
+from gateway.settings import ListenerSettings, Loaded, Settings
+
+log = logging.getLogger("gateway.serve")
+
+# Waiting for a queue cannot be interrupted on Windows: there it is looked at in between.
+_WAIT_SECONDS = 0.5 if sys.platform == "win32" else None
+
+
+class Request(enum.Enum):
+    """What the server is asked to do from outside."""
+
+    STOP = enum.auto()
+    RELOAD = enum.auto()
+    FRONT_ENDED = enum.auto()
+
+
+class Requests:
+    """What was asked of the server, by signals or by a part that ended."""
+
+    def __init__(self) -> None:
+        # Of all queues this one may be used in a signal handler.
+        self._queue: queue.SimpleQueue[Request] = queue.SimpleQueue()
+        self._stopping = False
+
+    def put(self, request: Request) -> None:
+        """Ask for something; may be called in any thread."""
+        self._queue.put(request)
+
+    def get(self) -> Request:
+        """Wait for the next request."""
+        while True:
+            with contextlib.suppress(queue.Empty):
+                return self._queue.get(timeout=_WAIT_SECONDS)
+
+    @contextlib.contextmanager
+    def from_signals(self) -> Iterator[None]:
+        """Take requests from the process's signals for the length of a block."""
+        wanted = dict.fromkeys(("SIGTERM", "SIGINT", "SIGBREAK"), self._stop)
+        wanted["SIGHUP"] = self._reload
+        here = {
+            getattr(signal, name): call for name, call in wanted.items() if hasattr(signal, name)
+        }
+        before = {number: signal.signal(number, call) for number, call in here.items()}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        if self._stopping:
+            # Asked twice: whoever asks does not want to wait for what is under way.
+            raise KeyboardInterrupt
+        self._stopping = True
+        self.put(Request.STOP)
+
+    def _reload(self, _number: int, _frame: FrameType | None) -> None:
+        self.put(Request.RELOAD)
+
+
+@click.command()
+@click.option("--host", metavar="ADDRESS", help="Where to listen; 127.0.0.1 unless told.")
+@click.option("--port", metavar="NUMBER", help="The port; 8080 unless told, 0 for any.")
+@click.option("--demo", is_flag=True, default=None, help="With demonstration content.")
+@with_settings
+def serve(loaded: Loaded) -> int:
+    """Start the gateway and stay up until SIGTERM or Ctrl-C; SIGHUP reloads certificates."""
+    settings = loaded.settings
+    folder = DataFolder(settings.data)
+    folder.create()
+    logs.configure(settings.log_level, settings.log_format)
+    requests = Requests()
+    with folder.hold(), requests.from_signals():
+        return _run(settings, folder, requests)
+
+
+def _run(settings: Settings, folder: DataFolder, requests: Requests) -> int:
+    from gateway import application  # noqa: PLC0415  # see gateway.cli.session
+
+    gateway = application.build(settings, folder)
+    with contextlib.ExitStack() as parts:
+        parts.callback(gateway.stop, settings.drain_seconds)
+        gateway.start()
+        front = _front(settings, folder, application.create_app(gateway), gateway.gate, requests)
+        control = ControlServer(Administration(gateway).commands(), folder.path, failures.describe)
+        control.start()
+        parts.callback(control.stop)
+        front.start()
+        parts.callback(front.stop, settings.drain_seconds)
+        # Only now: a password that was made for a start that fails would never be seen.
+        _announce(settings, front.addresses, _first_password(gateway.logins, settings))
+        return _until_stopped(front, requests)
+
+
+def _until_stopped(front: Front, requests: Requests) -> int:
+    while (request := requests.get()) is Request.RELOAD:
+        try:
+            front.reload_certificates()
+            log.info("certificates were read again")
+        except ListenerError as error:
+            log.error("the old certificates stay in use: %s", error)  # noqa: TRY400  # no fault
+    log.info("stopping")
+    return failures.FAILED if request is Request.FRONT_ENDED else 0
+
+
+def _first_password(logins: Logins, settings: Settings) -> str | None:
+    given = settings.admin_password
+    return logins.ensure_administrator(given.get_secret_value() if given else None)
+
+
+def _front(
+    settings: Settings,
+    folder: DataFolder,
+    application: WSGIApplication,
+    gate: Gate,
+    requests: Requests,
+) -> Front:
+    return Front(
+        application,
+        [listener(one) for one in settings.listeners],
+        limits(settings),
+        gate,
+        threads=settings.workers.request_threads,
+        trusted_proxies=settings.trusted_proxies,
+        spool_folder=folder.spool,
+        on_error=lambda _: requests.put(Request.FRONT_ENDED),
+    )
+
+
+def listener(setting: ListenerSettings) -> Listener:
+    """A listener as the front wants it."""
+    tls = setting.tls
+    surfaces = setting.surfaces
+    return Listener(
+        setting.address,
+        setting.port,
+        Tls(tls.certificate, tls.key, tls.client_ca, tls.require_client_certificate)
+        if tls
+        else None,
+        None if surfaces is None else frozenset(map(str, surfaces)),
+    )
+
+
+def limits(settings: Settings) -> Limits:
+    """The limits that are the front's."""
+    given = settings.limits
+    return Limits(
+        body_bytes=given.body_bytes,
+        memory_spool_bytes=given.memory_spool_bytes,
+        header_bytes=given.header_bytes,
+        header_seconds=given.header_seconds,
+        body_idle_seconds=given.body_idle_seconds,
+        body_minimum_rate=given.body_minimum_rate,
+        body_allowance_seconds=given.body_allowance_seconds,
+        keep_alive_seconds=given.keep_alive_seconds,
+        response_idle_seconds=given.response_idle_seconds,
+        connections=given.connections,
+        waiting=given.waiting_requests,
+    )
+
+
+def _announce(settings: Settings, addresses: list[Address], password: str | None) -> None:
+    for one in addresses:
+        host = f"[{one.address}]" if ":" in one.address else one.address
+        click.echo(f"listening on {'https' if one.tls else 'http'}://{host}:{one.port}/")
+    if not settings.dispatcher_enabled:
+        click.echo("the Dispatcher Web API is disabled: set web_api to ENABLED")
+    if password is not None:
+        click.echo(f"first start: login {ADMINISTRATOR}, password {password}")
+    click.echo("ready: end with Ctrl-C or SIGTERM")

@@ -1,0 +1,286 @@
+"""Whatever can be stored comes back from XML, from JSON and from the store as it was."""
+
+import dataclasses
+import json
+import uuid
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from gateway.catalog import building_block_json, building_block_reading, building_block_xml, folders
+from gateway.catalog.building_block import (
+    BlockFolder,
+    BlockModule,
+    BlockParameter,
+    BlockResource,
+    BuildingBlock,
+)
+from gateway.catalog.building_block_plan import OnConflict
+from gateway.catalog.building_block_reading import ImportRefused
+from gateway.catalog.building_blocks import BuildingBlocks, Form
+from gateway.catalog.catalog import Catalog
+from gateway.catalog.changes import Change
+from gateway.catalog.definitions import (
+    Condition,
+    OnFailure,
+    Operator,
+    ParameterType,
+    Subject,
+    Task,
+)
+from tests.unit.catalog import anything
+from tests.unit.catalog.conftest import Parts
+from tests.unit.catalog.samples import block, module_members
+
+# What XML can carry, with a liking for what it treats in a way of its own.
+CHARACTERS = st.one_of(
+    st.sampled_from("\t\n\r <>&\"'] \u0085\u2028\ufeff\U0001f600%/;"),
+    st.characters(
+        codec="utf-8", exclude_categories=("Cs", "Cc"), exclude_characters="\ufffe\uffff"
+    ),
+)
+TEXTS = st.text(CHARACTERS, max_size=30).filter(lambda text: "$[" not in text)
+NAMES = TEXTS.filter(str.strip)
+PARAMETER_NAMES = NAMES.filter(lambda name: "]" not in name)
+GUIDS = st.uuids()
+NUMBERS = st.one_of(
+    st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.integers(10**30, 10**40)
+)
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), NUMBERS, TEXTS),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXTS, inner, max_size=3)),
+    max_leaves=8,
+)
+SETTINGS = st.dictionaries(TEXTS, VALUES, max_size=4)
+
+
+@st.composite
+def parameters(draw: st.DrawFn) -> BlockParameter:
+    kind = draw(st.sampled_from(ParameterType))
+    allowed = tuple(draw(st.lists(TEXTS, max_size=3)))
+    lists = kind in (ParameterType.LIST, ParameterType.MULTI_SELECT)
+    # A password would not come back, but its marker.
+    secret = kind is ParameterType.PASSWORD
+    return BlockParameter(
+        guid=draw(st.none() | GUIDS),
+        name=draw(PARAMETER_NAMES),
+        type=kind,
+        description=draw(TEXTS),
+        default="" if secret or lists else draw(TEXTS),
+        default2="" if kind is ParameterType.CREDENTIALS else draw(TEXTS),
+        allowed=allowed,
+        displays=tuple(draw(TEXTS) for _ in allowed) if draw(st.booleans()) else (),
+        hint=draw(TEXTS),
+        ask=draw(st.booleans()),
+        required=draw(st.booleans()),
+    )
+
+
+CONDITIONS = st.one_of(
+    st.builds(
+        Condition,
+        subject=st.just(Subject.PLATFORM),
+        name=TEXTS,
+        operator=st.sampled_from([Operator.EQUALS, Operator.CONTAINS]),
+        value=TEXTS,
+    ),
+    st.builds(
+        Condition,
+        subject=st.just(Subject.FILE),
+        name=NAMES,
+        operator=st.sampled_from([Operator.EXISTS, Operator.NOT_EXISTS]),
+        value=TEXTS,
+    ),
+)
+TASKS = st.builds(
+    Task,
+    guid=GUIDS,
+    name=NAMES,
+    type=st.just("anything"),
+    settings=SETTINGS,
+    timeout=st.floats(min_value=1e-9, max_value=31_536_000),
+    on_failure=st.sampled_from(OnFailure),
+    conditions=st.lists(CONDITIONS, max_size=2).map(tuple),
+    enabled=st.booleans(),
+    keep_processes=st.booleans(),
+    log_limit=st.none() | st.integers(0, 2**63),
+)
+FOLDERS = st.lists(
+    TEXTS.map(lambda text: text.replace("/", "").strip()).filter(bool), max_size=3
+).map("/".join)
+MODULES = st.builds(
+    BlockModule,
+    guid=GUIDS,
+    name=NAMES,
+    description=TEXTS,
+    folder=FOLDERS,
+    comment=TEXTS,
+    enabled=st.booleans(),
+    parameters=st.lists(
+        parameters(), max_size=3, unique_by=lambda one: folders.path_key(one.name)
+    ).map(tuple),
+    tasks=st.lists(TASKS, max_size=2, unique_by=lambda one: one.guid).map(tuple),
+    retries=st.integers(0, 100),
+)
+RESOURCES = st.builds(
+    BlockResource,
+    guid=GUIDS,
+    name=NAMES,
+    folder=FOLDERS,
+    file_name=NAMES,
+    comment=TEXTS,
+    content=st.binary(max_size=100),
+)
+BLOCKS = st.builds(
+    BuildingBlock,
+    folders=st.lists(
+        st.builds(
+            BlockFolder,
+            kind=st.sampled_from(["module", "resource"]),
+            path=FOLDERS.filter(bool),
+        ),
+        max_size=2,
+    ).map(tuple),
+    resources=st.lists(RESOURCES, max_size=2).map(tuple),
+    modules=st.lists(MODULES, max_size=2).map(tuple),
+)
+
+
+def exactly(one: BuildingBlock) -> str:
+    """Equal texts for equal content only; the order of a map's members does not count."""
+    return json.dumps(one.plain(), sort_keys=True)
+
+
+def read(data: bytes) -> BuildingBlock:
+    (document,) = building_block_reading.read([("x", data)]).documents
+    return document.block
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(BLOCKS)
+def test_through_xml_and_json(one: BuildingBlock) -> None:
+    canonical = one.canonical()
+    assert exactly(canonical.canonical()) == exactly(canonical)
+    assert exactly(read(building_block_xml.write(one))) == exactly(one)
+    assert exactly(read(building_block_json.write(one))) == exactly(one)
+    both = building_block_json.write(read(building_block_xml.write(canonical)))
+    assert both == building_block_json.write(canonical)
+
+
+@pytest.fixture
+def any_parts(sqlite_parts: Parts) -> Parts:
+    return with_any_task(sqlite_parts)
+
+
+def with_any_task(parts: Parts) -> Parts:
+    catalog = Catalog(parts.store, parts.vault, parts.clock, anything.TYPES)
+    blocks = BuildingBlocks(parts.store, catalog, parts.resources, parts.blobs, anything.TYPES)
+    return dataclasses.replace(parts, catalog=catalog, blocks=blocks)
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(module=MODULES, resource=RESOURCES, form=st.sampled_from(Form))
+def test_through_the_store(
+    any_parts: Parts, module: BlockModule, resource: BlockResource, form: Form
+) -> None:
+    # A folder and GUIDs of its own for each example, since all share one store.
+    place, inner = uuid.uuid4(), module.folder
+    new = {"guid": place, "folder": f"{place}/{inner}" if inner else f"{place}"}
+    file = resource.model_copy(update={"guid": uuid.uuid4(), "folder": str(place)})
+    one = BuildingBlock(modules=(module.model_copy(update=new),), resources=(file,))
+    write = building_block_xml.write if form is Form.XML else building_block_json.write
+    document = write(one.canonical())
+    assert any_parts.changes(document) == [Change.CREATED, Change.CREATED]
+    exported = any_parts.blocks.export([place, file.guid], form).document
+    assert exported == document
+    assert any_parts.changes(exported) == [Change.UNCHANGED, Change.UNCHANGED]
+
+
+def test_nasty_texts_through_each_database(parts: Parts) -> None:
+    parts = with_any_task(parts)
+    nasty = " \t\r\n<![CDATA[&amp;]]>\u0085\u2028\ufeff\U0001f600'\"\\u0000 "
+    task = Task(
+        guid=uuid.UUID(int=1),
+        name=nasty,
+        type="anything",
+        settings={nasty: [nasty, {"": nasty}, 10**40, 0.1, -0.0, 1, True, None]},
+    )
+    parameter = BlockParameter(name="x", default=nasty, allowed=(nasty, ""), hint=nasty)
+    one = BuildingBlock(
+        modules=(
+            BlockModule(guid=uuid.UUID(int=2), name=nasty, tasks=(task,), parameters=(parameter,)),
+        )
+    )
+    parts.bring(building_block_xml.write(one))
+    assert exactly(read(parts.exported())) == exactly(one)
+    assert exactly(read(parts.exported(Form.JSON))) == exactly(one)
+
+
+CONTROL = [chr(code) for code in range(32) if chr(code) not in "\t\n\r"] + list(
+    "\ud800\udfff\ufffe\uffff"
+)
+
+
+@pytest.mark.parametrize("character", CONTROL)
+def test_what_xml_cannot_carry_is_refused(sqlite_parts: Parts, character: str) -> None:
+    with pytest.raises(ImportRefused, match=f"U\\+{ord(character):04X}"):
+        sqlite_parts.bring(block(module_members(description=f"a{character}b")))
+
+
+SEED = building_block_xml.write(read(block(module_members()).encode()))
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    start=st.integers(0, len(SEED)),
+    length=st.integers(0, 40),
+    between=st.binary(max_size=10) | st.sampled_from([b"<", b'"', b"]]>", b"&#0;", b"\xff"]),
+)
+@example(start=0, length=len(SEED), between=b"")
+def test_damaged_xml_is_refused_or_read(
+    sqlite_parts: Parts, start: int, length: int, between: bytes
+) -> None:
+    damaged = SEED[:start] + between + SEED[start + length :]
+    assert set(problems(sqlite_parts, damaged)) == {"block-0"}
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["format", "modules", "resources", "folders", "guid", "name", "tasks", "parameters"]
+            ),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(modules=JSON_VALUES, resources=JSON_VALUES)
+def test_any_json_is_refused_or_read(sqlite_parts: Parts, modules: Any, resources: Any) -> None:
+    members = json.loads(block()) | {"modules": modules, "resources": resources}
+    assert set(problems(sqlite_parts, json.dumps(members))) == {"block-0"}
+
+
+def problems(parts: Parts, document: str | bytes) -> list[str]:
+    """The documents that problems are told of, or that were imported."""
+    try:
+        parts.bring(document, on_conflict=OnConflict.UPDATE)
+    except ImportRefused as refused:
+        return [problem.document for problem in refused.problems]
+    return ["block-0"]
