@@ -52,6 +52,7 @@ class Clock:
         )
         self._lock = threading.Lock()
         self._target: int | None = None
+        self._stopping = False
         self._last_tick = 0
 
     def start(self) -> None:
@@ -62,6 +63,10 @@ class Clock:
 
     def stop(self) -> None:
         """End; a tick that runs is finished first."""
+        with self._lock:
+            # The scheduler's own lock is held while it waits for a running tick: that tick must
+            # not ask it for another wake-up.
+            self._stopping = True
         if self._scheduler.running:
             self._scheduler.shutdown(wait=True)
 
@@ -72,7 +77,7 @@ class Clock:
     def wake_by(self, moment: int) -> None:
         """Make sure that the clock looks at the jobs at this moment. Cheap when it does anyway."""
         with self._lock:
-            if self._target is not None and self._target <= moment:
+            if self._stopping or (self._target is not None and self._target <= moment):
                 return
             self._target = moment
             self._aim(moment)

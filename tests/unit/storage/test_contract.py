@@ -14,7 +14,7 @@ from storage.session import Session
 from tests.conftest import StorePlace
 from tests.unit.storage.rows import FACT, add, names
 
-WAIT = 60
+WAIT = 20
 
 
 def test_work_is_there_for_readers_once_it_returns(store: Store) -> None:
