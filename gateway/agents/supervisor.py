@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import UUID
@@ -150,26 +150,45 @@ def _supervisor(arguments: argparse.Namespace, outgoing: io.RawIOBase) -> Superv
     return Supervisor(outbox, tools, arguments.max_runs)
 
 
-def _terminated(_signal: int, _frame: object) -> None:
-    raise SystemExit(1)
+def _on_termination(end: Callable[[], None]) -> None:
+    """Call back, in a thread, when the process is asked to end (SIGTERM).
+
+    A handler alone may be late for ever: it runs in the main thread, which waits in a read that
+    the signal need not interrupt. The number of the signal in a pipe is seen at once.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+
+    def watch() -> None:
+        os.read(reading, 1)
+        _log.warning("the supervisor is told to end by a signal")
+        end()
+
+    threading.Thread(target=watch, name="termination", daemon=True).start()
+
+
+def _leave(supervisor: Supervisor) -> None:
+    """Kill what is left and exit: threads that wait for tasks would hold up a normal exit."""
+    try:
+        supervisor.kill()
+    finally:
+        os._exit(0)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Serve until the pipe closes, then kill what is left and leave without waiting for threads."""
+    """Serve until the pipe closes, then kill what is left and leave."""
     incoming, outgoing = _own_pipes()
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(message)s")
     supervisor = _supervisor(_arguments(argv), outgoing)
-    signal.signal(signal.SIGTERM, _terminated)
+    _on_termination(lambda: _leave(supervisor))
     try:
         supervisor.serve(channel.Receiver(incoming))
-    except SystemExit:
-        _log.warning("the supervisor was told to end by a signal")
     except Exception:  # noqa: BLE001  (the reason goes to the server's log)
         _log.exception("the supervisor cannot go on")
     finally:
-        supervisor.kill()
-        # Threads that wait for tasks would hold up a normal exit; they have nothing left to do.
-        os._exit(0)
+        _leave(supervisor)
 
 
 if __name__ == "__main__":
