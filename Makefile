@@ -14,8 +14,8 @@ help: ## List these commands
 
 install: .venv/.installed ## Make the environment: .venv and what the lock file names
 
-serve: install ## Start the gateway and stay up, at 127.0.0.1:8080 unless told otherwise
-	@$(BIN)/python app.py serve $(OPTIONS)
+serve: install ## Start a gateway with demonstration content and stay up, at 127.0.0.1:8080
+	@$(BIN)/python app.py serve --demo $(OPTIONS)
 
 demo: install ## Start a gateway, run a job in each of three ways, show the results, stop
 	@$(BIN)/python scripts/demo.py

@@ -22,6 +22,7 @@ from gateway.agents.embedded import EmbeddedAgent, EmbeddedSettings
 from gateway.agents.orders import OrderMaker
 from gateway.agents.reception import Reception
 from gateway.catalog.blobs import Blobs
+from gateway.catalog.building_blocks import BuildingBlocks
 from gateway.catalog.catalog import Catalog
 from gateway.catalog.resources import Resources
 from gateway.datafolder import DataFolder
@@ -77,6 +78,7 @@ class Gateway:
     catalog: Catalog
     blobs: Blobs
     resources: Resources
+    blocks: BuildingBlocks
     signals: Signals
     reception: Reception
     clock: Clock
@@ -176,6 +178,7 @@ def _build(settings: Settings, folder: DataFolder, store: Store, gate: Gate) -> 
         catalog=catalog,
         blobs=blobs,
         resources=resources,
+        blocks=BuildingBlocks(store, catalog, resources, blobs, task_types),
         signals=signals,
         reception=reception,
         clock=clock,

@@ -164,7 +164,9 @@ class Launcher:
         elif everything or not self._adopts:
             processes.sweep(lambda found: found == owner.marker)
         if not keeps and self._adopts:
-            self._strays.kill(lambda found: found == owner.marker or self._nobodys(found))
+            self._strays.kill(
+                lambda found: found == owner.marker or self._nobodys(found), program.pid
+            )
 
     def _reap(self, program: "subprocess.Popen[bytes]") -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):

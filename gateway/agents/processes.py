@@ -33,6 +33,11 @@ _REAP_SECONDS = 2.0
 _log = logging.getLogger(__name__)
 
 Marker = tuple[str, str]
+# Of a process that is just becoming another program, or is ending: a moment later it shows its
+# marker, or is gone. On a busy machine the moment can be long.
+UNCERTAIN: Marker = ("", "")
+_MAX_LOOKS = 200
+_LOOK_SECONDS = 0.005
 _GONE = (psutil.NoSuchProcess, psutil.AccessDenied, OSError)
 
 
@@ -87,16 +92,26 @@ def _descent(pid: int) -> list[psutil.Process]:
 
 
 def marker(process: psutil.Process) -> Marker | None:
-    """The run and the task that the process belongs to; None if it carries no marker."""
+    """The run and the task that the process belongs to; None if it carries no marker.
+
+    UNCERTAIN if that cannot be told just now.
+    """
     try:
         environment = process.environ()
+        if not environment and _in_transit(process):
+            return UNCERTAIN
     except _GONE:
         return None
     run = environment.get(RUN_MARKER)
     return None if run is None else (run, environment.get(TASK_MARKER, ""))
 
 
-def sweep(belongs: Callable[[Marker], bool]) -> int:
+def _in_transit(process: psutil.Process) -> bool:
+    # Every program has a command line; the system's own threads, which have none, are in group 0.
+    return POSIX and not process.cmdline() and os.getpgid(process.pid) != 0
+
+
+def sweep(belongs: Callable[[Marker | None], bool]) -> int:
     """Kill every process on the machine whose marker belongs; how many were killed.
 
     Goes on until a pass finds none, since processes may start others meanwhile.
@@ -104,7 +119,7 @@ def sweep(belongs: Callable[[Marker], bool]) -> int:
     killed = 0
     end = time.monotonic() + _SWEEP_SECONDS
     while time.monotonic() < end:
-        found = [process for process in _all_others() if _carries(process, belongs)]
+        found = select(list(_all_others()), belongs)
         if not found:
             return killed
         killed += sum(_kill(process) for process in found)
@@ -113,10 +128,29 @@ def sweep(belongs: Callable[[Marker], bool]) -> int:
     return killed
 
 
+def select(
+    candidates: list[psutil.Process], belongs: Callable[[Marker | None], bool]
+) -> list[psutil.Process]:
+    """Those whose marker belongs; the uncertain ones are looked at again until they are.
+
+    What stays uncertain counts as unmarked.
+    """
+    found: list[psutil.Process] = []
+    for look in range(_MAX_LOOKS):
+        if look:
+            time.sleep(_LOOK_SECONDS)
+        marked = [(process, marker(process)) for process in candidates]
+        found += [process for process, its in marked if its != UNCERTAIN and belongs(its)]
+        candidates = [process for process, its in marked if its == UNCERTAIN]
+        if not candidates:
+            break
+    return found + (candidates if belongs(None) else [])
+
+
 def sweep_runs(runs: Iterable[UUID]) -> int:
     """Kill every process that carries the marker of one of the runs; how many were killed."""
     wanted = {str(run) for run in runs}
-    return sweep(lambda found: found[0] in wanted) if wanted else 0
+    return sweep(lambda found: found is not None and found[0] in wanted) if wanted else 0
 
 
 def kill_leftovers(identities: Iterable[ProcessIdentity], runs: Iterable[UUID]) -> int:
@@ -138,11 +172,6 @@ def _all_others() -> Iterator[psutil.Process]:
         if pid != own:
             with contextlib.suppress(psutil.NoSuchProcess):
                 yield psutil.Process(pid)
-
-
-def _carries(process: psutil.Process, belongs: Callable[[Marker], bool]) -> bool:
-    found = marker(process)
-    return found is not None and belongs(found) and process.is_running()
 
 
 def _kill(process: psutil.Process) -> bool:

@@ -21,6 +21,8 @@ _PR_SET_CHILD_SUBREAPER = 36
 _PASSES = 100
 _REAP_SECONDS = 2.0
 
+Belongs = Callable[[processes.Marker | None], bool]
+
 
 def adopt_orphans() -> bool:
     """Make this process the reaper of its descendants; whether the system can do that."""
@@ -43,32 +45,39 @@ class Strays:
         self._led = led
         self._lock = threading.Lock()
 
-    def kill(self, belongs: Callable[[processes.Marker | None], bool]) -> int:
+    def kill(self, belongs: Belongs, group: int | None = None) -> int:
         """Kill the adopted processes whose marker belongs, and theirs; how many were killed.
 
-        Killing one may bring its children here, so it is done until none is left.
+        Those of ``group`` belong as well: they were killed with it, may be slow to end, and show
+        no marker meanwhile. The end of one brings its children here, so it is done until nothing
+        changes any more.
         """
         killed = 0
         with self._lock:
             for _ in range(_PASSES):
-                found = [process for process in self._adopted() if belongs(_marker(process))]
-                if not found:
+                ended = self._kill_once(belongs, group)
+                if ended is None:
                     break
-                killed += sum(_end(process) for process in found)
+                killed += ended
         return killed
 
-    def _adopted(self) -> list[psutil.Process]:
+    def _kill_once(self, belongs: Belongs, group: int | None) -> int | None:
+        """One look at the adopted processes; None if there was nothing to do or to wait for."""
+        listed = self._listed()
+        living = [process for process in map(_living, listed) if process is not None]
+        found = [process for process in living if _in_group(process, group)]
+        found = found or processes.select(living, belongs)
+        if not found and len(living) == len(listed) and self._listed() == listed:
+            return None
+        return sum(_end(process) for process in found)
+
+    def _listed(self) -> list[int]:
         try:
             listed = _adopted_file().read_text("ascii").split()
         except OSError:
             return []
         led = self._led()
-        found = (_living(int(pid)) for pid in listed if int(pid) not in led)
-        return [process for process in found if process is not None]
-
-
-def _marker(process: psutil.Process) -> processes.Marker | None:
-    return processes.marker(process)
+        return [pid for pid in map(int, listed) if pid not in led]
 
 
 def _living(pid: int) -> psutil.Process | None:
@@ -77,6 +86,13 @@ def _living(pid: int) -> psutil.Process | None:
         if os.waitpid(pid, os.WNOHANG) == (0, 0):
             return psutil.Process(pid)
     return None
+
+
+def _in_group(process: psutil.Process, group: int | None) -> bool:
+    try:
+        return os.getpgid(process.pid) == group
+    except ProcessLookupError:
+        return False
 
 
 def _end(process: psutil.Process) -> int:

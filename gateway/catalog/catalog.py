@@ -19,9 +19,10 @@ from gateway.identity.errors import SecretDamaged, SecretNotFound
 from gateway.identity.principals import Caller
 from gateway.identity.vault import Vault
 from gateway.tasks.registry import TaskTypes
-from storage import models
+from storage import models, statements
 from storage.database import Store
 from storage.session import Row, Session
+from storage.statements import named
 
 _TABLE = models.Definition
 _VERSION = models.DefinitionVersion
@@ -105,8 +106,8 @@ class Catalog:
         self, session: Session, guid: UUID, kind: DefinitionKind | None = None, tenant: int = 1
     ) -> DefinitionSummary:
         """The definition with a GUID, enabled or not; raises DefinitionNotFound."""
-        row = session.first(_living(tenant).where(_TABLE.guid == guid))
-        if row is None or kind not in (None, row["kind"]):
+        row = _any(session, guid, tenant)
+        if row is None or row["deleted_at"] is not None or kind not in (None, row["kind"]):
             word = "definition" if kind is None else kind.word
             raise DefinitionNotFound(f"there is no {word} with the GUID {guid}")
         return _summary(row)
@@ -305,21 +306,29 @@ class Catalog:
 
 
 def _living(tenant: int) -> Any:
-    return _all(tenant).where(_TABLE.deleted_at.is_null())
+    return _placed().where(_TABLE.tenant_id == tenant, _TABLE.deleted_at.is_null())
 
 
-def _all(tenant: int) -> Any:
+def _placed() -> Any:
+    """Definitions with the path of their folder; NULL at the root."""
     folder = models.Folder
-    return (
-        _TABLE.select(_TABLE, folder.path.alias("folder"))
-        .join(folder, peewee.JOIN.LEFT_OUTER, on=(folder.id == _TABLE.folder_id))
-        .where(_TABLE.tenant_id == tenant)
+    return _TABLE.select(_TABLE, folder.path).join(
+        folder, peewee.JOIN.LEFT_OUTER, on=(folder.id == _TABLE.folder_id)
     )
+
+
+# Every order looks its definitions up.
+_BY_GUID = statements.Statement(
+    lambda: _placed().where(
+        _TABLE.tenant_id == named(_TABLE.tenant_id), _TABLE.guid == named(_TABLE.guid)
+    )
+)
 
 
 def _any(session: Session, guid: UUID, tenant: int) -> Row | None:
     """The definition with a GUID, also a deleted one: its GUID and its history stay its own."""
-    return session.first(_all(tenant).where(_TABLE.guid == guid))
+    found = session.select(_BY_GUID, {"tenant_id": tenant, "guid": guid})
+    return found[0] if found else None
 
 
 def _named(
@@ -335,7 +344,7 @@ def _summary(row: Row) -> DefinitionSummary:
         guid=row["guid"],
         kind=DefinitionKind(row["kind"]),
         name=row["name"],
-        folder=row["folder"] or "",
+        folder=row["path"] or "",
         version_id=row["version_id"],
         enabled=bool(row["enabled"]),
     )

@@ -14,6 +14,7 @@ import click
 
 from gateway import failures
 from gateway.administration import Administration
+from gateway.catalog import demonstration
 from gateway.cli.options import with_settings
 from gateway.control import ControlServer
 from gateway.datafolder import DataFolder
@@ -105,13 +106,16 @@ def _run(settings: Settings, folder: DataFolder, requests: Requests) -> int:
     gateway = application.build(settings, folder)
     with contextlib.ExitStack() as parts:
         parts.callback(gateway.stop, settings.drain_seconds)
-        gateway.start()
+        if settings.demo:
+            demonstration.install(gateway.blocks)
         front = _front(settings, folder, application.create_app(gateway), gateway.gate, requests)
         control = ControlServer(Administration(gateway).commands(), folder.path, failures.describe)
         control.start()
         parts.callback(control.stop)
         front.start()
         parts.callback(front.stop, settings.drain_seconds)
+        # After the listeners: a start that fails has begun no job.
+        gateway.start()
         # Only now: a password that was made for a start that fails would never be seen.
         _announce(settings, front.addresses, _first_password(gateway.logins, settings))
         return _until_stopped(front, requests)

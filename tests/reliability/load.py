@@ -1,0 +1,278 @@
+"""The load of the tests: modules with small real tasks, and clients that ask for them.
+
+Every task writes a line when it begins and one when it ends, appended and synced, so that what
+really ran is known whatever became of the server. Every client writes down each accepted job, synced
+as well, before it sends the next.
+"""
+
+import dataclasses
+import enum
+import json
+import os
+import random
+import re
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.reliability.servers import AGENT, Server
+
+_BASE = "/Dispatcher/SchedulingService"
+_SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
+_NAMESPACE = "urn:dispatcher-gateway:scheduling:1"
+_JOB_ID = re.compile(r'JobID"?\s*[:>]\s*"?\{?([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})')
+# What a client may see while a server dies or has no room; everything else is a mistake.
+_PASSING = frozenset({HTTPStatus.SERVICE_UNAVAILABLE})
+
+# One program writes the line in one piece and syncs it: lines of tasks side by side do not mix.
+_LINE = """\
+line() {
+  echo "$1 $GATEWAY_JOB $GATEWAY_RUN $$" |
+    dd of="$LINES" oflag=append conv=notrunc,fsync status=none
+}
+"""
+_PLAIN = _LINE + "line begun\nsleep 0.03\necho some output\nline ended\n"
+_FORKING = _LINE + (
+    "line begun\n"
+    "sleep 90 &\n"
+    "(setsid sh -c 'trap \"\" TERM; sleep 90' &)\n"
+    "sleep 0.05\n"
+    "echo children are left\n"
+    "line ended\n"
+)
+# Whatever an attempt leaves alive keeps its lock, and would be found by the next attempt.
+_RETRIED = _LINE + (
+    'exec 9>"$LINES.$GATEWAY_RUN"\n'
+    "flock -n 9 || line overlap\n"
+    "line begun\n"
+    "sleep 90 &\n"
+    "sleep 0.1\n"
+    "line ended\n"
+)
+
+
+class Kind(enum.Enum):
+    """The modules of the load."""
+
+    PLAIN = "plain"
+    FORKING = "forking"
+    RETRIED = "retried"
+
+    @property
+    def guid(self) -> uuid.UUID:
+        """The GUID of the module."""
+        return uuid.uuid5(uuid.NAMESPACE_URL, self.value)
+
+
+def module(
+    guid: uuid.UUID, name: str, text: str, environment: Mapping[str, str], **more: Any
+) -> dict[str, Any]:
+    """A module of one script, as in a building block; ``more`` are members of its task."""
+    return {
+        "guid": str(guid),
+        "name": name,
+        "tasks": [
+            {
+                "guid": str(uuid.uuid5(guid, "task")),
+                "name": name,
+                "type": "script",
+                "settings": {"interpreter": "sh", "text": text, "environment": dict(environment)},
+                **more,
+            }
+        ],
+    }
+
+
+def write_block(path: Path, modules: Iterable[Mapping[str, Any]]) -> Path:
+    """A building block of modules."""
+    block = {"format": "urn:dispatcher-gateway:building-block:1", "modules": list(modules)}
+    path.write_text(json.dumps(block))
+    return path
+
+
+def modules(lines: Path) -> list[dict[str, Any]]:
+    """The modules of the load; their tasks write to ``lines``."""
+    where = {"LINES": str(lines)}
+    return [
+        module(Kind.PLAIN.guid, "Plain", _PLAIN, where),
+        module(Kind.FORKING.guid, "Forking", _FORKING, where),
+        module(Kind.RETRIED.guid, "Retried", _RETRIED, where) | {"retries": 3},
+    ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """A line that a task wrote: what happened, in which job and run."""
+
+    what: str
+    job: uuid.UUID
+    run: uuid.UUID
+
+
+def lines(path: Path) -> list[Line]:
+    """All lines that tasks have written."""
+    found = (line.split() for line in path.read_text().splitlines()) if path.exists() else ()
+    return [Line(what, uuid.UUID(job), uuid.UUID(run)) for what, job, run, _ in found]
+
+
+def as_json(guid: uuid.UUID) -> tuple[str, bytes, str]:
+    """A job in JSON: path, body, content type."""
+    job = {
+        "Description": "load",
+        "When": {"Immediate": True},
+        "What": [{"ID": str(guid), "Type": 0}],
+        "Who": [{"Name": AGENT, "Type": 0}],
+    }
+    return f"{_BASE}/jobs", json.dumps(job).encode(), "application/json"
+
+
+def as_xml(guid: uuid.UUID) -> tuple[str, bytes, str]:
+    """The same in XML."""
+    return f"{_BASE}/jobs", f'<Job xmlns="{_NAMESPACE}">{_members(guid)}</Job>'.encode(), "text/xml"
+
+
+def as_soap(guid: uuid.UUID) -> tuple[str, bytes, str]:
+    """The same in SOAP 1.1, by hand."""
+    body = (
+        f'<s:Envelope xmlns:s="{_SOAP}"><s:Body><ScheduleJob xmlns="{_NAMESPACE}">'
+        f"<job>{_members(guid)}</job></ScheduleJob></s:Body></s:Envelope>"
+    )
+    return f"{_BASE}/soap", body.encode(), "text/xml; charset=utf-8"
+
+
+def _members(guid: uuid.UUID) -> str:
+    return (
+        "<Description>load</Description><When><Immediate>true</Immediate></When>"
+        f"<What><JobWhat><ID>{guid}</ID><Type>Module</Type></JobWhat></What>"
+        f"<Who><JobWho><Name>{AGENT}</Name><Type>Agent</Type></JobWho></Who>"
+    )
+
+
+DIALECTS: tuple[Callable[[uuid.UUID], tuple[str, bytes, str]], ...] = (as_json, as_xml, as_soap)
+
+
+def post(
+    client: httpx.Client,
+    guid: uuid.UUID,
+    dialect: Callable[[uuid.UUID], tuple[str, bytes, str]] = as_json,
+) -> httpx.Response:
+    """Ask for a job of a module."""
+    path, body, content_type = dialect(guid)
+    return client.post(path, content=body, headers={"Content-Type": content_type})
+
+
+def job_id(answer: httpx.Response) -> uuid.UUID:
+    """The id of the job in an answer of any dialect."""
+    found = _JOB_ID.search(answer.text)
+    assert found, answer.text
+    return uuid.UUID(found[1])
+
+
+class Journal:
+    """A client's own record of the jobs that were accepted, on disk before it goes on."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def add(self, job: uuid.UUID, kind: Kind) -> None:
+        """Write down a job and sync it."""
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(descriptor, f"{job} {kind.value}\n".encode())
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def accepted(self) -> dict[uuid.UUID, Kind]:
+        """All jobs written down."""
+        if not self._path.exists():
+            return {}
+        pairs = (line.split() for line in self._path.read_text().splitlines())
+        return {uuid.UUID(job): Kind(kind) for job, kind in pairs}
+
+
+@dataclasses.dataclass
+class Client:
+    """A client that asks for jobs until it is stopped or the server is gone.
+
+    ``pause`` is the longest time between two requests, in seconds.
+    """
+
+    journal: Journal
+    rng: random.Random
+    pause: float = 0.06
+    refusals: Counter[int] = dataclasses.field(default_factory=Counter)
+    mistakes: list[str] = dataclasses.field(default_factory=list)
+
+    def work(self, server: Server, stop: threading.Event) -> None:
+        """Post until told to stop; what must not happen is put among the mistakes."""
+        with server.client() as client:
+            while not stop.wait(self.rng.uniform(0, self.pause)):
+                try:
+                    self._post(client)
+                except httpx.TransportError:
+                    # The server is gone, in the middle of a request or before it: nothing was
+                    # said, so nothing was promised.
+                    return
+
+    def _post(self, client: httpx.Client) -> None:
+        kind = self.rng.choice(tuple(Kind))
+        answer = post(client, kind.guid, self.rng.choice(DIALECTS))
+        if answer.is_success:
+            self.journal.add(job_id(answer), kind)
+            return
+        self.refusals[answer.status_code] += 1
+        if answer.status_code not in _PASSING or not answer.headers.get("Retry-After"):
+            self.mistakes.append(f"{answer.status_code} {answer.headers} {answer.text[:500]}")
+
+
+class Crowd:
+    """Several clients at work at the same time, each with its own journal."""
+
+    def __init__(self, folder: Path, rng: random.Random, clients: int, pause: float = 0.06) -> None:
+        self._clients = [
+            Client(Journal(folder / f"client-{n}"), random.Random(rng.random()), pause)
+            for n in range(clients)
+        ]
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self, server: Server) -> None:
+        """Let all begin."""
+        self._threads = [
+            threading.Thread(target=client.work, args=(server, self._stop))
+            for client in self._clients
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Let all end."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    @property
+    def accepted(self) -> dict[uuid.UUID, Kind]:
+        """What the clients' journals hold."""
+        return {
+            job: kind
+            for client in self._clients
+            for job, kind in client.journal.accepted().items()
+        }
+
+    @property
+    def refusals(self) -> Counter[int]:
+        """How often which status was answered that is no success."""
+        return sum((client.refusals for client in self._clients), Counter())
+
+    @property
+    def mistakes(self) -> list[str]:
+        """Answers that no client should ever see."""
+        return [mistake for client in self._clients for mistake in client.mistakes]
