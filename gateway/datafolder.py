@@ -23,9 +23,13 @@ _LOCKED_BYTE = 4096
 
 @dataclass(frozen=True)
 class DataFolder:
-    """The names of what a gateway keeps on disk."""
+    """The names of what a gateway keeps on disk; ``path`` becomes absolute."""
 
     path: Path
+
+    def __post_init__(self) -> None:
+        """Tasks have working folders of their own, where a relative path means another place."""
+        object.__setattr__(self, "path", self.path.absolute())
 
     @property
     def store(self) -> Path:

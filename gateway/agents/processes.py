@@ -98,8 +98,11 @@ def marker(process: psutil.Process) -> Marker | None:
     """
     try:
         environment = process.environ()
-        if not environment and _in_transit(process):
-            return UNCERTAIN
+        if not environment:
+            if _in_transit(process):
+                return UNCERTAIN
+            # It may have become another program between the two looks.
+            environment = process.environ()
     except _GONE:
         return None
     run = environment.get(RUN_MARKER)

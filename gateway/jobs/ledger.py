@@ -78,6 +78,11 @@ def plan_tasks(session: Session, run: RunRow, order: RunOrder) -> None:
         session.run(_INSERT_TASK, _planned(run, task))
 
 
+def unplan_tasks(session: Session, run: RunRow) -> None:
+    """Forget the tasks of an attempt of which none was begun: they are planned anew."""
+    session.execute(_TASK.delete().where(_TASK.run_id == run.id, _TASK.attempt == run.attempt))
+
+
 def start_task(session: Session, run: RunRow, report: TaskStarted) -> None:
     """A task has begun."""
     process = None if report.process is None else dataclasses.asdict(report.process)
@@ -131,6 +136,17 @@ def seal(session: Session, log_id: int) -> None:
             _BLOB.id == log_id
         )
     )
+
+
+def seal_logs(session: Session, run: RunRow) -> None:
+    """Seal the logs of an attempt that are still open: nothing more is written to them."""
+    query = (
+        _TASK.select(_TASK.log_id)
+        .join(_BLOB, on=(_BLOB.id == _TASK.log_id))
+        .where(_TASK.run_id == run.id, _TASK.attempt == run.attempt, _BLOB.sha256.is_null())
+    )
+    for row in session.rows(query):
+        seal(session, row["log_id"])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """How runs end, and what that makes of their job. All for use within a unit of work."""
 
-from gateway.jobs import moves, outcomes, rows
+from gateway.jobs import ledger, moves, outcomes, rows
 from gateway.jobs.rows import JobRow, RunRow
 from gateway.jobs.states import JobStatus
 from storage import models
@@ -42,14 +42,22 @@ def lose_run(session: Session, job: JobRow, run: RunRow, now: int, reason: str) 
 
 
 def end_tasks(session: Session, run: RunRow, now: int, reason: str) -> None:
-    """Close the results of tasks that were running and will not report any more."""
-    session.execute(
-        _TASK.update(status=JobStatus.FAILED, detail=reason, finished_at=now).where(
-            _TASK.run_id == run.id,
-            _TASK.attempt == run.attempt,
-            _TASK.status == JobStatus.ACTIVE,
-        )
-    )
+    """Close the results of tasks that will not report any more, and seal what they wrote."""
+    _close(session, run, JobStatus.ACTIVE, JobStatus.FAILED, now, reason)
+    _close(session, run, JobStatus.SCHEDULED, JobStatus.SKIPPED, now, f"not run: {reason}")
+    ledger.seal_logs(session, run)
+
+
+def give_back(session: Session, job: JobRow, run: RunRow, now: int) -> None:
+    """Let a run wait again that its agent has not begun: no attempt is used up."""
+    if run.status is JobStatus.ABORTING:
+        end_tasks(session, run, now, run.reason)
+        finish_run(session, job, run, JobStatus.ABORTED, now, run.reason)
+        return
+    ledger.unplan_tasks(session, run)
+    run.status = JobStatus.SCHEDULED
+    run.session = run.lease_until = run.started_at = None
+    rows.write_run(session, run)
 
 
 def close_waiting(session: Session, job: JobRow, status: JobStatus, now: int, reason: str) -> None:
@@ -64,13 +72,24 @@ def open_runs(session: Session, job: JobRow) -> list[RunRow]:
     return [run for run in rows.runs_of(session, job.id) if run.status in _OPEN_RUNS]
 
 
+def _close(
+    session: Session, run: RunRow, before: JobStatus, after: JobStatus, now: int, detail: str
+) -> None:
+    session.execute(
+        _TASK.update(status=after, detail=detail, finished_at=now).where(
+            _TASK.run_id == run.id, _TASK.attempt == run.attempt, _TASK.status == before
+        )
+    )
+
+
 def _try_again(session: Session, job: JobRow, run: RunRow, now: int, reason: str) -> None:
     run.attempt += 1
     run.status = JobStatus.SCHEDULED
     run.reason = reason
-    run.session = None
-    run.lease_until = None
+    run.session = run.lease_until = None
+    run.tasks_done = 0
     rows.write_run(session, run)
+    rows.write_progress(session, run)
     moves.note(session, job, now, "engine", f"attempt {run.attempt}: {reason}", run.id)
 
 

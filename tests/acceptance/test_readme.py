@@ -47,6 +47,7 @@ def run(command: str, folder: Path, environment: dict[str, str]) -> str:
     """Run a block as a shell does; its output, or a failure that shows it."""
     finished = subprocess.run(
         ["bash", "-e", "-o", "pipefail", "-c", command],
+        check=False,
         cwd=folder,
         env=environment,
         capture_output=True,

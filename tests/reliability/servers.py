@@ -65,8 +65,7 @@ class Server:
 
     def kill(self) -> None:
         """SIGKILL to the server process alone."""
-        self.process.kill()
-        self.process.wait(WAIT)
+        _discard(self.process)
 
     def kill_supervisor(self) -> None:
         """SIGKILL to the child supervisor alone, whichever it is by now."""
