@@ -16,8 +16,9 @@ def open_sqlite(
     Raises DamagedStore, NewerStore.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists():
-        sqlite.check_header(path)
+    # Before SQLite makes it: what it holds is for the server's user alone.
+    path.touch(mode=0o600)
+    sqlite.check_header(path)
     with contextlib.closing(sqlite.connect_writer(path)) as database:
         schema.upgrade(
             database, before=lambda number: sqlite.copy(path, _backup_name(backups, number))
@@ -32,9 +33,11 @@ def open_postgres(url: str, waiting: Waiting = contextlib.nullcontext) -> Store:
     Raises NewerStore, StoreUnavailable.
     """
     database = postgres.connect(url)
-    with connections.held(database):
-        schema.upgrade(database)
-    database.close_all()
+    try:
+        with connections.held(database):
+            schema.upgrade(database)
+    finally:
+        database.close_all()
     return postgres.PostgresStore(url, waiting)
 
 

@@ -13,6 +13,7 @@ from storage import connections, models, statements
 from storage.database import Store, Waiting, Work
 from storage.errors import StoreUnavailable
 from storage.session import Session
+from storage.writer import call_quietly
 
 T = TypeVar("T")
 log = logging.getLogger("storage.postgres")
@@ -70,18 +71,22 @@ class PostgresStore(Store):
             with connections.held(self._database), self._database.atomic():
                 result = work(session)
         except (peewee.OperationalError, peewee.InterfaceError) as error:
-            if _state(error) is None or str(_state(error)).startswith(_UNAVAILABLE):
-                raise StoreUnavailable(f"the database cannot be written: {error}") from error
-            raise
-        for call in session.take_after_commit():
-            call()
+            if not _unavailable(error):
+                raise
+            raise StoreUnavailable(f"the database cannot be written: {error}") from error
+        call_quietly(session.take_after_commit())
         return result
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:
         """A session on a pooled connection; each query sees what is committed by then."""
-        with connections.held(self._database):
-            yield Session(self._database, self._catalog)
+        try:
+            with connections.held(self._database):
+                yield Session(self._database, self._catalog)
+        except (peewee.OperationalError, peewee.InterfaceError) as error:
+            if not _unavailable(error):
+                raise
+            raise StoreUnavailable(f"the database cannot be read: {error}") from error
 
     def check(self, *, full: bool) -> list[str]:
         """Whether the server answers; PostgreSQL looks after its own pages."""
@@ -98,6 +103,12 @@ class PostgresStore(Store):
         """Finish background work and close the pool."""
         self._background.shutdown()
         self._database.close_all()
+
+
+def _unavailable(error: BaseException) -> bool:
+    """Whether the database is at fault and not what was asked of it."""
+    state = _state(error)
+    return state is None or str(state).startswith(_UNAVAILABLE)
 
 
 def _state(error: BaseException | None) -> Any:

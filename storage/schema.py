@@ -38,7 +38,7 @@ def upgrade(
         if present and newest(folder) > present and before is not None:
             before(present)
         applied: list[str] = runner.up()
-        if applied:
+        if applied or not _recorded(database, newest(folder)):
             _record(database, newest(folder))
     return applied
 
@@ -65,20 +65,24 @@ def _refuse_newer(database: Any, known: int) -> None:
         )
 
 
+def _recorded(database: Any, number: int) -> bool:
+    """Whether the facts of this schema are there; an upgrade may have been killed before them."""
+    facts = models.StoreFact
+    query = facts.select(facts.value).where(facts.name == "readable_from")
+    return bool(query.scalar(database) == str(number))
+
+
 def _record(database: Any, number: int) -> None:
-    for name, value in {
-        "readable_from": str(number),
-        "incarnation": str(uuid.uuid4()),
-        "security_epoch": "1",
-    }.items():
-        query = models.StoreFact.insert(name=name, value=value)
-        query.on_conflict_ignore().execute(database)
-    models.StoreFact.update(value=str(number)).where(
-        models.StoreFact.name == "readable_from"
-    ).execute(database)
-    models.Tenant.insert(id=1, guid=uuid.UUID(int=1), name="default").on_conflict_ignore().execute(
-        database
-    )
+    facts = models.StoreFact
+    first = {"incarnation": str(uuid.uuid4()), "security_epoch": "1"}
+    tenant = models.Tenant.insert(id=1, guid=uuid.UUID(int=1), name="default")
+    with database.atomic():
+        for name, value in first.items():
+            facts.insert(name=name, value=value).on_conflict_ignore().execute(database)
+        facts.insert(name="readable_from", value=str(number)).on_conflict(
+            conflict_target=[facts.name], update={facts.value: str(number)}
+        ).execute(database)
+        tenant.on_conflict_ignore().execute(database)
 
 
 @contextlib.contextmanager

@@ -13,9 +13,9 @@ from playhouse.pool import PooledSqliteDatabase
 
 from storage import connections, models, statements
 from storage.database import Store, Waiting, Work
-from storage.errors import DamagedStore
+from storage.errors import DamagedStore, StoreUnavailable
 from storage.session import Session
-from storage.writer import GroupWriter
+from storage.writer import GroupWriter, is_disk_error
 
 T = TypeVar("T")
 
@@ -74,8 +74,13 @@ class SqliteStore(Store):
     @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:
         """A session on a pooled connection that can only read."""
-        with connections.held(self._readers):
-            yield Session(self._readers, self._reader_catalog)
+        try:
+            with connections.held(self._readers):
+                yield Session(self._readers, self._reader_catalog)
+        except (peewee.DatabaseError, sqlite3.Error) as error:
+            if not is_disk_error(error):
+                raise
+            raise StoreUnavailable(f"the store cannot be read: {error}") from error
 
     def check(self, *, full: bool) -> list[str]:
         """Quick: the header and the schema can be read. Full: every page and foreign key."""
@@ -83,8 +88,11 @@ class SqliteStore(Store):
             if not full:
                 session.first(models.StoreFact.select())
                 return []
-            problems = _pragma(self._readers, "integrity_check")
-            broken = _pragma(self._readers, "foreign_key_check")
+            try:
+                problems = _pragma(self._readers, "integrity_check")
+                broken = _pragma(self._readers, "foreign_key_check")
+            except (peewee.DatabaseError, sqlite3.DatabaseError) as error:
+                return [f"the store cannot be read through: {error}"]
         found = [f"integrity: {row[0]}" for row in problems if row[0] != "ok"]
         return found + [
             f"table {row[0]}: row {row[1]} refers to nothing in {row[2]}" for row in broken
@@ -107,6 +115,7 @@ class SqliteStore(Store):
 def copy(path: Path, target: Path) -> None:
     """Copy a store that may be in use into a new file, whole or not at all."""
     unfinished = target.with_name(target.name + ".unfinished")
+    unfinished.touch(mode=0o600)
     source = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
     with contextlib.closing(source), contextlib.closing(sqlite3.connect(unfinished)) as into:
         source.backup(into, pages=1024, sleep=0.001)

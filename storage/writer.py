@@ -8,7 +8,7 @@ import logging
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,8 +44,7 @@ class Unit:
         if self.error is not None:
             self.future.set_exception(self.error)
             return
-        for call in self.after_commit:
-            _call_quietly(call)
+        call_quietly(self.after_commit)
         self.future.set_result(self.result)
 
 
@@ -93,6 +92,8 @@ class GroupWriter:
         session: Session = self._open_session(database)
         try:
             while (group := self._next_group()) is not None:
+                # Whoever has given up waiting gets nothing done; from here on nobody can.
+                group = [unit for unit in group if unit.future.set_running_or_notify_cancel()]
                 self._commit(database, session, group)
                 for unit in group:
                     unit.answer()
@@ -117,29 +118,31 @@ class GroupWriter:
         return group
 
     def _commit(self, database: Any, session: Session, group: list[Unit]) -> None:
-        """Bring every unit of the group to a result or an error."""
-        try:
-            self._attempt(database, session, group)
-        except TransactionLost as lost:
-            self._rollback(database)
-            self._after_loss(database, session, group, lost)
+        """Bring every unit of the group to a result or an error.
 
-    def _after_loss(
-        self, database: Any, session: Session, group: list[Unit], lost: TransactionLost
-    ) -> None:
-        """Fail the culprit and run the rest again; with no culprit, each alone to find it."""
-        error = StoreUnavailable(f"the store cannot be written: {lost}")
-        error.__cause__ = lost.cause
-        culprit = lost.culprit or (group[0] if len(group) == 1 else None)
-        if culprit is not None:
-            log.error("the store cannot be written: %s", lost)
-            culprit.error = error
-            rest = [unit for unit in group if unit is not culprit]
-            if rest:
-                self._commit(database, session, rest)
-            return
-        for unit in group:
+        A unit that runs into a full disk fails and the rest is run again; where none can be told
+        to be at fault, each is tried alone.
+        """
+        rest = group
+        while rest:
+            try:
+                self._attempt(database, session, rest)
+                return
+            except TransactionLost as lost:
+                self._rollback(database)
+                culprit = lost.culprit or (rest[0] if len(rest) == 1 else None)
+                if culprit is None:
+                    break
+                self._fail(culprit, lost)
+                rest = [unit for unit in rest if unit is not culprit]
+        for unit in rest:
             self._commit(database, session, [unit])
+
+    @staticmethod
+    def _fail(culprit: Unit, lost: TransactionLost) -> None:
+        log.error("the store cannot be written: %s", lost)
+        culprit.error = StoreUnavailable(f"the store cannot be written: {lost}")
+        culprit.error.__cause__ = lost.cause
 
     def _attempt(self, database: Any, session: Session, group: list[Unit]) -> None:
         try:
@@ -160,11 +163,11 @@ class GroupWriter:
         try:
             unit.result = unit.work(session)
             database.execute_sql("RELEASE unit")
-        except Exception as error:  # noqa: BLE001  # whatever the domain raises goes to its caller
+        except BaseException as error:  # noqa: BLE001  # all that is raised goes to the caller
             self._undo(database, unit, error)
         unit.after_commit = session.take_after_commit()
 
-    def _undo(self, database: Any, unit: Unit, error: Exception) -> None:
+    def _undo(self, database: Any, unit: Unit, error: BaseException) -> None:
         if is_disk_error(error) or not database.connection().in_transaction:
             raise TransactionLost(unit, error) from error
         unit.error = error
@@ -193,8 +196,10 @@ def is_disk_error(error: BaseException | None) -> bool:
     return False
 
 
-def _call_quietly(call: Callable[[], None]) -> None:
-    try:
-        call()
-    except Exception:
-        log.exception("a call after a commit failed; what was committed stands")
+def call_quietly(calls: Iterable[Callable[[], None]]) -> None:
+    """Make the calls that wait for a commit; one that fails is logged, the commit stands."""
+    for call in calls:
+        try:
+            call()
+        except Exception:
+            log.exception("a call after a commit failed; what was committed stands")

@@ -97,16 +97,26 @@ def marker(process: psutil.Process) -> Marker | None:
     UNCERTAIN if that cannot be told just now.
     """
     try:
-        environment = process.environ()
+        environment = _environment(process)
         if not environment:
             if _in_transit(process):
                 return UNCERTAIN
             # It may have become another program between the two looks.
-            environment = process.environ()
+            environment = _environment(process)
     except _GONE:
         return None
     run = environment.get(RUN_MARKER)
     return None if run is None else (run, environment.get(TASK_MARKER, ""))
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    try:
+        return process.environ()
+    except psutil.ZombieProcess:
+        raise
+    except psutil.NoSuchProcess:
+        # So it is told of one that is ending, too, which may yet leave its children.
+        return {}
 
 
 def _in_transit(process: psutil.Process) -> bool:

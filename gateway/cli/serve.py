@@ -112,12 +112,13 @@ def _run(settings: Settings, folder: DataFolder, requests: Requests) -> int:
         control = ControlServer(Administration(gateway).commands(), folder.path, failures.describe)
         control.start()
         parts.callback(control.stop)
+        # Told at once: a password that a start makes which then fails must be seen all the same.
+        _tell_password(_first_password(gateway.logins, settings))
         front.start()
         parts.callback(front.stop, settings.drain_seconds)
         # After the listeners: a start that fails has begun no job.
         gateway.start()
-        # Only now: a password that was made for a start that fails would never be seen.
-        _announce(settings, front.addresses, _first_password(gateway.logins, settings))
+        _announce(settings, front.addresses)
         return _until_stopped(front, requests)
 
 
@@ -188,12 +189,15 @@ def limits(settings: Settings) -> Limits:
     )
 
 
-def _announce(settings: Settings, addresses: list[Address], password: str | None) -> None:
+def _tell_password(password: str | None) -> None:
+    if password is not None:
+        click.echo(f"first start: login {ADMINISTRATOR}, password {password}")
+
+
+def _announce(settings: Settings, addresses: list[Address]) -> None:
     for one in addresses:
         host = f"[{one.address}]" if ":" in one.address else one.address
         click.echo(f"listening on {'https' if one.tls else 'http'}://{host}:{one.port}/")
     if not settings.dispatcher_enabled:
         click.echo("the Dispatcher Web API is disabled: set web_api to ENABLED")
-    if password is not None:
-        click.echo(f"first start: login {ADMINISTRATOR}, password {password}")
     click.echo("ready: end with Ctrl-C or SIGTERM")

@@ -26,9 +26,12 @@ log = logging.getLogger("gateway.jobs.clock")
 
 _JOB = models.Job
 _PORTION = 200
-# The wake-up is exact; this is for what others wrote: a second gateway on the same store.
-_AT_LEAST_EVERY = 5 * moments.SECOND
+# The wake-up is exact; this is for what others wrote, a second gateway on the same store, and for
+# a machine whose clock was set back.
+_AT_LEAST_EVERY_SECONDS = 5.0
+_RETRY_SECONDS = 1.0
 _PUT_OFF = 60 * moments.SECOND
+_WAKE = "wake"
 
 
 class Clock:
@@ -50,23 +53,31 @@ class Clock:
             executors={"default": {"type": "threadpool", "max_workers": 4}},
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
+        # The scheduler's wake-up does no more than set this: one that comes while jobs are dealt
+        # with is then never lost.
+        self._due_now = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="clock", daemon=True)
         self._lock = threading.Lock()
-        self._target: int | None = None
+        self._target = 0
         self._stopping = False
         self._last_tick = 0
 
     def start(self) -> None:
         """Begin; what has become due meanwhile is dealt with at once."""
         self._last_tick = self._now()
+        self._target = self._next_wake()
+        self._scheduler.add_job(self._wake, "interval", seconds=_AT_LEAST_EVERY_SECONDS, id=_WAKE)
         self._scheduler.start()
-        self.wake_by(self._now())
+        self._due_now.set()
+        self._thread.start()
 
     def stop(self) -> None:
-        """End; a tick that runs is finished first."""
+        """End; what is being dealt with is finished first."""
         with self._lock:
-            # The scheduler's own lock is held while it waits for a running tick: that tick must
-            # not ask it for another wake-up.
             self._stopping = True
+        self._due_now.set()
+        if self._thread.is_alive():
+            self._thread.join()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=True)
 
@@ -77,10 +88,10 @@ class Clock:
     def wake_by(self, moment: int) -> None:
         """Make sure that the clock looks at the jobs at this moment. Cheap when it does anyway."""
         with self._lock:
-            if self._stopping or (self._target is not None and self._target <= moment):
+            if self._stopping or not self._scheduler.running or self._target <= moment:
                 return
             self._target = moment
-            self._aim(moment)
+            self._scheduler.modify_job(_WAKE, next_run_time=moments.to_datetime(moment))
 
     def silence(self) -> float | None:
         """Seconds since the last tick; None when the clock is not running."""
@@ -105,36 +116,46 @@ class Clock:
                 self._put_off(failed)
         return dealt_with
 
-    def _aim(self, moment: int) -> None:
-        self._scheduler.add_job(
-            self._wake,
-            "date",
-            run_date=moments.to_datetime(moment),
-            id="wake",
-            replace_existing=True,
-        )
-
     def _wake(self) -> None:
+        """What APScheduler calls: at the moment aimed at, else every few seconds."""
         with self._lock:
-            self._target = None
+            self._target = self._next_wake()
+        self._due_now.set()
+
+    def _next_wake(self) -> int:
+        return self._now() + int(_AT_LEAST_EVERY_SECONDS * moments.SECOND)
+
+    def _run(self) -> None:
+        pause = _AT_LEAST_EVERY_SECONDS
+        while True:
+            self._due_now.wait(pause)
+            self._due_now.clear()
+            if self._stopping:
+                return
+            pause = _AT_LEAST_EVERY_SECONDS if self._turn() else _RETRY_SECONDS
+
+    def _turn(self) -> bool:
+        """Deal with what is due and aim at what comes next; whether that went well."""
         try:
             self.tick()
-        except StoreUnavailable:
-            log.exception("the clock could not reach the store; it tries again")
-        finally:
-            self._last_tick = self._now()
-            self.wake_by(self._next())
+            earliest = self._earliest()
+        except StoreUnavailable as error:
+            log.warning("the clock cannot reach the store, and tries again: %s", error)
+            return False
+        except Exception:
+            log.exception("the clock met an error, and goes on")
+            return False
+        self._last_tick = self._now()
+        if earliest is not None:
+            self.wake_by(earliest)
+        return True
 
-    def _next(self) -> int:
-        latest = self._now() + _AT_LEAST_EVERY
-        try:
-            with self._store.reading() as session:
-                earliest = session.scalar(
-                    _JOB.select(peewee.fn.MIN(_JOB.wake_at)).where(_JOB.wake_at.is_null(False))
-                )
-        except StoreUnavailable:
-            return self._now() + moments.SECOND
-        return latest if earliest is None else min(latest, earliest)
+    def _earliest(self) -> int | None:
+        with self._store.reading() as session:
+            found: int | None = session.scalar(
+                _JOB.select(peewee.fn.MIN(_JOB.wake_at)).where(_JOB.wake_at.is_null(False))
+            )
+        return found
 
     def _due(self) -> list[int]:
         query = (

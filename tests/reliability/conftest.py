@@ -1,25 +1,27 @@
-"""A house for each test: a data folder with the modules of the load, and a log."""
+"""A house for each test: a data folder with the modules of the tests, and a log."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.reliability import load
-from tests.reliability.servers import House
+from tests.reliability import load, rascals
+from tests.reliability.servers import House, slay
+
+
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with the modules of the tests, to be copied."""
+    folder = tmp_path_factory.mktemp("furnished")
+    house = House(folder / "data", folder / "log")
+    house.install(load.write_block(folder / "block.json", [*load.modules(), *rascals.modules()]))
+    return house.data
 
 
 @pytest.fixture
-def lines(tmp_path: Path) -> Path:
-    """Where the tasks of the load write."""
-    return tmp_path / "lines"
-
-
-@pytest.fixture
-def house(tmp_path: Path, lines: Path) -> Iterator[House]:
-    """A data folder with the modules of the load; no server runs in it yet."""
+def house(tmp_path: Path, furnished: Path) -> Iterator[House]:
+    """A data folder of the test's own; no server runs in it yet."""
     made = House(tmp_path / "data", tmp_path / "server.log")
-    made.install(load.write_block(tmp_path / "load.json", load.modules(lines)))
+    made.furnish(furnished)
     yield made
-    for process in made.marked():
-        process.kill()
+    slay(made.marked())

@@ -1,10 +1,12 @@
 """The load of the tests: modules with small real tasks, and clients that ask for them.
 
 Every task writes a line when it begins and one when it ends, appended and synced, so that what
-really ran is known whatever became of the server. Every client writes down each accepted job, synced
-as well, before it sends the next.
+really ran is known whatever became of the server. Every client writes down each accepted job,
+synced as well, before it sends the next.
 """
 
+import concurrent.futures
+import contextlib
 import dataclasses
 import enum
 import json
@@ -14,19 +16,21 @@ import re
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from tests.reliability.servers import AGENT, Server
+from tests.reliability.servers import AGENT, House, Server
 
 _BASE = "/Dispatcher/SchedulingService"
 _SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 _NAMESPACE = "urn:dispatcher-gateway:scheduling:1"
-_JOB_ID = re.compile(r'JobID"?\s*[:>]\s*"?\{?([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})')
+_JOB_ID = re.compile(
+    r'JobID"?\s*[:>]\s*"?\{?([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})'
+)
 # What a client may see while a server dies or has no room; everything else is a mistake.
 _PASSING = frozenset({HTTPStatus.SERVICE_UNAVAILABLE})
 
@@ -34,7 +38,7 @@ _PASSING = frozenset({HTTPStatus.SERVICE_UNAVAILABLE})
 _LINE = """\
 line() {
   echo "$1 $GATEWAY_JOB $GATEWAY_RUN $$" |
-    dd of="$LINES" oflag=append conv=notrunc,fsync status=none
+    dd of="$TMPDIR/lines" oflag=append conv=notrunc,fsync status=none
 }
 """
 _PLAIN = _LINE + "line begun\nsleep 0.03\necho some output\nline ended\n"
@@ -48,7 +52,7 @@ _FORKING = _LINE + (
 )
 # Whatever an attempt leaves alive keeps its lock, and would be found by the next attempt.
 _RETRIED = _LINE + (
-    'exec 9>"$LINES.$GATEWAY_RUN"\n'
+    'exec 9>"$TMPDIR/$GATEWAY_RUN"\n'
     "flock -n 9 || line overlap\n"
     "line begun\n"
     "sleep 90 &\n"
@@ -70,9 +74,7 @@ class Kind(enum.Enum):
         return uuid.uuid5(uuid.NAMESPACE_URL, self.value)
 
 
-def module(
-    guid: uuid.UUID, name: str, text: str, environment: Mapping[str, str], **more: Any
-) -> dict[str, Any]:
+def module(guid: uuid.UUID, name: str, text: str, **more: Any) -> dict[str, Any]:
     """A module of one script, as in a building block; ``more`` are members of its task."""
     return {
         "guid": str(guid),
@@ -82,7 +84,7 @@ def module(
                 "guid": str(uuid.uuid5(guid, "task")),
                 "name": name,
                 "type": "script",
-                "settings": {"interpreter": "sh", "text": text, "environment": dict(environment)},
+                "settings": {"interpreter": "sh", "text": text},
                 **more,
             }
         ],
@@ -96,13 +98,12 @@ def write_block(path: Path, modules: Iterable[Mapping[str, Any]]) -> Path:
     return path
 
 
-def modules(lines: Path) -> list[dict[str, Any]]:
-    """The modules of the load; their tasks write to ``lines``."""
-    where = {"LINES": str(lines)}
+def modules() -> list[dict[str, Any]]:
+    """The modules of the load."""
     return [
-        module(Kind.PLAIN.guid, "Plain", _PLAIN, where),
-        module(Kind.FORKING.guid, "Forking", _FORKING, where),
-        module(Kind.RETRIED.guid, "Retried", _RETRIED, where) | {"retries": 3},
+        module(Kind.PLAIN.guid, "Plain", _PLAIN),
+        module(Kind.FORKING.guid, "Forking", _FORKING),
+        module(Kind.RETRIED.guid, "Retried", _RETRIED) | {"retries": 3},
     ]
 
 
@@ -115,8 +116,9 @@ class Line:
     run: uuid.UUID
 
 
-def lines(path: Path) -> list[Line]:
-    """All lines that tasks have written."""
+def lines(house: House) -> list[Line]:
+    """All lines that the tasks of a house have written."""
+    path = house.scratch / "lines"
     found = (line.split() for line in path.read_text().splitlines()) if path.exists() else ()
     return [Line(what, uuid.UUID(job), uuid.UUID(run)) for what, job, run, _ in found]
 
@@ -179,22 +181,20 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        path.touch()
 
-    def add(self, job: uuid.UUID, kind: Kind) -> None:
+    def add(self, job: uuid.UUID) -> None:
         """Write down a job and sync it."""
         descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            os.write(descriptor, f"{job} {kind.value}\n".encode())
+            os.write(descriptor, f"{job}\n".encode())
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
 
-    def accepted(self) -> dict[uuid.UUID, Kind]:
+    def accepted(self) -> set[uuid.UUID]:
         """All jobs written down."""
-        if not self._path.exists():
-            return {}
-        pairs = (line.split() for line in self._path.read_text().splitlines())
-        return {uuid.UUID(job): Kind(kind) for job, kind in pairs}
+        return {uuid.UUID(line) for line in self._path.read_text().splitlines()}
 
 
 @dataclasses.dataclass
@@ -225,7 +225,7 @@ class Client:
         kind = self.rng.choice(tuple(Kind))
         answer = post(client, kind.guid, self.rng.choice(DIALECTS))
         if answer.is_success:
-            self.journal.add(job_id(answer), kind)
+            self.journal.add(job_id(answer))
             return
         self.refusals[answer.status_code] += 1
         if answer.status_code not in _PASSING or not answer.headers.get("Retry-After"):
@@ -241,31 +241,23 @@ class Crowd:
             for n in range(clients)
         ]
         self._stop = threading.Event()
-        self._threads: list[threading.Thread] = []
 
-    def start(self, server: Server) -> None:
-        """Let all begin."""
-        self._threads = [
-            threading.Thread(target=client.work, args=(server, self._stop))
-            for client in self._clients
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        """Let all end."""
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
+    @contextlib.contextmanager
+    def working(self, server: Server) -> Iterator[None]:
+        """Have all of them at work for the length of a block."""
+        with concurrent.futures.ThreadPoolExecutor(len(self._clients)) as threads:
+            at_work = [threads.submit(client.work, server, self._stop) for client in self._clients]
+            try:
+                yield
+            finally:
+                self._stop.set()
+        for client in at_work:
+            client.result()
 
     @property
-    def accepted(self) -> dict[uuid.UUID, Kind]:
+    def accepted(self) -> set[uuid.UUID]:
         """What the clients' journals hold."""
-        return {
-            job: kind
-            for client in self._clients
-            for job, kind in client.journal.accepted().items()
-        }
+        return {job for client in self._clients for job in client.journal.accepted()}
 
     @property
     def refusals(self) -> Counter[int]:

@@ -3,13 +3,14 @@
 import contextlib
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,13 @@ def until(what: str, holds: Callable[[], object], seconds: float = WAIT) -> None
         time.sleep(0.02)
 
 
+def slay(victims: Iterable[psutil.Process]) -> None:
+    """SIGKILL to processes, some of which may be gone already."""
+    for victim in victims:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            victim.kill()
+
+
 class Server:
     """A running server and its child supervisor, as they were at its start."""
 
@@ -69,9 +77,7 @@ class Server:
 
     def kill_supervisor(self) -> None:
         """SIGKILL to the child supervisor alone, whichever it is by now."""
-        for supervisor in self._supervisors():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                supervisor.kill()
+        slay(self._supervisors())
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Ask the server to stop; its exit code."""
@@ -130,12 +136,17 @@ class House:
             check=False,
         )
 
-    def install(self, block: Path) -> None:
-        """Make the store, with the modules of a building block."""
+    def install(self, *blocks: Path) -> None:
+        """Make the store, with the modules of building blocks."""
         self.scratch.mkdir()
-        for arguments in (("init",), ("import", str(block))):
+        for arguments in (("init",), ("import", *map(str, blocks))):
             done = self.command(*arguments)
             assert done.returncode == 0, done.stderr
+
+    def furnish(self, data: Path) -> None:
+        """Take over a copy of another house's data folder, in which no server runs."""
+        self.scratch.mkdir()
+        shutil.copytree(data, self.data, dirs_exist_ok=True)
 
     @contextlib.contextmanager
     def serving(self, **more: str) -> Iterator[Server]:

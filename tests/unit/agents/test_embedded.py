@@ -289,6 +289,17 @@ def test_what_a_task_leaves_behind_is_killed(desk: MemoryDesk, agent: EmbeddedAg
     assert living(run) == []
 
 
+def test_what_is_just_becoming_another_program_is_killed(
+    desk: MemoryDesk, agent: EmbeddedAgent
+) -> None:
+    runs = [order(sh("setsid setsid setsid sleep 1000 & sleep 0.01")) for _ in range(100)]
+    desk.submit(*runs)
+    for run in runs:
+        assert desk.finish(run).status is JobStatus.COMPLETED
+    left = [processes.marker(process) for process in psutil.process_iter()]
+    assert {str(run.run) for run in runs} & {found[0] for found in left if found} == set()
+
+
 def test_what_hides_is_killed_too(desk: MemoryDesk, agent: EmbeddedAgent, tmp_path: Path) -> None:
     hiding = f"env -i setsid sh -c 'echo $$ > {tmp_path}/pid; exec sleep 1000' & sleep 0.3"
     run = order(sh(hiding), sh("true"))

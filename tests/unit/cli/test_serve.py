@@ -68,7 +68,8 @@ def refused(data: Path, *more: str) -> str:
         command(data, *more), cwd=ROOT, capture_output=True, text=True, timeout=WAIT, check=False
     )
     *log, line = done.stderr.splitlines()
-    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert done.returncode == 2, done.stderr
+    assert "listening" not in done.stdout
     assert "Traceback" not in done.stderr
     assert all("[info" in entry for entry in log)
     return line
@@ -98,9 +99,26 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
         taken.listen()
         port = str(taken.getsockname()[1])
         assert f"127.0.0.1:{port}" in refused(tmp_path / "data", "--port", port)
-    # The password of the first start was not lost with the start that failed.
-    with serving(tmp_path / "data") as server:
-        assert "login admin, password " in server.said
+
+
+def test_the_password_of_a_first_start_that_fails_is_told(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        failed = subprocess.run(
+            command(tmp_path / "data", "--port", port),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=WAIT,
+            check=False,
+        )
+    told = re.search(r"login admin, password (\S+)", failed.stdout)
+    assert told, failed.stdout
+    with serving(tmp_path / "data", "--demo") as server:
+        modules = f"{server.address}Dispatcher/SchedulingService/what/modules"
+        assert httpx.get(modules, auth=("admin", told[1])).status_code == 200
 
 
 def test_a_certificate_that_is_missing_is_named(tmp_path: Path) -> None:
