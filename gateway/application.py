@@ -54,10 +54,12 @@ from gateway.web.authentication import Guard
 from gateway.wire import wcf_json, xml
 from storage import opening
 from storage.database import Store
+from storage.errors import StoreUnavailable
 
 log = logging.getLogger("gateway")
 
 _SWEEP_SECONDS = 600.0
+_RETRY_AFTER_SECONDS = 10
 _UNPUBLISHED_FOR = 24 * 3600 * moments.SECOND
 
 
@@ -124,25 +126,30 @@ def agent_name(settings: Settings) -> str:
     return settings.agent_name or platform.node() or "localhost"
 
 
-def open_store(settings: Settings, folder: DataFolder, gate: Gate) -> Store:
+def open_store(settings: Settings, folder: DataFolder, gate: Gate, metrics: Metrics) -> Store:
     """Open the store of the settings. Raises the errors of ``storage.opening``."""
     if settings.database_url is not None:
-        return opening.open_postgres(settings.database_url.get_secret_value(), gate.released)
-    return opening.open_sqlite(folder.store, folder.backups, gate.released)
+        return opening.open_postgres(
+            settings.database_url.get_secret_value(), gate.released, metrics.committed
+        )
+    return opening.open_sqlite(folder.store, folder.backups, gate.released, metrics.committed)
 
 
 def build(settings: Settings, folder: DataFolder) -> Gateway:
     """Make the parts. The caller holds the data folder. Raises StoreError and key errors."""
     gate = Gate(settings.workers.decoders)
-    store = open_store(settings, folder, gate)
+    metrics = Metrics()
+    store = open_store(settings, folder, gate, metrics)
     try:
-        return _build(settings, folder, store, gate)
+        return _build(settings, folder, store, gate, metrics)
     except BaseException:
         store.close()
         raise
 
 
-def _build(settings: Settings, folder: DataFolder, store: Store, gate: Gate) -> Gateway:
+def _build(
+    settings: Settings, folder: DataFolder, store: Store, gate: Gate, metrics: Metrics
+) -> Gateway:
     vault = vaults.open_vault(store, folder.keys)
     epoch = SecurityEpoch(store)
     passwords = Passwords(gate.released)
@@ -152,11 +159,21 @@ def _build(settings: Settings, folder: DataFolder, store: Store, gate: Gate) -> 
     resources = Resources(store, blobs, moments.now)
     signals = Signals()
     clock = Clock(
-        store, settings.missed_run_grace_seconds * moments.SECOND, signals.wake, moments.now
+        store,
+        settings.missed_run_grace_seconds * moments.SECOND,
+        signals.wake,
+        moments.now,
+        metrics.claimed,
     )
     orders = OrderMaker(catalog, ParameterReader(vault), settings.limits.log_bytes)
     reception = Reception(
-        store, orders, resources, signals, settings.lease_seconds * moments.SECOND, moments.now
+        store,
+        orders,
+        resources,
+        signals,
+        settings.lease_seconds * moments.SECOND,
+        moments.now,
+        ended=metrics.run_ended,
     )
     acceptance = Acceptance(catalog, vault, settings.launch_timeout_seconds * moments.SECOND)
     permissions = Permissions(store, epoch)
@@ -184,7 +201,7 @@ def _build(settings: Settings, folder: DataFolder, store: Store, gate: Gate) -> 
         clock=clock,
         jobs=Jobs(store, catalog, acceptance, clock, signals, settings.low_disk_bytes, moments.now),
         embedded=_embedded(settings, folder, reception) if settings.embedded_agent else None,
-        metrics=Metrics(),
+        metrics=metrics,
     )
 
 
@@ -231,10 +248,15 @@ def _dispatcher(gateway: Gateway) -> surfaces.Surface:
         enabled=settings.dispatcher_enabled,
         public_url=settings.public_url,
         wsdl_public=settings.wsdl_public,
-        xml_limits=xml.XmlLimits(
-            depth=limits.xml_depth,
-            elements=limits.xml_elements,
-            attributes=limits.xml_attributes,
+        limits=dispatcher.MessageLimits(
+            xml=xml.XmlLimits(
+                size=limits.body_bytes,
+                depth=limits.xml_depth,
+                elements=limits.xml_elements,
+                attributes=limits.xml_attributes,
+            ),
+            json_size=limits.body_bytes,
+            json_depth=limits.json_depth,
         ),
         dates=wcf_json.unspecified_date(settings.date_zone),
     )
@@ -298,6 +320,12 @@ def _frame(app: flask.Flask, gateway: Gateway, table: dict[str, surfaces.Surface
     def refused(error: werkzeug.exceptions.HTTPException) -> flask.Response:
         return _error_answer(table, error)
 
+    @app.errorhandler(StoreUnavailable)
+    def without_store(error: StoreUnavailable) -> flask.Response:
+        # The views answer for themselves; here the store was wanted to learn who asks.
+        log.warning("request %s was refused: %s", requests.request_id(), error)
+        return _error_answer(table, _store_unavailable())
+
     @app.errorhandler(Exception)
     def failed(error: Exception) -> flask.Response:
         log.error("request %s failed", requests.request_id(), exc_info=error)
@@ -307,6 +335,12 @@ def _frame(app: flask.Flask, gateway: Gateway, table: dict[str, surfaces.Surface
                 "The server failed to answer this; its log has the cause under the request's id."
             ),
         )
+
+
+def _store_unavailable() -> werkzeug.exceptions.HTTPException:
+    return werkzeug.exceptions.ServiceUnavailable(
+        "The store cannot be used at present; try again later.", retry_after=_RETRY_AFTER_SECONDS
+    )
 
 
 def _error_answer(

@@ -18,6 +18,12 @@ from storage.session import Session
 T = TypeVar("T")
 Work = Callable[[Session], T]
 Waiting = Callable[[], contextlib.AbstractContextManager[None]]
+Committed = Callable[[int, float], None]
+"""Told of each commit: how many units of work it made durable, and how many seconds it took."""
+
+
+def unobserved(_units: int, _seconds: float) -> None:
+    """Nobody wants to know of commits."""
 
 
 class Store(abc.ABC):

@@ -5,11 +5,16 @@ import datetime
 from pathlib import Path
 
 from storage import connections, postgres, schema, sqlite
-from storage.database import Store, Waiting
+from storage.database import Committed, Store, Waiting, unobserved
 
 
 def open_sqlite(
-    path: Path, backups: Path, waiting: Waiting = contextlib.nullcontext
+    path: Path,
+    backups: Path,
+    waiting: Waiting = contextlib.nullcontext,
+    committed: Committed = unobserved,
+    *,
+    migrations: Path = schema.MIGRATIONS,
 ) -> sqlite.SqliteStore:
     """Open the store in ``path``, created when missing, upgraded after a backup when old.
 
@@ -21,12 +26,16 @@ def open_sqlite(
     sqlite.check_header(path)
     with contextlib.closing(sqlite.connect_writer(path)) as database:
         schema.upgrade(
-            database, before=lambda number: sqlite.copy(path, _backup_name(backups, number))
+            database,
+            before=lambda number: sqlite.copy(path, _backup_name(backups, number)),
+            folder=migrations,
         )
-    return sqlite.SqliteStore(path, waiting)
+    return sqlite.SqliteStore(path, waiting, committed)
 
 
-def open_postgres(url: str, waiting: Waiting = contextlib.nullcontext) -> Store:
+def open_postgres(
+    url: str, waiting: Waiting = contextlib.nullcontext, committed: Committed = unobserved
+) -> Store:
     """Open the store behind a ``postgresql://`` address, upgraded when old.
 
     A backup before an upgrade is the operator's: PostgreSQL keeps its own.
@@ -38,7 +47,7 @@ def open_postgres(url: str, waiting: Waiting = contextlib.nullcontext) -> Store:
             schema.upgrade(database)
     finally:
         database.close_all()
-    return postgres.PostgresStore(url, waiting)
+    return postgres.PostgresStore(url, waiting, committed)
 
 
 def _backup_name(folder: Path, number: int) -> Path:

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -10,7 +11,7 @@ import peewee
 from playhouse.pool import PooledPostgresqlDatabase
 
 from storage import connections, models, statements
-from storage.database import Store, Waiting, Work
+from storage.database import Committed, Store, Waiting, Work, unobserved
 from storage.errors import StoreUnavailable
 from storage.session import Session
 from storage.writer import call_quietly
@@ -43,9 +44,15 @@ def connect(url: str) -> PooledPostgresqlDatabase:
 class PostgresStore(Store):
     """Any number of gateways may share it."""
 
-    def __init__(self, url: str, waiting: Waiting = contextlib.nullcontext) -> None:
+    def __init__(
+        self,
+        url: str,
+        waiting: Waiting = contextlib.nullcontext,
+        committed: Committed = unobserved,
+    ) -> None:
         """Open an existing, migrated store; connections are made when first needed."""
         super().__init__(waiting)
+        self._committed = committed
         self._database = connect(url)
         self._catalog = statements.Catalog(self._database)
         self._background = ThreadPoolExecutor(_BACKGROUND_THREADS, thread_name_prefix="store")
@@ -67,6 +74,7 @@ class PostgresStore(Store):
 
     def _transaction(self, work: Work[T]) -> T:
         session = Session(self._database, self._catalog)
+        begun = time.perf_counter()
         try:
             with connections.held(self._database), self._database.atomic():
                 result = work(session)
@@ -74,6 +82,7 @@ class PostgresStore(Store):
             if not _unavailable(error):
                 raise
             raise StoreUnavailable(f"the database cannot be written: {error}") from error
+        self._committed(1, time.perf_counter() - begun)
         call_quietly(session.take_after_commit())
         return result
 

@@ -12,7 +12,7 @@ import peewee
 from playhouse.pool import PooledSqliteDatabase
 
 from storage import connections, models, statements
-from storage.database import Store, Waiting, Work
+from storage.database import Committed, Store, Waiting, Work, unobserved
 from storage.errors import DamagedStore, StoreUnavailable
 from storage.session import Session
 from storage.writer import GroupWriter, is_disk_error
@@ -48,7 +48,12 @@ def connect_writer(path: Path) -> peewee.SqliteDatabase:
 class SqliteStore(Store):
     """One file, one writing process."""
 
-    def __init__(self, path: Path, waiting: Waiting = contextlib.nullcontext) -> None:
+    def __init__(
+        self,
+        path: Path,
+        waiting: Waiting = contextlib.nullcontext,
+        committed: Committed = unobserved,
+    ) -> None:
         """Open an existing, migrated store. Raises DamagedStore when the quick check fails."""
         super().__init__(waiting)
         self._path = path
@@ -61,7 +66,7 @@ class SqliteStore(Store):
             check_same_thread=False,
         )
         self._reader_catalog = statements.Catalog(self._readers)
-        self._writer = GroupWriter(lambda: connect_writer(path), self._open_session)
+        self._writer = GroupWriter(lambda: connect_writer(path), self._open_session, committed)
 
     @staticmethod
     def _open_session(database: peewee.SqliteDatabase) -> Session:

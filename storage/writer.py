@@ -8,6 +8,7 @@ import logging
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from typing import Any
 
 import peewee
 
-from storage.database import Work
+from storage.database import Committed, Work, unobserved
 from storage.errors import StoreUnavailable
 from storage.session import Session
 
@@ -60,12 +61,19 @@ class TransactionLost(Exception):
 class GroupWriter:
     """Runs units of work on one connection in one thread, many to a commit."""
 
-    def __init__(self, connect: Callable[[], peewee.SqliteDatabase], open_session: Any) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], peewee.SqliteDatabase],
+        open_session: Callable[[peewee.SqliteDatabase], Session],
+        committed: Committed = unobserved,
+    ) -> None:
         self._connect = connect
+        self._committed = committed
         self._open_session = open_session
         self._queue: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._closed = False
+        self._failing = False
         self._lock = threading.Lock()
         self._thread.start()
 
@@ -89,7 +97,7 @@ class GroupWriter:
 
     def _run(self) -> None:
         database = self._connect()
-        session: Session = self._open_session(database)
+        session = self._open_session(database)
         try:
             while (group := self._next_group()) is not None:
                 # Whoever has given up waiting gets nothing done; from here on nobody can.
@@ -127,7 +135,7 @@ class GroupWriter:
         while rest:
             try:
                 self._attempt(database, session, rest)
-                return
+                rest = []
             except TransactionLost as lost:
                 self._rollback(database)
                 culprit = lost.culprit or (rest[0] if len(rest) == 1 else None)
@@ -138,9 +146,11 @@ class GroupWriter:
         for unit in rest:
             self._commit(database, session, [unit])
 
-    @staticmethod
-    def _fail(culprit: Unit, lost: TransactionLost) -> None:
-        log.error("the store cannot be written: %s", lost)
+    def _fail(self, culprit: Unit, lost: TransactionLost) -> None:
+        # Once, not for each of the thousands that may be refused while a disk is full.
+        if not self._failing:
+            log.error("the store cannot be written: %s", lost)
+        self._failing = True
         culprit.error = StoreUnavailable(f"the store cannot be written: {lost}")
         culprit.error.__cause__ = lost.cause
 
@@ -151,10 +161,15 @@ class GroupWriter:
             raise TransactionLost(None, error) from error
         for unit in group:
             self._do(database, session, unit)
+        begun = time.perf_counter()
         try:
             database.execute_sql("COMMIT")
         except peewee.DatabaseError as error:
             raise TransactionLost(None, error) from error
+        self._committed(len(group), time.perf_counter() - begun)
+        if self._failing:
+            self._failing = False
+            log.warning("the store can be written again")
 
     def _do(self, database: Any, session: Session, unit: Unit) -> None:
         unit.result = unit.error = None

@@ -150,6 +150,8 @@ def make(store: Store, folder: Path) -> Engine:
         catalog=catalog,
         jobs=Jobs(store, catalog, acceptance, clock, signals, 0, now),
         clock=clock,
-        reception=Reception(store, orders, resources, signals, LEASE, now),
+        reception=Reception(
+            store, orders, resources, signals, LEASE, now, lambda: now() / moments.SECOND
+        ),
         signals=signals,
     )

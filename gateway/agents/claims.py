@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from gateway.agents.desk import Abort, AgentDesk, AgentSession
+from gateway.agents.desk import Abort, AgentDesk, AgentSession, SessionOver
 from gateway.agents.ledger import Attempt, Ledger
 from gateway.agents.protocol import RunOrder
 from storage.errors import StoreUnavailable
@@ -14,6 +14,7 @@ from storage.errors import StoreUnavailable
 ABORT_SECONDS = 0.2
 _WAIT_SECONDS = 1.0
 _PAUSE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 5.0
 # A desk that calls for nothing (an abort that is under way already) is not asked more often.
 _IDLE_SECONDS = 0.05
 
@@ -46,21 +47,39 @@ class Claimer:
         self._thread = threading.Thread(target=self._run, name="agent-claimer", daemon=True)
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        """Whether runs are still claimed; no more once the session is over."""
+        return self._thread.is_alive()
+
     def stop(self) -> None:
         """End the thread."""
         self._stopped.set()
         self._thread.join()
 
     def _run(self) -> None:
+        pause = _PAUSE_SECONDS
         while not self._stopped.is_set():
             try:
                 self._round()
+                pause = _PAUSE_SECONDS
+                continue
+            except SessionOver as error:
+                self._give_up(error)
+                return
             except StoreUnavailable as error:
                 _log.warning("no runs are claimed, the store is not to be had: %s", error)
-                self._stopped.wait(_PAUSE_SECONDS)
             except Exception:  # noqa: BLE001  (a broken desk must not end the agent)
                 _log.exception("claiming failed; it is tried again")
-                self._stopped.wait(_PAUSE_SECONDS)
+            self._stopped.wait(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+    def _give_up(self, error: SessionOver) -> None:
+        """Leave the name to whoever has it now; what runs here is settled there already."""
+        _log.error("this server runs no tasks any more: %s. Give it a name of its own", error)
+        self._ledger.drain()
+        for run, attempt in self._ledger.attempts:
+            self._abort(Abort(run, attempt, str(error)))
 
     def _round(self) -> None:
         self._renew()

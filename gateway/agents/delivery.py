@@ -29,10 +29,14 @@ _log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LostRuns:
-    """Runs that ended with their supervisor. Told after all that it had still reported."""
+    """Runs that ended with their supervisor. Told after all that it had still reported.
+
+    Those that no supervisor was ever given are not ``begun``: they can wait for another.
+    """
 
     runs: tuple[Attempt, ...]
     reason: str
+    begun: bool = True
 
 
 Item = Report | LostRuns
@@ -134,7 +138,10 @@ class Delivery:
     def _tell_desk(self, batch: list[Item]) -> None:
         first = batch[0]
         if isinstance(first, LostRuns):
-            self._desk.lost(self._session, first.runs, first.reason)
+            if first.begun:
+                self._desk.lost(self._session, first.runs, first.reason)
+            else:
+                self._desk.give_back(self._session, first.runs)
             return
         reports = [item for item in batch if not isinstance(item, LostRuns)]
         self._refuse(self._desk.report(self._session, reports))

@@ -20,7 +20,12 @@ __all__ = [
     "AgentSession",
     "Refusal",
     "ResourceContent",
+    "SessionOver",
 ]
+
+
+class SessionOver(Exception):
+    """The agent's name has another session since, or the agent was removed: this one may stop."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -74,7 +79,10 @@ class AgentDesk(Protocol):
         """Register the agent under its name, or refresh what is known of it."""
 
     def claim(self, session: AgentSession, limit: int) -> list[RunOrder]:
-        """Take up to that many due runs; they are the agent's when this returns."""
+        """Take up to that many due runs; they are the agent's when this returns.
+
+        Raises SessionOver.
+        """
 
     def report(self, session: AgentSession, reports: Sequence[Report]) -> list[Refusal]:
         """Hand over what happened, in its order; durable when this returns.
@@ -89,10 +97,13 @@ class AgentDesk(Protocol):
         """Wait that many seconds, less if there may be runs or aborts for the agent."""
 
     def renew(self, session: AgentSession) -> None:
-        """Say that the agent is alive and has its runs still."""
+        """Say that the agent is alive and has its runs still. Raises SessionOver."""
 
     def lost(self, session: AgentSession, runs: Sequence[tuple[UUID, int]], reason: str) -> None:
-        """Give back runs (with their attempts) that nobody works on any more."""
+        """Tell of runs (with their attempts) that were under way and are no longer."""
+
+    def give_back(self, session: AgentSession, runs: Sequence[tuple[UUID, int]]) -> None:
+        """Let runs wait again that were claimed and certainly never begun."""
 
     def resource(self, session: AgentSession, run: UUID, reference: str) -> ResourceContent:
         """The resource with this GUID or name; LookupError with a sentence if there is none."""

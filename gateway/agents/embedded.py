@@ -66,7 +66,8 @@ class EmbeddedAgent:
     @property
     def alive(self) -> bool:
         """Whether runs can be worked off just now."""
-        return self._parts is not None and self._parts.keeper.alive
+        parts = self._parts
+        return parts is not None and parts.keeper.alive and parts.claimer.alive
 
     @property
     def supervisor_pid(self) -> int | None:

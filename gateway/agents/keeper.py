@@ -78,7 +78,7 @@ class Keeper:
                 self._write(frames)
         if not entered:
             attempts = tuple((order.run, order.attempt) for order in fitting)
-            self._deliver([LostRuns(attempts, "the agent could not take the run")])
+            self._deliver([LostRuns(attempts, "the agent could not take the run", begun=False)])
 
     def abort(self, abort: Abort | Refusal) -> None:
         """Have a run stopped: it was aborted, or the desk takes no reports of it any more."""

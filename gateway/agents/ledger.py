@@ -55,6 +55,12 @@ class Ledger:
             return self._places - len(self._runs) if self._open else 0
 
     @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """The runs under way."""
+        with self._changed:
+            return tuple(self._runs)
+
+    @property
     def busy(self) -> bool:
         """Whether any run is under way."""
         with self._changed:

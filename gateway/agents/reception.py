@@ -7,6 +7,7 @@ late reports change nothing (fencing).
 import dataclasses
 import functools
 import logging
+import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -16,7 +17,8 @@ import peewee
 
 from gateway import moments, names
 from gateway.agents import desk, orders, roster
-from gateway.agents.desk import Abort, AgentFacts, AgentSession, Refusal
+from gateway.agents.desk import Abort, AgentFacts, AgentSession, Refusal, SessionOver
+from gateway.agents.leases import Leases
 from gateway.agents.protocol import (
     LogChunk,
     ProcessIdentity,
@@ -34,6 +36,7 @@ from gateway.jobs.states import JobStatus
 from gateway.tasks.base import ResourceContent
 from storage import models
 from storage.database import Store
+from storage.errors import StoreUnavailable
 from storage.session import Session
 
 log = logging.getLogger("gateway.agents")
@@ -48,14 +51,15 @@ _HELD = peewee.SQL("status IN (1, 2)")
 _HELD_STATES = frozenset({JobStatus.ACTIVE, JobStatus.ABORTING})
 
 STOPPED = "the agent stopped while the run was under way"
-
-
-class SessionOver(Exception):
-    """The agent has opened another session since, or was removed."""
+SILENT = "the agent was not heard of until its lease ended"
+REMOVED = "the agent was removed"
 
 
 class Reception:
-    """Implements ``desk.AgentDesk`` on the store. ``lease`` is in microseconds."""
+    """Implements ``desk.AgentDesk`` on the store.
+
+    ``lease`` is in microseconds, ``elapsed`` a clock in seconds that never jumps.
+    """
 
     def __init__(
         self,
@@ -65,6 +69,8 @@ class Reception:
         signals: Signals,
         lease: int,
         now: Callable[[], int] = moments.now,
+        elapsed: Callable[[], float] = time.monotonic,
+        ended: Callable[[str, float], None] = lambda status, seconds: None,  # noqa: ARG005
     ) -> None:
         self._store = store
         self._orders = order_maker
@@ -72,6 +78,8 @@ class Reception:
         self._signals = signals
         self._lease = lease
         self._now = now
+        self._ended = ended
+        self._leases = Leases(lease / moments.SECOND, elapsed)
         self._seen: dict[uuid.UUID, int] = defaultdict(int)
 
     def open_session(self, agent: AgentFacts) -> AgentSession:
@@ -80,7 +88,7 @@ class Reception:
         return self._store.unit_of_work(lambda session: self._open(session, agent, guid))
 
     def claim(self, session: AgentSession, limit: int) -> list[RunOrder]:
-        """Take waiting runs for the agent, the most urgent first."""
+        """Take waiting runs for the agent, the most urgent first. Raises SessionOver."""
         return self._store.unit_of_work(lambda db: self._claim(db, session, limit))
 
     def report(self, session: AgentSession, reports: Sequence[Report]) -> list[Refusal]:
@@ -103,14 +111,23 @@ class Reception:
         self._seen[session.session] = self._signals.wait(self._seen[session.session], timeout)
 
     def renew(self, session: AgentSession) -> None:
-        """Extend the lease of all runs of the session, in one statement."""
-        self._store.unit_of_work(lambda db: self._renew(db, session))
+        """Extend the lease of all runs of the session, in one statement. Raises SessionOver."""
+        try:
+            self._store.unit_of_work(lambda db: self._renew(db, session))
+        except StoreUnavailable:
+            self._leases.forget()
+            raise
 
     def lost(
         self, session: AgentSession, runs: Sequence[tuple[uuid.UUID, int]], reason: str
     ) -> None:
         """Settle runs that nobody works on any more."""
         self._store.unit_of_work(lambda db: self._lose(db, session, runs, reason))
+        self._signals.wake()
+
+    def give_back(self, session: AgentSession, runs: Sequence[tuple[uuid.UUID, int]]) -> None:
+        """Let runs wait again that were claimed and never begun."""
+        self._store.unit_of_work(lambda db: self._give_back(db, session, runs))
         self._signals.wake()
 
     def resource(self, session: AgentSession, run: uuid.UUID, reference: str) -> ResourceContent:
@@ -127,14 +144,18 @@ class Reception:
         )
 
     def expire(self) -> None:
-        """Settle the runs whose lease has ended: their agent has fallen silent."""
-        now = self._now()
-        query = _RUN.select(_RUN.id).where(_HELD, _RUN.lease_until < now)
+        """Settle the runs of agents that have fallen silent or were removed."""
+        waiting = _RUN.select(_RUN.id).join(_AGENT, on=(_AGENT.id == _RUN.agent_id))
         with self._store.reading() as db:
-            expired = [row["id"] for row in db.rows(query)]
-        for run_id in expired:
-            self._store.unit_of_work(functools.partial(self._expire, run_id=run_id))
-        if expired:
+            rows_held = db.rows(_RUN.select(_RUN.id, _RUN.lease_until).where(_HELD))
+            orphans = db.rows(waiting.where(_WAITING, _AGENT.deleted_at.is_null(False)))
+        held = {row["id"]: row["lease_until"] or 0 for row in rows_held}
+        ended = self._leases.ended(held)
+        for run in ended:
+            self._store.unit_of_work(functools.partial(self._expire, run_id=run, lease=held[run]))
+        for row in orphans:
+            self._store.unit_of_work(functools.partial(self._drop, run_id=row["id"]))
+        if ended or orphans:
             self._signals.wake()
 
     def left_behind(self, name: str) -> tuple[list[ProcessIdentity], list[uuid.UUID]]:
@@ -242,7 +263,12 @@ class Reception:
                 rows.write_progress(db, run)
             case RunFinished():
                 job = rows.lock_job(db, run.job_id)
+                if run.tasks_done < run.tasks_total:
+                    # The agent gave up on the run, or left tasks out: nothing stays open.
+                    settlement.end_tasks(db, run, report.at, report.detail)
                 settlement.finish_run(db, job, run, report.status, report.at, report.detail)
+                seconds = (report.at - (run.started_at or report.at)) / moments.SECOND
+                db.after_commit(functools.partial(self._ended, report.status.name.lower(), seconds))
 
     def _renew(self, db: Session, agent: AgentSession) -> None:
         now = self._now()
@@ -261,15 +287,29 @@ class Reception:
         lost: Iterable[tuple[uuid.UUID, int]],
         reason: str,
     ) -> None:
-        attempts = dict(lost)
-        for run in _runs(db, agent, attempts.keys()).values():
-            if run.attempt == attempts[run.guid] and run.status in _HELD_STATES:
-                self._settle(db, run.id, reason)
+        for run in _under_way(db, agent, lost):
+            self._settle(db, run.id, reason)
 
-    def _expire(self, db: Session, run_id: int) -> None:
-        row = db.first(_RUN.select().where(_RUN.id == run_id))
-        if row is not None and row["lease_until"] and row["lease_until"] < self._now():
-            self._settle(db, run_id, "the agent was not heard of until its lease ended")
+    def _give_back(
+        self, db: Session, agent: AgentSession, returned: Iterable[tuple[uuid.UUID, int]]
+    ) -> None:
+        for run in _under_way(db, agent, returned):
+            job = rows.lock_job(db, run.job_id)
+            settlement.give_back(db, job, run, self._now())
+
+    def _expire(self, db: Session, run_id: int, lease: int) -> None:
+        present = db.scalar(_RUN.select(_RUN.lease_until).where(_RUN.id == run_id))
+        if present == lease:
+            self._settle(db, run_id, SILENT)
+
+    def _drop(self, db: Session, run_id: int) -> None:
+        """Cancel a run that waits for an agent that is no more."""
+        job_id = db.scalar(_RUN.select(_RUN.job_id).where(_RUN.id == run_id))
+        job = rows.lock_job(db, job_id)
+        row = db.first(_RUN.select().where(_RUN.id == run_id, _WAITING))
+        if row is not None:
+            run = RunRow.of(row)
+            settlement.finish_run(db, job, run, JobStatus.CANCELED, self._now(), REMOVED)
 
     def _settle(self, db: Session, run_id: int, reason: str) -> None:
         job_id = db.scalar(_RUN.select(_RUN.job_id).where(_RUN.id == run_id))
@@ -280,9 +320,12 @@ class Reception:
 
     @staticmethod
     def _check(db: Session, agent: AgentSession) -> None:
-        current = db.scalar(_AGENT.select(_AGENT.session).where(_AGENT.id == agent.agent_id))
-        if current != agent.session:
-            raise SessionOver("the agent has opened another session since")
+        query = _AGENT.select(_AGENT.session, _AGENT.deleted_at)
+        row = db.first(query.where(_AGENT.id == agent.agent_id))
+        if row is None or row["deleted_at"] is not None:
+            raise SessionOver(REMOVED)
+        if row["session"] != agent.session:
+            raise SessionOver("another server, or another agent, has taken this agent's name")
 
 
 def _embedded(db: Session, name: str) -> roster.Agent | None:
@@ -303,6 +346,18 @@ def _runs(db: Session, agent: AgentSession, guids: Iterable[uuid.UUID]) -> dict[
         _RUN.session == agent.session,
     )
     return {row["guid"]: RunRow.of(row) for row in db.rows(query)}
+
+
+def _under_way(
+    db: Session, agent: AgentSession, attempts: Iterable[tuple[uuid.UUID, int]]
+) -> list[RunRow]:
+    """Those of the session's runs that are still in this attempt and have not ended."""
+    wanted = dict(attempts)
+    return [
+        run
+        for run in _runs(db, agent, wanted.keys()).values()
+        if run.attempt == wanted[run.guid] and run.status in _HELD_STATES
+    ]
 
 
 def _processes(db: Session, held: Sequence[RunRow]) -> list[ProcessIdentity]:

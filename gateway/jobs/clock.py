@@ -43,11 +43,13 @@ class Clock:
         grace: int,
         wake_agents: Callable[[], None],
         now: Callable[[], int] = moments.now,
+        claimed: Callable[[float], None] = lambda lateness: None,  # noqa: ARG005  # unobserved
     ) -> None:
         self._store = store
         self._grace = grace
         self._wake_agents = wake_agents
         self._now = now
+        self._claimed = claimed
         self._scheduler = BackgroundScheduler(
             timezone=datetime.UTC,
             executors={"default": {"type": "threadpool", "max_workers": 4}},
@@ -174,8 +176,10 @@ class Clock:
             job = rows.lock_job(session, job_id)
             # Another gateway may have been faster.
             if job.wake_at is not None and job.wake_at <= now:
+                lateness = (now - job.wake_at) / moments.SECOND
                 self._deal_with(session, job, now)
                 session.after_commit(self._wake_agents)
+                session.after_commit(lambda: self._claimed(lateness))
 
         return deal
 

@@ -66,6 +66,7 @@ class Jobs:
         signals: Signals,
         least_free: int = 0,
         now: Callable[[], int] = moments.now,
+        accepted: Callable[[str], None] = lambda surface: None,  # noqa: ARG005  # unobserved
     ) -> None:
         self._store = store
         self._catalog = catalog
@@ -74,6 +75,7 @@ class Jobs:
         self._signals = signals
         self._least_free = least_free
         self._now = now
+        self._accepted = accepted
 
     def accept(self, order: JobOrder, caller: Caller) -> JobView:
         """Take an order; the job is durable when this returns.
@@ -91,6 +93,7 @@ class Jobs:
             return job
 
         job = self._store.unit_of_work(insert)
+        self._accepted(caller.surface)
         if job.wake_at is not None:
             self._clock.wake_by(job.wake_at)
         return self._acceptance.view(job, resolved, caller)

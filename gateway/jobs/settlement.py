@@ -58,6 +58,10 @@ def give_back(session: Session, job: JobRow, run: RunRow, now: int) -> None:
     run.status = JobStatus.SCHEDULED
     run.session = run.lease_until = run.started_at = None
     rows.write_run(session, run)
+    begun = any(other.started_at is not None for other in rows.runs_of(session, job.id))
+    if job.status is JobStatus.ACTIVE and not begun:
+        job.started_at = None
+        moves.move(session, job, JobStatus.SCHEDULED, now, "agent", "not begun, waiting again")
 
 
 def close_waiting(session: Session, job: JobRow, status: JobStatus, now: int, reason: str) -> None:

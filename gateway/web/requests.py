@@ -5,6 +5,7 @@ import uuid
 
 import flask
 
+from gateway.front import body as front_body
 from gateway.identity.principals import Caller, Principal
 
 HEADER = "X-Request-Id"
@@ -20,6 +21,20 @@ def request_id() -> str:
         sent = flask.request.headers.get(HEADER, "")
         known = environ[_ENVIRON] = sent if _FIT.match(sent) else uuid.uuid4().hex
     return str(known)
+
+
+def body() -> bytes:
+    """The whole body, at most ``MAX_CONTENT_LENGTH`` bytes.
+
+    Nothing before this call may have an effect: under our front the request is run again when its
+    body has arrived. Raises RequestEntityTooLarge, and BodyPending for the front.
+    """
+    request = flask.request
+    limit = request.max_content_length
+    # A length that is stated and too long is refused below, in the surface's own dialect.
+    if limit is not None and (request.content_length or 0) <= limit:
+        front_body.allow(request.environ, limit)
+    return request.get_data(cache=False)
 
 
 def peer() -> str:

@@ -44,6 +44,20 @@ def read(
 
     Raises :class:`~gateway.wire.errors.JsonError` with a sentence that names line and column.
     """
+    text = _text(data, charset, max_size)
+    _refuse_depth(text, max_depth)
+    try:
+        value = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        value = _read_with_trailing_commas(text, error)
+    except ValueError:  # int() refuses more digits than it can convert in reasonable time
+        raise JsonError("a number in the body has too many digits") from None
+    if _SURROGATE.search(text):
+        _refuse_half_characters(value)
+    return value
+
+
+def _text(data: bytes, charset: str | None, max_size: int) -> str:
     if len(data) > max_size:
         raise JsonError(f"the body is larger than {max_size} bytes")
     try:
@@ -52,13 +66,7 @@ def read(
         raise JsonError(error.sentence) from None
     if not text.strip():
         raise JsonError("the body is empty; a JSON value is expected")
-    _refuse_depth(text, max_depth)
-    try:
-        return _DECODER.decode(text)
-    except json.JSONDecodeError as error:
-        return _read_with_trailing_commas(text, error)
-    except ValueError:  # int() refuses more digits than it can convert in reasonable time
-        raise JsonError("a number in the body has too many digits") from None
+    return text
 
 
 def _read_with_trailing_commas(text: str, first: json.JSONDecodeError) -> Any:
@@ -95,6 +103,17 @@ def _refuse_depth(text: str, limit: int) -> None:
         if depth > limit:
             line = text.count("\n", 0, match.start()) + 1
             raise JsonError(f"line {line}: the body is nested deeper than {limit}")
+
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def _refuse_half_characters(value: Any) -> None:
+    r"""Refuse a lone ``\ud800``, which no store and no other dialect can take."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        raise JsonError("a text in the body holds half of a surrogate pair") from None
 
 
 def _located(error: json.JSONDecodeError) -> JsonError:

@@ -15,7 +15,6 @@ import random
 import re
 import threading
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from http import HTTPStatus
 from pathlib import Path
@@ -31,8 +30,6 @@ _NAMESPACE = "urn:dispatcher-gateway:scheduling:1"
 _JOB_ID = re.compile(
     r'JobID"?\s*[:>]\s*"?\{?([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})'
 )
-# What a client may see while a server dies or has no room; everything else is a mistake.
-_PASSING = frozenset({HTTPStatus.SERVICE_UNAVAILABLE})
 
 # One program writes the line in one piece and syncs it: lines of tasks side by side do not mix.
 _LINE = """\
@@ -176,6 +173,17 @@ def job_id(answer: httpx.Response) -> uuid.UUID:
     return uuid.UUID(found[1])
 
 
+def refused(answer: httpx.Response) -> bool:
+    """Whether a job was refused for the time being: all else that is no success is a mistake.
+
+    SOAP 1.1 knows no status but 500 for a fault.
+    """
+    if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+        return int(answer.headers["Retry-After"]) > 0
+    is_fault = answer.status_code == HTTPStatus.INTERNAL_SERVER_ERROR and "Envelope" in answer.text
+    return is_fault and "StoreUnavailable" in answer.text
+
+
 class Journal:
     """A client's own record of the jobs that were accepted, on disk before it goes on."""
 
@@ -207,7 +215,7 @@ class Client:
     journal: Journal
     rng: random.Random
     pause: float = 0.06
-    refusals: Counter[int] = dataclasses.field(default_factory=Counter)
+    refusals: int = 0
     mistakes: list[str] = dataclasses.field(default_factory=list)
 
     def work(self, server: Server, stop: threading.Event) -> None:
@@ -227,8 +235,8 @@ class Client:
         if answer.is_success:
             self.journal.add(job_id(answer))
             return
-        self.refusals[answer.status_code] += 1
-        if answer.status_code not in _PASSING or not answer.headers.get("Retry-After"):
+        self.refusals += 1
+        if not refused(answer):
             self.mistakes.append(f"{answer.status_code} {answer.headers} {answer.text[:500]}")
 
 
@@ -260,9 +268,9 @@ class Crowd:
         return {job for client in self._clients for job in client.journal.accepted()}
 
     @property
-    def refusals(self) -> Counter[int]:
-        """How often which status was answered that is no success."""
-        return sum((client.refusals for client in self._clients), Counter())
+    def refusals(self) -> int:
+        """How many answers were no success."""
+        return sum(client.refusals for client in self._clients)
 
     @property
     def mistakes(self) -> list[str]:

@@ -6,6 +6,7 @@ regard to case: ``LowerCasePaths`` stands before Flask, and the rules are writte
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,15 @@ _RULES = BASE.lower()
 _PREFIX = f"/{ROOT.lower()}/"
 
 
+@dataclass(frozen=True)
+class MessageLimits:
+    """What a body may hold in either dialect; ``json_size`` in bytes."""
+
+    xml: xml.XmlLimits
+    json_size: int
+    json_depth: int
+
+
 class LowerCasePaths:
     """Lets paths below /Dispatcher match in any case, with or without a slash at the end."""
 
@@ -63,7 +73,7 @@ def blueprint(
     enabled: bool,
     public_url: str | None,
     wsdl_public: bool,
-    xml_limits: xml.XmlLimits,
+    limits: MessageLimits,
     dates: wcf_json.DateWriter = wcf_json.date,
 ) -> flask.Blueprint:
     """The routes of the scheduling service; ``dates`` writes those of JSON."""
@@ -75,7 +85,7 @@ def blueprint(
         SURFACE, lambda challenge: _page(HTTPStatus.UNAUTHORIZED, challenge.reason.value)
     )
     for operation in OPERATIONS:
-        view = auth.login_required(_view(operation, services, guard, xml_limits, dates))
+        view = auth.login_required(_view(operation, services, guard, limits, dates))
         rule = f"{_RULES}/{_rule(operation.template)}"
         routes.add_url_rule(
             rule,
@@ -92,6 +102,7 @@ def blueprint(
         auth,
         lambda query: published.requested(query, f"{base_url(public_url)}/soap"),
         wsdl_public=wsdl_public,
+        limits=limits.xml,
     )
     return routes
 
@@ -129,7 +140,7 @@ def _view(
     operation: Operation,
     services: Services,
     guard: Guard,
-    xml_limits: xml.XmlLimits,
+    limits: MessageLimits,
     dates: wcf_json.DateWriter,
 ) -> Callable[..., flask.Response]:
     """One route. The right is checked before the body is read."""
@@ -143,7 +154,7 @@ def _view(
                 if operation.without_right is None:
                     raise
                 return _answer(operation, operation.without_right(arguments), dates)
-            arguments |= _body(operation, xml_limits)
+            arguments |= _body(operation, limits)
             result = operation.call(Call(caller, services), arguments)
         except errors.KNOWN as error:
             return _problem(error)
@@ -171,7 +182,7 @@ def _read(argument: Argument, text: str) -> Any:
         raise BadArgument(f"{argument.rest_name}: {error.problem}") from None
 
 
-def _body(operation: Operation, limits: xml.XmlLimits) -> dict[str, Any]:
+def _body(operation: Operation, limits: MessageLimits) -> dict[str, Any]:
     for argument in operation.arguments:
         if argument.place is Place.BODY:
             content: type[Message] = argument.content  # type: ignore[assignment]  # by its place
@@ -179,13 +190,15 @@ def _body(operation: Operation, limits: xml.XmlLimits) -> dict[str, Any]:
     return {}
 
 
-def _message(content: type[Message], limits: xml.XmlLimits) -> Message:
-    request = flask.request
-    data = request.get_data(cache=False)
-    stated = negotiation.content_type(request.headers.get("Content-Type"))
-    if negotiation.body_dialect(request.headers.get("Content-Type"), data) is Dialect.JSON:
-        return json_messages.read(content, wcf_json.read(data, charset=stated.charset))
-    return xml_messages.read(content, xml.parse(data, charset=stated.charset, limits=limits))
+def _message(content: type[Message], limits: MessageLimits) -> Message:
+    header = flask.request.headers.get("Content-Type")
+    data, charset = requests.body(), negotiation.content_type(header).charset
+    if negotiation.body_dialect(header, data) is Dialect.XML:
+        return xml_messages.read(content, xml.parse(data, charset=charset, limits=limits.xml))
+    value = wcf_json.read(
+        data, charset=charset, max_size=limits.json_size, max_depth=limits.json_depth
+    )
+    return json_messages.read(content, value)
 
 
 def _answer(operation: Operation, result: Any, dates: wcf_json.DateWriter) -> flask.Response:

@@ -209,11 +209,13 @@ class SoapService:
         namespace: str,
         servers: Mapping[SoapVersion, _InProcess],
         understood: AbstractSet[str],
+        limits: xml.XmlLimits,
     ) -> None:
         self.name = name
         self.namespace = namespace
         self._servers = servers
         self._understood = understood
+        self._limits = limits
 
     def call(
         self, data: bytes, content_type: str | None, context: object, request_id: str = ""
@@ -228,7 +230,7 @@ class SoapService:
         if media.startswith("multipart/"):
             return soap_envelope.fault_answer(version, _attachments(), request_id, status=415)
         try:
-            root = xml.parse(data, charset=charset)
+            root = xml.parse(data, charset=charset, limits=self._limits)
             version = soap_envelope.version_of(root)
             envelope = soap_envelope.unwrap(root, version, self._understood)
             body = self._servers[version].call(envelope, _Call(context, request_id))
@@ -262,12 +264,14 @@ def build_soap(
     namespace: str,
     explain: Explain = lambda error: None,  # noqa: ARG005
     understood: AbstractSet[str] = frozenset(),
+    limits: xml.XmlLimits = xml.DEFAULT_LIMITS,
 ) -> SoapService:
     """Compile a table of operations into a service.
 
     ``name`` is the service's in the WSDL, ``namespace`` its target namespace. ``explain`` turns
     domain errors into faults; what it does not know is a Server fault and a logged error.
     ``understood`` are header blocks (``{namespace}name``) that may carry mustUnderstand.
+    ``limits`` hold for whole envelopes.
     """
     codecs = {operation.name: _Codec(operation, namespace) for operation in operations}
     service = soap_models.service(operations, name, namespace)
@@ -285,4 +289,4 @@ def build_soap(
         )
 
     servers = {SoapVersion.V11: server(_Soap11), SoapVersion.V12: server(_Soap12)}
-    return SoapService(name, namespace, servers, understood)
+    return SoapService(name, namespace, servers, understood, limits)

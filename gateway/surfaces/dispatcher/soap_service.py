@@ -17,12 +17,13 @@ from gateway.surfaces.dispatcher.soap_contract import (
 )
 from gateway.web import requests
 from gateway.web.authentication import Guard, MissingRight
+from gateway.wire import xml
 
 SERVICE_NAME = "SchedulingService"
 
 
 def build(
-    handle: Callable[..., Any] | None = None,
+    handle: Callable[..., Any] | None = None, limits: xml.XmlLimits = xml.DEFAULT_LIMITS
 ) -> soap.SoapService:
     """The service; ``handle(operation, context, *arguments)`` does a call.
 
@@ -33,6 +34,7 @@ def build(
         name=SERVICE_NAME,
         namespace=messages.NAMESPACE,
         explain=explain,
+        limits=limits,
     )
 
 
@@ -54,6 +56,7 @@ def add(
     describe: Callable[[Mapping[str, str]], bytes | None],
     *,
     wsdl_public: bool,
+    limits: xml.XmlLimits,
 ) -> None:
     """Add the address to the routes of the service.
 
@@ -71,13 +74,12 @@ def add(
             return operation.without_right(arguments)
         return operation.call(Call(caller, services), arguments)
 
-    service = build(handle)
+    service = build(handle, limits)
 
     def call() -> flask.Response:
-        request = flask.request
         answer = service.call(
-            request.get_data(cache=False),
-            request.headers.get("Content-Type"),
+            requests.body(),
+            flask.request.headers.get("Content-Type"),
             None,
             requests.request_id(),
         )

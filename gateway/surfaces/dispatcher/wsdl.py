@@ -7,7 +7,6 @@ holds them against what the code gives.
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from xml.sax import saxutils
 
 from lxml import etree
@@ -66,12 +65,6 @@ def with_address(document: bytes, address: str) -> bytes:
     """Return a published WSDL with another address of the service."""
     quoted = saxutils.escape(address, {'"': "&quot;"})
     return document.replace(f'"{ADDRESS}"'.encode(), f'"{quoted}"'.encode())
-
-
-def write_files(service: SoapService, folder: Path) -> None:
-    """Write the published documents, ``scheduling.wsdl`` and ``scheduling.xsd``."""
-    (folder / "scheduling.wsdl").write_bytes(published_wsdl(service, FORMS["all"]))
-    (folder / "scheduling.xsd").write_bytes(published_xsd(service))
 
 
 def _schema(root: etree._Element) -> etree._Element:

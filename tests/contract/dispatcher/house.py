@@ -15,7 +15,7 @@ from lxml import etree
 from gateway import application, moments
 from gateway.agents.desk import AgentSession
 from gateway.application import Gateway
-from gateway.catalog.definitions import Parameter, ParameterType
+from gateway.catalog.definitions import Module, Parameter, ParameterType, Task
 from gateway.datafolder import DataFolder
 from gateway.identity.principals import MACHINE
 from gateway.settings import Settings
@@ -212,10 +212,31 @@ class House:
         return self.client((name, password or ""))
 
     def module(
-        self, name: str = "Test Module", parameters: tuple[Parameter, ...] = (), tasks: int = 1
-    ) -> uuid.UUID:
-        """A module whose tasks use its parameters."""
-        return self.engine.module(name=name, parameters=parameters, tasks=tasks)
+        self,
+        name: str = "Test Module",
+        parameters: tuple[Parameter, ...] = (),
+        *,
+        tasks: tuple[str, ...] = ("Task",),
+        unused: tuple[Parameter, ...] = (),
+    ) -> Module:
+        """A module whose every task uses all parameters but the unused ones."""
+        arguments = [f"$[{parameter.name}]" for parameter in parameters]
+        module = Module(
+            guid=uuid.uuid4(),
+            name=name,
+            parameters=(*parameters, *unused),
+            tasks=tuple(
+                Task(
+                    guid=uuid.uuid4(),
+                    name=task,
+                    type="command",
+                    settings={"argv": ["echo", *arguments]},
+                )
+                for task in tasks
+            ),
+        )
+        self.gateway.catalog.save(module, MACHINE)
+        return module
 
     def agent(self, name: str = "PC1234") -> AgentSession:
         """An agent that is online."""
@@ -226,8 +247,10 @@ class House:
         return sum(count.jobs for count in self.gateway.jobs.counts())
 
 
-def build(folder: Path, log: SessionLog, **settings: Any) -> House:
-    """A gateway on an empty folder, with its administrator; no thread of its own works in it."""
+def build(
+    folder: Path, log: SessionLog, *, administrator: bool = True, **settings: Any
+) -> House:
+    """A gateway on an empty folder; no thread of its own works in it."""
     given: dict[str, Any] = {
         "web_api": "ENABLED",
         "time_zone": "UTC",
@@ -237,5 +260,6 @@ def build(folder: Path, log: SessionLog, **settings: Any) -> House:
     data = DataFolder(folder)
     data.create()
     gateway = application.build(Settings(data=folder, **(given | settings)), data)
-    gateway.logins.ensure_administrator(ADMIN[1])
+    if administrator:
+        gateway.logins.ensure_administrator(ADMIN[1])
     return House(gateway, log)

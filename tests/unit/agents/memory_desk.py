@@ -16,6 +16,7 @@ from gateway.agents.desk import (
     AgentSession,
     Refusal,
     ResourceContent,
+    SessionOver,
 )
 from gateway.agents.ledger import Attempt
 from gateway.agents.protocol import (
@@ -80,6 +81,8 @@ class MemoryDesk:
         self.obstacle: Callable[[Sequence[Report]], None] | None = None
         self.facts: AgentFacts | None = None
         self.renewals = 0
+        self.over = False
+        self.given_back: list[Attempt] = []
         self.keep_logs = True
         self.ended = 0
         self._waiting: collections.deque[RunOrder] = collections.deque()
@@ -151,6 +154,8 @@ class MemoryDesk:
             self._heard = self._calls
 
     def renew(self, session: AgentSession) -> None:
+        if self.over:
+            raise SessionOver("another has the name")
         self.renewals += 1
 
     def lost(self, session: AgentSession, runs: Sequence[Attempt], reason: str) -> None:
@@ -158,6 +163,11 @@ class MemoryDesk:
             for attempt in runs:
                 assert self.records[attempt].end is None
                 self.records[attempt].lost = reason
+            self.changed.notify_all()
+
+    def give_back(self, session: AgentSession, runs: Sequence[Attempt]) -> None:
+        with self.changed:
+            self.given_back += runs
             self.changed.notify_all()
 
     def resource(self, session: AgentSession, run: UUID, reference: str) -> ResourceContent:

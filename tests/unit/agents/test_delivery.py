@@ -97,3 +97,12 @@ def test_refusals_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
     assert begun.close(30)
     assert [(refusal.run, refusal.attempt) for refusal in refusals] == [(RUN, 1)]
     assert caplog.text.count("refused and dropped") == 1
+
+
+def test_runs_that_were_never_begun_are_given_back() -> None:
+    desk = MemoryDesk()
+    begun, _ = started(desk)
+    begun.put([LostRuns(((RUN, 1),), "no place", begun=False)])
+    assert begun.close(30)
+    assert desk.given_back == [(RUN, 1)]
+    assert desk.records[RUN, 1].lost is None

@@ -505,3 +505,16 @@ def test_throughput(desk: MemoryDesk, agent: EmbeddedAgent) -> None:
     # Batches show that reports gather while the desk is busy; the figure is for `make bench`.
     assert len(desk.batches) < 3 * len(runs)
     assert {record.status for record in desk.records.values()} == {JobStatus.COMPLETED}
+
+
+def test_an_agent_whose_name_was_taken_ends_its_runs_and_says_so_once(
+    desk: MemoryDesk, agent: EmbeddedAgent, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = order(sh("echo begun; sleep 1000"))
+    desk.submit(run)
+    eventually(lambda: desk.record(run).log() == "begun\n")
+    desk.over = True
+    assert desk.finish(run).status is JobStatus.ABORTED
+    eventually(lambda: not agent.alive)
+    assert living(run) == []
+    assert caplog.text.count("another has the name") == 1

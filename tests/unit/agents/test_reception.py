@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 
+from gateway.agents.desk import AgentSession, SessionOver
 from gateway.agents.protocol import (
     LogChunk,
     ProcessIdentity,
@@ -11,7 +12,7 @@ from gateway.agents.protocol import (
     TaskFinished,
     TaskStarted,
 )
-from gateway.agents.reception import STOPPED, SessionOver
+from gateway.agents.reception import REMOVED, STOPPED
 from gateway.jobs.states import JobStatus
 from storage import models
 from tests.engine import LEASE, Engine
@@ -28,6 +29,19 @@ def test_an_agent_gets_its_own_runs_only(engine: Engine) -> None:
     one, two = engine.agent("one"), engine.agent("two")
     engine.accept(engine.order(engine.module(), one))
     assert engine.reception.claim(two, 10) == []
+
+
+def remove(engine: Engine, agent: AgentSession) -> None:
+    table = models.Agent
+    query = table.update(deleted_at=engine.now()).where(table.id == agent.agent_id)
+    engine.store.unit_of_work(lambda session: session.execute(query))
+
+
+def let_time_pass(engine: Engine, lease: float = 1) -> None:
+    """Housekeeping looks, so many leases pass, and it looks again."""
+    engine.reception.expire()
+    engine.now.advance(int(lease * LEASE))
+    engine.reception.expire()
 
 
 def test_a_new_session_loses_the_runs_of_the_old_one(engine: Engine) -> None:
@@ -75,14 +89,83 @@ def test_an_agent_that_falls_silent_loses_its_runs(engine: Engine) -> None:
     agent = engine.agent()
     job = engine.accept(engine.order(engine.module(), agent))
     engine.reception.claim(agent, 1)
-    engine.now.advance(LEASE - 1)
+    let_time_pass(engine, 0.9)
     engine.reception.renew(agent)
-    engine.now.advance(LEASE - 1)
-    engine.reception.expire()
+    let_time_pass(engine, 0.9)
     assert engine.jobs.get(job.guid).status is JobStatus.ACTIVE
-    engine.now.advance(2)
-    engine.reception.expire()
+    let_time_pass(engine, 0.2)
     assert engine.jobs.get(job.guid).status is JobStatus.FAILED
+
+
+def test_what_a_removed_agent_had_is_settled(engine: Engine) -> None:
+    agent = engine.agent()
+    begun = engine.accept(engine.order(engine.module(retries=1), agent))
+    engine.reception.claim(agent, 1)
+    waiting = engine.accept(engine.order(engine.module(name="Other"), agent))
+    remove(engine, agent)
+    with pytest.raises(SessionOver, match=REMOVED):
+        engine.reception.renew(agent)
+    with pytest.raises(SessionOver, match=REMOVED):
+        engine.reception.claim(agent, 1)
+    let_time_pass(engine)
+    ended = engine.jobs.get(waiting.guid)
+    assert (ended.status, ended.reason) == (JobStatus.CANCELED, REMOVED)
+    # The one that was under way is lost, would be tried again, and finds its agent gone.
+    engine.reception.expire()
+    assert engine.jobs.get(begun.guid).status is JobStatus.CANCELED
+
+
+def test_a_run_that_is_given_back_waits_again_and_loses_no_attempt(engine: Engine) -> None:
+    agent = engine.agent()
+    job = engine.accept(engine.order(engine.module(), agent))
+    (first,) = engine.reception.claim(agent, 1)
+    engine.reception.give_back(agent, [(first.run, first.attempt)])
+    again = engine.jobs.get(job.guid)
+    assert (again.status, again.started_at) == (JobStatus.SCHEDULED, None)
+    (second,) = engine.reception.claim(agent, 1)
+    assert (second.run, second.attempt) == (first.run, 1)
+    engine.finish(agent, second)
+    assert engine.jobs.get(job.guid).status is JobStatus.COMPLETED
+    engine.reception.give_back(agent, [(second.run, 1)])
+    assert engine.jobs.get(job.guid).status is JobStatus.COMPLETED
+
+
+def test_a_run_that_is_given_back_while_it_is_aborted_ends(engine: Engine) -> None:
+    agent = engine.agent()
+    job = engine.accept(engine.order(engine.module(), agent))
+    (order,) = engine.reception.claim(agent, 1)
+    engine.jobs.abort(job.guid, engine.caller)
+    engine.reception.give_back(agent, [(order.run, 1)])
+    assert engine.jobs.get(job.guid).status is JobStatus.ABORTED
+
+
+def test_nothing_of_a_lost_attempt_stays_open(engine: Engine) -> None:
+    agent = engine.agent()
+    job = engine.accept(engine.order(engine.module(tasks=3, retries=1), agent))
+    (order,) = engine.reception.claim(agent, 1)
+    at = engine.now()
+    engine.reception.report(
+        agent,
+        [
+            TaskStarted(order.run, 1, 0, at),
+            TaskFinished(order.run, 1, 0, at, at, JobStatus.COMPLETED),
+            TaskStarted(order.run, 1, 1, at),
+            LogChunk(order.run, 1, 1, 0, b"so far\n"),
+        ],
+    )
+    engine.reception.lost(agent, [(order.run, 1)], "the supervisor died")
+    with engine.store.reading() as session:
+        tasks = session.rows(models.TaskResult.select().order_by(models.TaskResult.seq))
+        (blob,) = session.rows(models.Blob.select())
+    expected = [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.SKIPPED]
+    assert [task["status"] for task in tasks] == expected
+    assert [task["detail"] for task in tasks[1:]] == [
+        "the supervisor died",
+        "not run: the supervisor died",
+    ]
+    assert (blob["size"], len(blob["sha256"])) == (7, 64)
+    (run,) = engine.jobs.runs(job.guid)
+    assert (run.attempt, run.tasks_done) == (2, 0)
 
 
 def test_output_is_kept_in_order_and_sealed(engine: Engine) -> None:

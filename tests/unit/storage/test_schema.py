@@ -135,16 +135,13 @@ def test_a_new_store_has_its_facts_and_one_tenant(store_place: StorePlace) -> No
     assert tenants == [{"id": 1}]
 
 
-def test_an_upgrade_of_a_file_makes_a_backup_first(
-    sqlite_place: SqlitePlace, newer: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_upgrade_of_a_file_makes_a_backup_first(sqlite_place: SqlitePlace, newer: Path) -> None:
     store = sqlite_place.open()
     store.unit_of_work(add("t-1"))
     store.close()
-    monkeypatch.setattr(schema.upgrade, "__kwdefaults__", {"before": None, "folder": newer})
-    monkeypatch.setattr(schema.newest, "__defaults__", (newer,))
-    sqlite_place.open().close()
-    (backup,) = (sqlite_place.path.parent / "backups").iterdir()
+    backups = sqlite_place.path.parent / "backups"
+    opening.open_sqlite(sqlite_place.path, backups, migrations=newer).close()
+    (backup,) = backups.iterdir()
     with contextlib.closing(sqlite3.connect(backup)) as copy:
         assert copy.execute("SELECT count(*) FROM store_fact WHERE name = 't-1'").fetchone() == (1,)
         assert copy.execute("SELECT name FROM sqlite_master WHERE name = 'added'").fetchall() == []

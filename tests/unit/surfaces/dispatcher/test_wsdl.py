@@ -166,10 +166,3 @@ def test_the_bytes_are_the_same_in_every_process(service: soap.SoapService) -> N
             env={**os.environ, "PYTHONHASHSEED": seed},
         )
         assert made.stdout == expected
-
-
-def test_files_are_written(service: soap.SoapService, tmp_path: pathlib.Path) -> None:
-    wsdl.write_files(service, tmp_path)
-    written = (tmp_path / "scheduling.wsdl").read_bytes()
-    assert written == wsdl.published_wsdl(service, wsdl.FORMS["all"])
-    assert (tmp_path / "scheduling.xsd").read_bytes() == wsdl.published_xsd(service)

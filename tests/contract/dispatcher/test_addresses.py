@@ -1,0 +1,84 @@
+"""Addresses in every spelling that clients use (Dispatcher contract 1.1, 3 notes, 7 item 11)."""
+
+import uuid
+
+import pytest
+
+from tests.contract.dispatcher import bodies
+from tests.contract.dispatcher.house import BASE, PARAMETERS, Client, House
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/Dispatcher/SchedulingService/what/modules",
+        "/dispatcher/schedulingservice/what/modules",
+        "/DISPATCHER/SCHEDULINGSERVICE/WHAT/MODULES",
+        "/Dispatcher/SchedulingService/what/Modules/",
+        "/Dispatcher/SchedulingService/what/modules?unknown=1",
+    ],
+)
+def test_1_1_paths_are_compared_without_regard_to_case(client: Client, path: str) -> None:
+    assert client.get(path).json == []
+
+
+@pytest.mark.parametrize("query", ["stage=History", "Stage=history", "STAGE=HISTORY"])
+def test_1_1_query_names_and_stages_are_compared_without_regard_to_case(
+    house: House, query: str
+) -> None:
+    order = house.engine.order(house.module().guid, house.agent())
+    house.engine.accept(order)
+    assert house.client().get("jobs").json["Items"]
+    assert house.client().get(f"jobs?{query}").json["Items"] == []
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        lambda guid: bodies.braced(guid),
+        lambda guid: bodies.braced(guid).lower(),
+        lambda guid: f"%7B{str(guid).upper()}%7D",
+        lambda guid: f"%7b{guid}%7d",
+        str,
+        lambda guid: str(guid).upper(),
+        lambda guid: f"%20{guid}%20",
+    ],
+)
+def test_3_note_11_ids_in_addresses_in_any_form(house: House, spelling: object) -> None:
+    assert callable(spelling)
+    module, agent = house.module(parameters=PARAMETERS), house.agent()
+    job = house.engine.accept(house.engine.order(module.guid, agent))
+    client = house.client()
+    assert client.get(f"jobs/{spelling(job.guid)}").json["JobID"] == bodies.braced(job.guid)
+    answer = client.get(f"what/modules/{spelling(module.guid)}/inputparameters")
+    assert answer.json["TaskContainerGuid"] == bodies.braced(module.guid)
+
+
+@pytest.mark.parametrize("kind", ["modules", "Modules", "MODULEs"])
+def test_3_note_11_the_type_of_a_definition_in_any_case(house: House, kind: str) -> None:
+    module = house.module(parameters=PARAMETERS)
+    answer = house.client().get(f"what/{kind}/{module.guid}/inputparameters")
+    assert answer.json["JobParameters"]
+
+
+@pytest.mark.parametrize("kind", ["Projects", "RunBooks", "Runbooks", "runbooks"])
+def test_3_note_11_a_module_is_no_project_and_no_run_book(house: House, kind: str) -> None:
+    module = house.module(parameters=PARAMETERS)
+    answer = house.client().get(f"what/{kind}/{module.guid}/inputparameters")
+    answer.refused(404, str(module.guid))
+
+
+@pytest.mark.parametrize("flag", ["True", "true", "TRUE", "1"])
+def test_3_notes_booleans_in_queries_in_any_case(house: House, flag: str) -> None:
+    house.agent()
+    assert len(house.client().get(f"who?agents={flag}").json) == 1
+    assert house.client().get("who?agents=False").json == []
+
+
+def test_a_base_address_without_operation_is_not_found(client: Client) -> None:
+    for path in ("/Dispatcher", "/Dispatcher/", BASE, f"{BASE}/", "/Dispatcher/Other/jobs"):
+        client.get(path).refused(404)
+
+
+def test_an_id_of_zeros_is_an_id(client: Client) -> None:
+    client.get(f"jobs/{uuid.UUID(int=0)}").refused(404)

@@ -1,0 +1,98 @@
+"""A wall clock that jumps an hour forth and back: nothing runs twice, and nothing is lost.
+
+libfaketime lies to the server alone; the clock that measures durations stays true, as it does on a
+machine whose clock is set.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gateway.jobs.states import JobStatus
+from tests.reliability import consistency, load
+from tests.reliability.rascals import Rascal
+from tests.reliability.servers import House, until
+
+HOUR = 3600
+LIBRARIES = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib/faketime/libfaketimeMT.so.1")
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class WallClock:
+    """The wall clock as a server sees it."""
+
+    file: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "LD_PRELOAD": str(_library()),
+            "FAKETIME_TIMESTAMP_FILE": str(self.file),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
+
+    def set(self, offset: int) -> None:
+        """Set the clock so many seconds off the true time, in one step."""
+        fresh = self.file.with_suffix(".new")
+        fresh.write_text(f"{offset:+}\n")
+        fresh.replace(self.file)
+
+
+def _library() -> Path:
+    found = [path for pattern in LIBRARIES for path in Path("/").glob(pattern[1:])]
+    if not found:
+        pytest.fail("libfaketime is missing: scripts/install-test-packages installs faketime")
+    return found[0]
+
+
+@pytest.fixture
+def clock(tmp_path: Path) -> WallClock:
+    made = WallClock(tmp_path / "faketime")
+    made.set(0)
+    return made
+
+
+def made(house: House) -> int:
+    """How many jobs the schedule has made."""
+    return int(house.query("SELECT count(*) FROM job WHERE parent_id IS NOT NULL")[0][0])
+
+
+def test_jumps_of_an_hour_double_nothing(house: House, clock: WallClock) -> None:
+    with house.serving(**clock.environment, GATEWAY_LEASE_SECONDS="3") as server:
+        with server.client() as client:
+            long = load.job_id(load.post(client, Rascal.TIMED.guid))
+        submitted = house.command("job", "submit", "Plain", "--every", "1")
+        assert submitted.returncode == 0, submitted.stderr
+        for offset in (0, HOUR, 0, HOUR + 5, 10, 2 * HOUR):
+            clock.set(offset)
+            before = made(house)
+            if (offset % HOUR == 0 and offset >= HOUR) or before == 0:
+                until(f"jobs are made at {offset:+} s", lambda n=before: made(house) > n + 1)
+        until("the long job ends", house.settled)
+        assert server.stop() == 0
+    check(house)
+    # It outlived several leases and jumps: only its own timeout has ended it.
+    ((status, attempt),) = house.query(f"""
+        SELECT run.status, run.attempt FROM run JOIN job ON job.id = run.job_id
+        WHERE job.guid = '{long.hex}'""")
+    assert (JobStatus(status), attempt) == (JobStatus.FAILED_HALTED, 1)
+
+
+def check(house: House) -> None:
+    """One job for each due time that ran, each run once; what was missed is on record."""
+    firings = house.query("SELECT due_at, outcome, job_id FROM schedule_firing ORDER BY due_at")
+    ran = [job for _, outcome, job in firings if outcome == 0]
+    assert len(set(ran)) == len(ran) == made(house)
+    # The hours that the clock has leapt over are missed, second by second: none without a word.
+    assert [due for due, _, _ in firings] == list(
+        range(firings[0][0], firings[-1][0] + 1, 1_000_000)
+    )
+    begun = [line.run for line in load.lines(house) if line.what == "begun"]
+    assert len(begun) == len(set(begun))
+    with house.reading() as connection:
+        assert consistency.problems(connection) == []
+    assert house.tracebacks() == []
