@@ -213,6 +213,7 @@ def _embedded(settings: Settings, folder: DataFolder, reception: Reception) -> E
             folder=folder.runs,
             max_runs=settings.workers.embedded_runs,
             renew_seconds=settings.lease_seconds / 6,
+            inherit=settings.task_environment,
         ),
     )
 

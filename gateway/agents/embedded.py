@@ -33,7 +33,8 @@ class EmbeddedSettings:
 
     ``grace`` seconds lie between asking a task's processes to end and killing them; the agent says
     that it is alive every ``renew_seconds``. ``task_types`` are ``module:Class`` by names, besides
-    the installed ones.
+    the installed ones. ``inherit`` names environment variables of the server that tasks are given
+    besides the usual ones.
     """
 
     name: str
@@ -42,6 +43,7 @@ class EmbeddedSettings:
     grace: float = 5.0
     renew_seconds: float = 10.0
     task_types: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    inherit: tuple[str, ...] = ()
 
     @property
     def supervisor_arguments(self) -> tuple[str, ...]:
@@ -52,6 +54,7 @@ class EmbeddedSettings:
             f"--max-runs={self.max_runs}",
             f"--grace={self.grace}",
             *types,
+            *(f"--inherit={name}" for name in self.inherit),
         )
 
 
@@ -108,7 +111,7 @@ class _Parts:
         ledger = Ledger(settings.max_runs)
         delivery = Delivery(desk, session)
         keeper = Keeper(
-            functools.partial(SupervisorLink, settings.supervisor_arguments),
+            functools.partial(SupervisorLink, settings.supervisor_arguments, settings.inherit),
             ledger,
             delivery.put,
             functools.partial(_offers, desk, session, settings.max_runs),

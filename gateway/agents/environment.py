@@ -5,7 +5,7 @@ business.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 _NAMES = frozenset(
     {
@@ -23,15 +23,24 @@ _PREFIXES = ("LC_",)
 _INTERPRETER_NAMES = frozenset({"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH"})
 
 
-def inherited(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The part of an environment that tasks are given."""
-    return {name: value for name, value in environment.items() if _passes(name.upper())}
+def inherited(
+    further: Iterable[str] = (), environment: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """The part of an environment that tasks are given; ``further`` are names that a site adds."""
+    added = {name.upper() for name in further}
+    return {
+        name: value
+        for name, value in environment.items()
+        if name.upper() in added or _passes(name.upper())
+    }
 
 
-def for_supervisor(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+def for_supervisor(
+    further: Iterable[str] = (), environment: Mapping[str, str] = os.environ
+) -> dict[str, str]:
     """The part of the server's environment that the child supervisor is given."""
     own = {name: environment[name] for name in _INTERPRETER_NAMES if name in environment}
-    return {**inherited(environment), **own}
+    return {**inherited(further, environment), **own}
 
 
 def _passes(name: str) -> bool:

@@ -24,12 +24,14 @@ def _apart() -> int:
 
 
 class SupervisorLink:
-    """One child supervisor. ``arguments`` are those of its command line; raises OSError."""
+    """One child supervisor. ``arguments`` are those of its command line, ``inherit`` the names of
+    further environment variables that it is given; raises OSError.
+    """
 
-    def __init__(self, arguments: Sequence[str]) -> None:
+    def __init__(self, arguments: Sequence[str], inherit: Sequence[str] = ()) -> None:
         self._process = subprocess.Popen(
             startup.supervisor_command(arguments),
-            env=environment.for_supervisor(),
+            env=environment.for_supervisor(inherit),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -131,6 +131,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--max-runs", type=int, required=True)
     parser.add_argument("--grace", type=float, required=True)
     parser.add_argument("--task-type", action="append", default=[], metavar="NAME=MODULE:CLASS")
+    parser.add_argument("--inherit", action="append", default=[], metavar="VARIABLE")
     return parser.parse_args(argv)
 
 
@@ -145,7 +146,7 @@ def _supervisor(arguments: argparse.Namespace, outgoing: io.RawIOBase) -> Superv
         downloads=Downloads(outbox.put),
         flusher=Flusher(),
         workspace=workspace,
-        environment=environment.inherited(),
+        environment=environment.inherited(arguments.inherit),
     )
     return Supervisor(outbox, tools, arguments.max_runs)
 

@@ -3,9 +3,18 @@
 import sys
 from collections.abc import Sequence
 
+from gateway.agents import startup
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and end the process with its exit code."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:1] == [startup.SUPERVISOR]:
+        # A packed program is its own supervisor (see gateway.agents.startup).
+        from gateway.agents import supervisor  # noqa: PLC0415  # so that it starts quickly
+
+        supervisor.main(given[1:])
+        return
     from gateway.cli import program  # noqa: PLC0415  # so that importing the package stays cheap
 
-    sys.exit(program.run(sys.argv[1:] if arguments is None else arguments))
+    sys.exit(program.run(given))

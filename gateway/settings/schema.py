@@ -21,12 +21,6 @@ KIB = 1024
 MIB = 1024 * KIB
 MASK = "********"
 
-# Those of Windows are what its programs need in order to start at all.
-INHERITED = (
-    *("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"),
-    *("SYSTEMROOT", "WINDIR", "COMSPEC", "PATHEXT", "TEMP", "TMP", "USERPROFILE"),
-)
-
 _POSTGRES_SCHEMES = frozenset({"postgresql", "postgres"})
 
 
@@ -266,8 +260,9 @@ class Settings(BaseSettings):
         default=None, description="The name of the embedded agent; the machine's when left out."
     )
     task_environment: tuple[str, ...] = Field(
-        default=INHERITED,
-        description="The server's environment variables that tasks see; no others are passed on.",
+        default=(),
+        description="Environment variables of the server that tasks are given, besides the usual "
+        "ones (`PATH`, `HOME`, `USER`, `LANG`, `LC_*`, `TZ`, `TMPDIR`, and what Windows needs).",
     )
     time_zone: ZoneName | None = Field(
         default=None, description="The zone of local times; the machine's when left out."

@@ -32,10 +32,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name == LAST)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def session_log() -> Iterator[SessionLog]:
+@pytest.fixture(scope="session")
+def session_log() -> SessionLog:
     """The log of this session's contract tests."""
-    handler = SessionLog()
-    logging.getLogger().addHandler(handler)
-    yield handler
-    logging.getLogger().removeHandler(handler)
+    return SessionLog()
+
+
+@pytest.fixture(autouse=True)
+def listening(session_log: SessionLog) -> Iterator[None]:
+    """Note what is logged during each contract test, and during no other."""
+    logging.getLogger().addHandler(session_log)
+    yield
+    logging.getLogger().removeHandler(session_log)

@@ -67,13 +67,15 @@ def test_jumps_of_an_hour_double_nothing(house: House, clock: WallClock) -> None
             long = load.job_id(load.post(client, Rascal.TIMED.guid))
         submitted = house.command("job", "submit", "Plain", "--every", "1")
         assert submitted.returncode == 0, submitted.stderr
-        for offset in (0, HOUR, 0, HOUR + 5, 10, 2 * HOUR):
+        for offset in (0, HOUR, -HOUR, HOUR):
             clock.set(offset)
-            before = made(house)
-            if (offset % HOUR == 0 and offset >= HOUR) or before == 0:
+            if offset >= 0:
+                before = made(house)
                 until(f"jobs are made at {offset:+} s", lambda n=before: made(house) > n + 1)
         until("the long job ends", house.settled)
-        assert server.stop() == 0
+        # No draining stop: libfaketime reckons the end of every sleep wrongly, and a stop sleeps.
+        server.kill()
+        until("the supervisor is gone", lambda: not server.supervisor.is_running())
     check(house)
     # It outlived several leases and jumps: only its own timeout has ended it.
     ((status, attempt),) = house.query(f"""
@@ -87,7 +89,7 @@ def check(house: House) -> None:
     firings = house.query("SELECT due_at, outcome, job_id FROM schedule_firing ORDER BY due_at")
     ran = [job for _, outcome, job in firings if outcome == 0]
     assert len(set(ran)) == len(ran) == made(house)
-    # The hours that the clock has leapt over are missed, second by second: none without a word.
+    # The hour that the clock has leapt over is missed, second by second: none without a word.
     assert [due for due, _, _ in firings] == list(
         range(firings[0][0], firings[-1][0] + 1, 1_000_000)
     )

@@ -47,6 +47,11 @@ class Argument:
     content: Scalar[Any] | type[Message]
     meaning: str
 
+    @property
+    def required(self) -> bool:
+        """Whether a call means nothing without it; in REST only queries may be left out."""
+        return self.place is not Place.QUERY
+
 
 @dataclass(frozen=True)
 class Services:
@@ -88,8 +93,11 @@ class Operation:
     without_right: Callable[[Mapping[str, Any]], Any] | None = None
 
     def call(self, call: Call, arguments: Mapping[str, Any]) -> Any:
-        """Do it; arguments that were not sent are None."""
+        """Do it; arguments that were not sent are None. Raises BadArgument and the handler's."""
         values = {argument.name: arguments.get(argument.name) for argument in self.arguments}
+        for argument in self.arguments:
+            if argument.required and values[argument.name] is None:
+                raise BadArgument(f"{argument.soap_name}: is missing")
         return self.handler(call, **values)
 
 
@@ -100,9 +108,7 @@ def _query(name: str, content: Scalar[Any], meaning: str, soap_name: str | None 
     return Argument(name, name, soap_name or name, Place.QUERY, content, meaning)
 
 
-def _schedule_job(call: Call, job: messages.Job | None) -> messages.Job:
-    if job is None:
-        raise BadArgument("the request holds no job")
+def _schedule_job(call: Call, job: messages.Job) -> messages.Job:
     return mapping.job(call.services.jobs.accept(mapping.order(job), call.caller))
 
 
@@ -150,10 +156,8 @@ def _shown_parameters(call: Call, view: JobView) -> list[messages.ParameterSet]:
 
 
 def _change_status(
-    call: Call, guid: uuid.UUID, status: messages.JobStatus | None
+    call: Call, guid: uuid.UUID, status: messages.JobStatus
 ) -> messages.JobStatus:
-    if status is None:
-        raise BadArgument("the request holds no job status")
     view = call.services.jobs.get(guid)
     if mapping.aborts(status, view.status):
         view = call.services.jobs.abort(guid, call.caller)

@@ -122,6 +122,7 @@ def test_1_6_a_malformed_body_is_400_and_stores_nothing(stored_house: House) -> 
         ("jobs?runbookjobs=perhaps", "runbookjobs"),
         ("jobs/nonsense", "JOBID"),
         ("jobs/%00", "JOBID"),
+        ("jobs/%20", "jobId"),
         ("jobs/nonsense/results", "JOBID"),
         (f"jobs/{ID}/results?overview=2", "overview"),
         ("what/modules/nonsense/inputparameters", "WHATID"),
@@ -205,7 +206,7 @@ def test_a_store_that_cannot_be_written_is_503(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body = bodies.itm(house.module().guid, house.agent().agent)
-    monkeypatch.setattr(house.gateway.store, "submit", unavailable)
+    monkeypatch.setattr(house.gateway.store, "unit_of_work", unavailable)
     answer = house.client().post("jobs", body)
     answer.refused(503, "nothing was stored")
     assert "secret" not in answer.text

@@ -1,0 +1,135 @@
+"""The Dispatcher behind the real front: what only bytes on a connection can show."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from gateway.front.body import RECEIVED, BodyPending, PendingInput
+from tests.contract.dispatcher import bodies, served
+from tests.contract.dispatcher.conftest import Build
+from tests.contract.dispatcher.house import ADMIN, BASE, JSON, PARAMETERS, House, basic, braced
+from tests.contract.dispatcher.served import Place, head
+
+LOGIN = basic(*ADMIN)
+
+
+@pytest.fixture
+def place(house: House) -> Iterator[Place]:
+    with served.serving(house) as place:
+        yield place
+
+
+def order(house: House) -> bytes:
+    return bodies.itm(house.module().guid, house.agent().agent).encode()
+
+
+def test_1_3_the_handshake_with_expect_100_continue(place: Place) -> None:
+    """As .NET does it: the body goes out only after 100, the first try is refused without it."""
+    body = order(place.house)
+    common = {"Content_Type": JSON, "Expect": "100-continue", "Content_Length": str(len(body))}
+    with place.connected() as wire:
+        wire.send(head("POST", "jobs", **common))
+        first = wire.answer()
+        first.refused(401)
+        assert first.headers["WWW-Authenticate"].startswith("Basic realm=")
+    with place.connected() as wire:
+        wire.send(head("POST", "jobs", Authorization=LOGIN, **common))
+        assert wire.answer().status == 100
+        wire.send(body)
+        assert wire.answer().json["JobID"]
+    assert place.house.stored() == 1
+
+
+def test_1_3_a_first_try_with_its_body_is_challenged_on_a_usable_connection(place: Place) -> None:
+    body = order(place.house)
+    length = {"Content_Type": JSON, "Content_Length": str(len(body))}
+    with place.connected() as wire:
+        wire.send(head("POST", "jobs", **length) + body)
+        assert wire.answer().status == 401
+        wire.send(head("POST", "jobs", Authorization=LOGIN, **length) + body)
+        assert wire.answer().status == 200
+    assert place.house.stored() == 1
+
+
+def test_a_body_that_comes_late_is_counted_once(place: Place) -> None:
+    body = order(place.house)
+    with place.connected() as wire:
+        wire.send(head("POST", "jobs", Authorization=LOGIN, Content_Length=str(len(body))))
+        # The front waits a moment for short bodies before it runs the application without.
+        threading.Event().wait(0.1)
+        wire.send(body)
+        assert wire.answer().status == 200
+    assert place.house.stored() == 1
+    figures = place.house.client(None).get("/metrics").text
+    lines = [line for line in figures.splitlines() if 'operation="ScheduleJob"' in line]
+    counts = [line for line in lines if line.startswith("gateway_request_seconds_count")]
+    assert [line.rpartition(" ")[2] for line in counts] == ["1.0"]
+
+
+def test_a_run_without_the_body_leaves_nothing_behind(house: House) -> None:
+    environ = {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": f"{BASE}/jobs",
+        "SERVER_NAME": "gateway.test",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "HTTP_AUTHORIZATION": LOGIN,
+        "CONTENT_LENGTH": "100",
+        "wsgi.url_scheme": "http",
+        "wsgi.input": PendingInput(),
+        "wsgi.input_terminated": True,
+        RECEIVED: None,
+    }
+    with pytest.raises(BodyPending) as pending:
+        house.app(environ, lambda *_: lambda _data: None)
+    assert pending.value.limit == house.gateway.settings.limits.body_bytes
+    assert structlog.contextvars.get_contextvars() == {}
+    assert 'operation="ScheduleJob"' not in house.client(None).get("/metrics").text
+    assert house.stored() == 0
+
+
+def test_chunked_bodies_are_read(place: Place) -> None:
+    body = order(place.house)
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in (body[:7], body[7:]))
+    request = head("POST", "jobs", Authorization=LOGIN, Transfer_Encoding="chunked")
+    assert place.exchange(request + chunks + b"0\r\n\r\n").status == 200
+
+
+@pytest.mark.parametrize("path", ["jobs", "soap"])
+def test_a_stated_length_that_is_too_long_is_413_before_a_byte_of_it(
+    build: Build, path: str
+) -> None:
+    with served.serving(build(limits={"body_bytes": 1000})) as place:
+        request = head("POST", path, Authorization=LOGIN, Content_Length="1001")
+        place.exchange(request).refused(413)
+
+
+def test_a_chunked_body_that_grows_too_long_is_413(build: Build) -> None:
+    with served.serving(build(limits={"body_bytes": 1000})) as place:
+        request = head("POST", "jobs", Authorization=LOGIN, Transfer_Encoding="chunked")
+        assert place.exchange(request + b"3e9\r\n" + b" " * 1001 + b"\r\n").status == 413
+
+
+@pytest.mark.parametrize(
+    "spelling", ["{guid}", "%7Bguid%7D", "%7bguid%7d", "guid"], ids=["raw", "upper", "lower", "bare"]
+)
+def test_3_note_11_braces_raw_and_encoded(place: Place, spelling: str) -> None:
+    module = place.house.module(parameters=PARAMETERS)
+    identity = spelling.replace("guid", str(module.guid).upper())
+    path = f"what/Modules/{identity}/inputparameters"
+    answer = place.exchange(head("GET", path, Authorization=LOGIN, Content_Type=JSON))
+    assert answer.json["TaskContainerGuid"] == braced(module.guid)
+
+
+def test_http_1_0_gets_an_answer_with_its_length(place: Place) -> None:
+    request = head("GET", "what/modules", Authorization=LOGIN).replace(b"HTTP/1.1", b"HTTP/1.0")
+    answer = place.exchange(request)
+    assert answer.status == 200
+    assert int(answer.headers["Content-Length"]) == len(answer.body)
+
+
+def test_the_address_in_the_wsdl_is_the_one_that_was_asked(place: Place) -> None:
+    answer = place.exchange(head("GET", "soap?wsdl"))
+    assert 'location="http://gateway.test/Dispatcher/SchedulingService/soap"' in answer.text
