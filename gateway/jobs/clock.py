@@ -32,6 +32,8 @@ _AT_LEAST_EVERY_SECONDS = 5.0
 _RETRY_SECONDS = 1.0
 _PUT_OFF = 60 * moments.SECOND
 _WAKE = "wake"
+# A step back that no correction of a good clock makes.
+_JUMP = 2 * moments.SECOND
 
 
 class Clock:
@@ -63,10 +65,11 @@ class Clock:
         self._target = 0
         self._stopping = False
         self._last_tick = 0
+        self._latest = 0
 
     def start(self) -> None:
         """Begin; what has become due meanwhile is dealt with at once."""
-        self._last_tick = self._now()
+        self._last_tick = self._latest = self._now()
         self._target = self._next_wake()
         self._scheduler.add_job(self._wake, "interval", seconds=_AT_LEAST_EVERY_SECONDS, id=_WAKE)
         self._scheduler.start()
@@ -134,7 +137,21 @@ class Clock:
             self._due_now.clear()
             if self._stopping:
                 return
+            self._heed_jumps()
             pause = _AT_LEAST_EVERY_SECONDS if self._turn() else _RETRY_SECONDS
+
+    def _heed_jumps(self) -> None:
+        """Have APScheduler look at the wall clock again, by which it sleeps.
+
+        Where that was set back, the housekeeping would rest until it is as late as it was.
+        """
+        now = self._now()
+        if now < self._latest - _JUMP:
+            log.warning("the machine's clock was set back: housekeeping is done now")
+            for job in self._scheduler.get_jobs():
+                job.modify(next_run_time=moments.to_datetime(now))
+        self._latest = now
+        self._scheduler.wakeup()
 
     def _turn(self) -> bool:
         """Deal with what is due and aim at what comes next; whether that went well."""

@@ -176,6 +176,7 @@ def test_a_store_without_its_first_facts_gets_them(tmp_path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("DELETE FROM store_fact")
         connection.execute("DELETE FROM tenant")
+        connection.execute("DELETE FROM sqlite_sequence WHERE name = 'tenant'")
     opening.open_sqlite(path, tmp_path).close()
     with contextlib.closing(sqlite3.connect(path)) as connection:
         facts = dict(connection.execute("SELECT name, value FROM store_fact"))

@@ -1,0 +1,84 @@
+"""The clock as a thread: whatever happens in one round, the next comes."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+
+from gateway.jobs.clock import Clock
+from gateway.jobs.orders import Timing
+from storage.database import Store, Work
+from storage.errors import StoreUnavailable
+from storage.session import Session
+from tests.engine import HOUR, MINUTE, Engine
+
+WAIT = 30
+
+
+class Troubled(Store):
+    """A store that fails with ``trouble`` as long as there is one."""
+
+    def __init__(self, store: Store, trouble: Exception) -> None:
+        super().__init__()
+        self._store = store
+        self.trouble: Exception | None = trouble
+        self.failed = threading.Semaphore(0)
+
+    def submit(self, work: Work[Any]) -> "Future[Any]":
+        return self._store.submit(work)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Session]:
+        if self.trouble is not None:
+            self.failed.release()
+            raise self.trouble
+        with self._store.reading() as session:
+            yield session
+
+    def check(self, *, full: bool) -> list[str]:
+        return self._store.check(full=full)
+
+    def free_bytes(self) -> int | None:
+        return None
+
+    def close(self) -> None:
+        self._store.close()
+
+
+@contextlib.contextmanager
+def running(clock: Clock) -> Iterator[None]:
+    clock.start()
+    try:
+        yield
+    finally:
+        clock.stop()
+
+
+@pytest.mark.parametrize("trouble", [StoreUnavailable("full"), ValueError("a mistake")])
+def test_trouble_passes_and_due_jobs_start(engine: Engine, trouble: Exception) -> None:
+    agent = engine.agent()
+    timing = Timing(immediate=False, scheduled_at=engine.now() + MINUTE)
+    engine.accept(engine.order(engine.module(), agent, timing=timing))
+    engine.now.advance(MINUTE)
+    store, woken = Troubled(engine.store, trouble), threading.Event()
+    clock = Clock(store, MINUTE, woken.set, engine.now)
+    with running(clock):
+        for _ in range(2):
+            assert store.failed.acquire(timeout=WAIT)
+        assert engine.reception.claim(agent, 1) == []
+        store.trouble = None
+        assert woken.wait(WAIT)
+    assert len(engine.reception.claim(agent, 1)) == 1
+
+
+def test_housekeeping_goes_on_when_the_clock_was_set_back(engine: Engine) -> None:
+    done = threading.Event()
+    clock = Clock(engine.store, MINUTE, lambda: None, engine.now)
+    clock.every(HOUR, done.set, "housekeeping")
+    with running(clock):
+        engine.now.advance(-HOUR)
+        clock.wake_by(engine.now())
+        assert done.wait(WAIT)
