@@ -22,7 +22,7 @@ class Json(peewee.TextField):
         """Serialise; None stays NULL."""
         if value is None:
             return None
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
+        return _ENCODER.encode(value)
 
     def python_value(self, value: Any) -> Any:
         """Parse; NULL stays None."""
@@ -33,3 +33,7 @@ def _plain(value: object) -> str:
     if isinstance(value, uuid.UUID):
         return str(value)
     raise TypeError(f"{type(value).__name__} cannot be stored as JSON")
+
+
+# json.dumps would make one for each value.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain)

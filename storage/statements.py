@@ -24,7 +24,14 @@ class Named:
 
 def named(field: peewee.Field, name: str | None = None) -> peewee.Value:
     """A placeholder for a value of the given column, converted as the column does."""
-    return peewee.Value(Named(name or field.name, field.db_value), converter=False)
+    return peewee.Value(Named(name or field.name, _converter(field)), converter=False)
+
+
+def _converter(field: peewee.Field) -> Callable[[Any], Any]:
+    """What the column does with a value that is not None; of numbers, ``int`` itself."""
+    plain = type(field).db_value is peewee.Field.db_value
+    convert: Callable[[Any], Any] = field.adapt if plain else field.db_value
+    return convert
 
 
 class Statement:
@@ -77,8 +84,17 @@ class Catalog:
         query = statement.query()
         sql, slots = self._database.get_sql_context().sql(query).query()
         answered = getattr(query, "_returning", None) or ()
-        columns = tuple((column.name, column.python_value) for column in answered)
+        columns = tuple((column.name, _reader(column)) for column in answered)
         return Compiled(sql, tuple(slots), columns)
+
+
+def _reader(column: Any) -> Callable[[Any], Any]:
+    """How a value of the answer becomes Python's; sums and counts are what the driver gives."""
+    return column.python_value if isinstance(column, peewee.Field) else _unchanged
+
+
+def _unchanged(value: Any) -> Any:
+    return value
 
 
 def _filled(slot: Any, values: Mapping[str, Any]) -> Any:

@@ -17,6 +17,9 @@ _LIVING = (_AGENT.tenant_id == named(_AGENT.tenant_id)) & _AGENT.deleted_at.is_n
 _BY_GUID = statements.Statement(
     lambda: _AGENT.select().where(_LIVING, _AGENT.guid == named(_AGENT.guid))
 )
+_ALL = statements.Statement(
+    lambda: _AGENT.select().where(_LIVING).order_by(_AGENT.name_key, _AGENT.id)
+)
 _BY_NAME = statements.Statement(
     lambda: _AGENT.select().where(_LIVING, _AGENT.name_key == named(_AGENT.name_key))
 )
@@ -57,12 +60,7 @@ class Agent:
 
 def agents(session: Session, tenant: int = 1) -> list[Agent]:
     """All agents, by name."""
-    query = (
-        _AGENT.select()
-        .where(_AGENT.tenant_id == tenant, _AGENT.deleted_at.is_null())
-        .order_by(_AGENT.name_key, _AGENT.id)
-    )
-    return [Agent.of(row) for row in session.rows(query)]
+    return [Agent.of(row) for row in session.select(_ALL, {"tenant_id": tenant})]
 
 
 def find(session: Session, reference: str, tenant: int = 1) -> Agent:

@@ -97,10 +97,8 @@ class Catalog:
         self, session: Session, kind: DefinitionKind, *, disabled: bool = False, tenant: int = 1
     ) -> list[DefinitionSummary]:
         """All of a kind, by name; with ``disabled``, those too that cannot be run at present."""
-        query = _living(tenant).where(_TABLE.kind == kind)
-        if not disabled:
-            query = query.where(_TABLE.enabled == True)  # noqa: E712  # an SQL expression
-        return [_summary(row) for row in session.rows(query.order_by(_TABLE.name_key, _TABLE.id))]
+        rows = session.select(_OF_KIND, {"tenant_id": tenant, "kind": kind})
+        return [_summary(row) for row in rows if row["enabled"] or disabled]
 
     def find(
         self, session: Session, guid: UUID, kind: DefinitionKind | None = None, tenant: int = 1
@@ -305,7 +303,7 @@ class Catalog:
         return module
 
 
-def _living(tenant: int) -> Any:
+def _living(tenant: Any) -> Any:
     return _placed().where(_TABLE.tenant_id == tenant, _TABLE.deleted_at.is_null())
 
 
@@ -321,6 +319,15 @@ def _placed() -> Any:
 _BY_GUID = statements.Statement(
     lambda: _placed().where(
         _TABLE.tenant_id == named(_TABLE.tenant_id), _TABLE.guid == named(_TABLE.guid)
+    )
+)
+
+
+_OF_KIND = statements.Statement(
+    lambda: (
+        _living(named(_TABLE.tenant_id))
+        .where(_TABLE.kind == named(_TABLE.kind))
+        .order_by(_TABLE.name_key, _TABLE.id)
     )
 )
 

@@ -88,12 +88,15 @@ class Acceptance:
         job = self._row(resolved, caller, now)
         if order.timing.recurrence is not None:
             job.due_at = job.wake_at = recurrence.next_due(order.timing.recurrence, now)
+        plans = dispatch.plan(resolved.agents, task_count(resolved)) if _is_due(job, now) else []
+        if plans:
+            # Before the row is inserted, which spares the hottest path an update.
+            dispatch.await_agents(job, plans)
         moves.enter(session, job, _actor(caller))
         rows.insert_request(session, self._request(session, job, resolved, caller, now))
+        dispatch.insert_runs(session, job, plans, now)
         if order.timing.recurrence is not None:
             schedules.insert(session, job, order.timing.recurrence)
-        elif job.status is JobStatus.SCHEDULED and job.due_at is not None and job.due_at <= now:
-            dispatch.start(session, job, dispatch.plan(resolved.agents, task_count(resolved)), now)
         return job
 
     def again(self, session: Session, job: JobRow, caller: Caller, now: int) -> JobRow:
@@ -260,6 +263,12 @@ def is_secret(kind: ParameterType | None, part: str) -> bool:
 def task_count(resolved: ResolvedOrder) -> int:
     """How many tasks each run of the job has."""
     return sum(len(item.module.tasks) for item in resolved.what)
+
+
+def _is_due(job: JobRow, now: int) -> bool:
+    """Whether a new job starts at once; a recurring one never does, its occurrences do."""
+    waits = job.status is JobStatus.SCHEDULED and not job.recurring
+    return waits and job.due_at is not None and job.due_at <= now
 
 
 def _check_sizes(order: JobOrder) -> None:

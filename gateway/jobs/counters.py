@@ -43,6 +43,16 @@ _ADD = statements.Statement(
 )
 
 
+_KEYS = (_COUNTER.stage, _COUNTER.origin, _COUNTER.recurring, _COUNTER.folder_id)
+_TOTALS = statements.Statement(
+    lambda: (
+        _COUNTER.select(*_KEYS, peewee.fn.SUM(_COUNTER.jobs).alias("total"))
+        .where(_COUNTER.tenant_id == named(_COUNTER.tenant_id))
+        .group_by(*_KEYS)
+    )
+)
+
+
 @dataclass(frozen=True)
 class Count:
     """How many jobs of one kind stand in one stage."""
@@ -80,12 +90,6 @@ def add(
 
 def counts(session: Session, tenant: int = 1) -> list[Count]:
     """All counts of a tenant."""
-    keys = (_COUNTER.stage, _COUNTER.origin, _COUNTER.recurring, _COUNTER.folder_id)
-    query = (
-        _COUNTER.select(*keys, peewee.fn.SUM(_COUNTER.jobs).alias("total"))
-        .where(_COUNTER.tenant_id == tenant)
-        .group_by(*keys)
-    )
     return [
         Count(
             Stage(row["stage"]),
@@ -94,5 +98,5 @@ def counts(session: Session, tenant: int = 1) -> list[Count]:
             row["folder_id"],
             int(row["total"]),
         )
-        for row in session.rows(query)
+        for row in session.select(_TOTALS, {"tenant_id": tenant})
     ]

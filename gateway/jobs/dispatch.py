@@ -1,6 +1,6 @@
 """Giving a due job to its agents: one run for each."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,17 +39,25 @@ def planned(session: Session, job: JobRow) -> list[RunPlan]:
     return [RunPlan(who["agent"], tasks) for who in request["who"]]
 
 
-def start(session: Session, job: JobRow, plans: Iterable[RunPlan], now: int) -> None:
+def start(session: Session, job: JobRow, plans: Sequence[RunPlan], now: int) -> None:
     """Make the runs of a due job; they wait for their agents until the launch timeout."""
-    made = 0
+    insert_runs(session, job, plans, now)
+    await_agents(job, plans)
+    rows.write_job(session, job)
+    if not plans:
+        moves.move(session, job, JobStatus.FAILED, now, "clock", "the job names no agent")
+
+
+def await_agents(job: JobRow, plans: Sequence[RunPlan]) -> None:
+    """Let the row say that these runs wait; the caller writes it."""
+    job.runs_open = len(plans)
+    job.wake_at = job.launch_by
+
+
+def insert_runs(session: Session, job: JobRow, plans: Sequence[RunPlan], now: int) -> None:
+    """Insert the runs of a job whose row says that they wait."""
     for item in plans:
         rows.insert_run(session, _run(job, item, now))
-        made += 1
-    job.runs_open = made
-    job.wake_at = job.launch_by
-    rows.write_job(session, job)
-    if not made:
-        moves.move(session, job, JobStatus.FAILED, now, "clock", "the job names no agent")
 
 
 def _run(job: JobRow, item: RunPlan, now: int) -> dict[str, Any]:

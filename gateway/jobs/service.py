@@ -19,11 +19,16 @@ from gateway.jobs.rows import JobRow
 from gateway.jobs.signals import Signals
 from gateway.jobs.states import JobStatus, MoveRefused, Stage
 from gateway.jobs.views import EventView, JobView, RunView, ShownValue, ShownWhat
-from storage import models
+from storage import models, statements
 from storage.database import Store
 from storage.session import Session
+from storage.statements import named
 
 _JOB = models.Job
+# Clients ask for a job again and again until it has ended.
+_BY_GUID = statements.Statement(
+    lambda: _JOB.select().where(_JOB.guid == named(_JOB.guid), _JOB.tenant_id == 1)
+)
 _CHILD_ORIGINS = (Origin.RUN_BOOK,)
 
 
@@ -212,10 +217,10 @@ class Jobs:
 
     @staticmethod
     def _get(session: Session, guid: uuid.UUID) -> JobView:
-        row = session.first(_JOB.select().where(_JOB.guid == guid, _JOB.tenant_id == 1))
-        if row is None:
+        found = session.select(_BY_GUID, {"guid": guid})
+        if not found:
             raise _not_found(guid)
-        return views.jobs(session, [row])[0]
+        return views.jobs(session, found)[0]
 
     def _check_room(self) -> None:
         free = self._store.free_bytes()

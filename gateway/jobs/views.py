@@ -11,11 +11,15 @@ from gateway.catalog.definitions import Module
 from gateway.identity.vault import SECRET_MARKER
 from gateway.jobs.orders import Origin
 from gateway.jobs.states import JobStatus
-from storage import models
+from storage import models, statements
 from storage.session import Row, Session
+from storage.statements import named
 
 _JOB = models.Job
 _REQUEST = models.JobRequest
+_REQUEST_OF = statements.Statement(
+    lambda: _REQUEST.select().where(_REQUEST.job_id == named(_REQUEST.job_id))
+)
 
 
 @dataclass(frozen=True)
@@ -156,9 +160,9 @@ def values(
     session: Session, catalog: Catalog, view: JobView
 ) -> list[tuple[ShownWhat, Module, dict[str, ShownValue]]]:
     """For each definition of a job, its module and the values that were given, by name."""
-    stored = session.scalar(_REQUEST.select(_REQUEST.parameters).where(_REQUEST.job_id == view.id))
+    stored = session.select(_REQUEST_OF, {"job_id": view.id})[0]["parameters"]
     return [
-        (what, catalog.module(session, what.version), _given(what.guid, stored or ()))
+        (what, catalog.module(session, what.version), _given(what.guid, stored))
         for what in view.what
     ]
 
@@ -179,7 +183,10 @@ def _shown(value: dict[str, Any], part: str) -> str | None:
 def _requests(session: Session, ids: Sequence[int]) -> dict[int, Row]:
     if not ids:
         return {}
-    found = session.rows(_REQUEST.select().where(_REQUEST.job_id.in_(ids)))
+    if len(ids) == 1:
+        found = session.select(_REQUEST_OF, {"job_id": ids[0]})
+    else:
+        found = session.rows(_REQUEST.select().where(_REQUEST.job_id.in_(ids)))
     return {row["job_id"]: row for row in found}
 
 

@@ -15,8 +15,9 @@ from gateway.datafolder import DataFolder
 from gateway.identity.principals import MACHINE
 from gateway.jobs.orders import Origin
 from gateway.jobs.states import JobStatus
-from gateway.settings import GlobalWebApiState, Settings
-from tests.benchmarks.requests import LOGIN
+from gateway.settings import Settings
+from gateway.settings.schema import GlobalWebApiState
+from tests.benchmarks.bodies import LOGIN
 
 AGENT = "measured"
 MODULE = uuid.UUID("5f0b0a46-52f5-4f0c-9d6e-0d7e5a3c1b2a")
@@ -78,11 +79,11 @@ def command(*argv: str) -> Task:
     return Task(guid=uuid.uuid4(), name="Run", type="command", settings={"argv": list(argv)})
 
 
-def furnish(folder: Path) -> House:
+def furnish(folder: Path, task: Task | None = None) -> House:
     """A folder in which a server finds a login, an agent, and a module with a parameter."""
     with opened(folder) as gateway:
         gateway.logins.ensure_administrator(LOGIN[1])
-        save_module(gateway, command("echo", "$[VMName]"), Parameter(name="VMName"))
+        save_module(gateway, task or command("echo", "$[VMName]"), Parameter(name="VMName"))
         return House(folder, MODULE, agent(gateway).agent)
 
 
@@ -98,7 +99,7 @@ FROM numbers
 """
 _REQUESTS = """
 INSERT INTO job_request (job_id, description, surface, timing, what, who, parameters, options)
-SELECT id, 'stored', 'dispatcher', :timing, :what, :who, '[]', '{"tasks": 1}'
+SELECT id, 'stored', 'dispatcher', :timing, :what, :who, '[]', :options
 FROM job WHERE id > :last
 """
 _SCHEDULES = """
@@ -111,6 +112,7 @@ _COUNTERS = """
 INSERT INTO job_counter (tenant_id, stage, origin, recurring, folder_id, slot, jobs)
 VALUES (1, :stage, :origin, :recurring, 0, 0, :jobs)
 """
+_OPTIONS = '{"in_parallel":false,"launch_timeout":1000000,"retries":0,"tasks":1}'
 _TIMING = '{"immediate":true,"scheduled_at":null,"local_time":false,"wake_on_lan":false}'
 
 
@@ -134,6 +136,7 @@ def _add(house: House, jobs: int, status: JobStatus, *, due: int, recurring: boo
         "due": due,
         "ended": due if status.finished else None,
         "timing": _TIMING,
+        "options": _OPTIONS,
         "what": f'[{{"guid":"{house.module}","kind":0,"name":"Measured","version":1}}]',
         "who": f'[{{"agent":1,"guid":"{house.agent}","name":"{AGENT}"}}]',
     }

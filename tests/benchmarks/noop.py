@@ -1,7 +1,9 @@
 """A task type that does nothing, installed as a site installs its own: by an entry point."""
 
+import uuid
 from pathlib import Path
 
+from gateway.catalog.definitions import Task
 from gateway.tasks.base import COMPLETED, TaskContext, TaskOutcome, TaskSettings, TaskType
 
 _ROOT = Path(__file__).parents[2]
@@ -20,6 +22,11 @@ class NoopTask(TaskType[NoSettings]):
     def run(self, context: TaskContext[NoSettings]) -> TaskOutcome:
         """Do nothing."""
         return COMPLETED
+
+
+def task() -> Task:
+    """A task of a module that does nothing."""
+    return Task(guid=uuid.uuid4(), name="Nothing", type=NoopTask.name)
 
 
 def installed(folder: Path) -> dict[str, str]:

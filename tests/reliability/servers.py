@@ -235,7 +235,7 @@ class House:
             for line in process.stdout:
                 said += line
                 if line.startswith("ready"):
-                    return _ADDRESS.findall(said)[0]
+                    return str(_ADDRESS.findall(said)[0])
         finally:
             timer.cancel()
         raise AssertionError(f"no server: {said}\n{self.log.read_text()[-3000:]}")

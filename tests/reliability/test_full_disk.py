@@ -1,16 +1,18 @@
 """A full disk under a server at work: errors for those concerned, nothing half, no restart."""
 
+import abc
 import contextlib
 import os
 import random
+import shutil
 import subprocess
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
+import psutil
 import pytest
 
 from gateway.jobs.states import JobStatus
@@ -25,36 +27,59 @@ CLIENTS = 4
 pytestmark = pytest.mark.slow
 
 
-@dataclass(frozen=True)
-class SmallDisk:
-    """A file system of its own, for a data folder."""
+class Disk(abc.ABC):
+    """Where a data folder lies, and how it fills up."""
 
-    path: Path
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
-    @property
-    def free(self) -> int:
-        return os.statvfs(self.path).f_bavail * os.statvfs(self.path).f_frsize
+    @abc.abstractmethod
+    def fill(self, server: Server) -> None:
+        """Leave the server no byte to write."""
+
+    @abc.abstractmethod
+    def clear(self, server: Server) -> None:
+        """Give the space back."""
+
+
+class SmallDisk(Disk):
+    """A file system of its own."""
+
+    def fill(self, server: Server) -> None:
+        self.leave(0)
+
+    def clear(self, server: Server) -> None:
+        self._ballast.unlink()
+
+    def leave(self, room: int) -> None:
+        """Let no more than so many bytes be free."""
+        with self._ballast.open("ab") as ballast, contextlib.suppress(OSError):
+            while (free := shutil.disk_usage(self.path).free) > room:
+                os.write(ballast.fileno(), bytes(min(64 * 1024, free - room)))
 
     @property
     def _ballast(self) -> Path:
         return self.path / "ballast"
 
-    def leave(self, room: int) -> None:
-        """Fill the disk so that no more than so many bytes are free."""
-        with self._ballast.open("ab") as ballast, contextlib.suppress(OSError):
-            while self.free > room:
-                os.write(ballast.fileno(), bytes(min(64 * 1024, self.free - room)))
 
-    def clear(self) -> None:
-        """Give the space back."""
-        self._ballast.unlink()
+class LimitedFiles(Disk):
+    """A stand-in where no file system can be mounted: the server may not write to its files."""
+
+    def fill(self, server: Server) -> None:
+        self._limit(server, 0)
+
+    def clear(self, server: Server) -> None:
+        self._limit(server, psutil.RLIM_INFINITY)
+
+    @staticmethod
+    def _limit(server: Server, most: int) -> None:
+        limits = (most, psutil.RLIM_INFINITY)
+        psutil.Process(server.process.pid).rlimit(psutil.RLIMIT_FSIZE, limits)
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    """A small disk. Only root may mount one, and only where the system lets it."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
+@contextlib.contextmanager
+def mounted(folder: Path) -> Iterator[SmallDisk]:
+    """A small file system; only root may mount one, and only where the system lets it."""
     mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(folder)]
     done = subprocess.run(mount, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -69,11 +94,34 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
 
 
 @pytest.fixture
-def house(tmp_path: Path, furnished: Path, disk: SmallDisk) -> House:
-    """A data folder on the small disk; tasks and the log are elsewhere."""
-    made = House(disk.path / "data", tmp_path / "server.log", {"GATEWAY_LOW_DISK_BYTES": "0"})
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """A small disk."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    with mounted(folder) as disk:
+        yield disk
+
+
+@pytest.fixture
+def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Disk:
+    """A small disk for root, who is who tests as a rule; for others the stand-in."""
+    if os.geteuid() == 0:
+        made: Disk = request.getfixturevalue("small_disk")
+        return made
+    return LimitedFiles(tmp_path)
+
+
+def house_on(disk: Disk, furnished: Path, log: Path) -> House:
+    """A data folder on the disk; what tasks write and the log are elsewhere."""
+    made = House(disk.path / "data", log, {"GATEWAY_LOW_DISK_BYTES": "0"})
     made.furnish(furnished)
     return made
+
+
+@pytest.fixture
+def house(tmp_path: Path, furnished: Path, disk: Disk) -> House:
+    """A house on the disk that fills up."""
+    return house_on(disk, furnished, tmp_path / "server.log")
 
 
 def check(house: House, accepted: set[uuid.UUID]) -> None:
@@ -88,16 +136,16 @@ def check(house: House, accepted: set[uuid.UUID]) -> None:
     assert house.tracebacks() == []
 
 
-def test_a_disk_that_fills_up_under_load(house: House, disk: SmallDisk, tmp_path: Path) -> None:
+def test_a_disk_that_fills_up_under_load(house: House, disk: Disk, tmp_path: Path) -> None:
     crowd = Crowd(tmp_path, random.Random(1), CLIENTS, pause=0.05)
     with house.serving() as server:
         with crowd.working(server):
             until("jobs are accepted", lambda: len(crowd.accepted) > CLIENTS)
-            disk.leave(0)
+            disk.fill(server)
             until("jobs are refused", lambda: crowd.refusals > 10)
             before = len(crowd.accepted)
             assert readable(server)
-            disk.clear()
+            disk.clear(server)
             until("jobs are accepted again", lambda: len(crowd.accepted) > before + CLIENTS)
         assert crowd.mistakes == []
         check(house, crowd.accepted)
@@ -106,35 +154,38 @@ def test_a_disk_that_fills_up_under_load(house: House, disk: SmallDisk, tmp_path
     assert doctor.returncode == 0, doctor.stdout
 
 
-def test_runs_that_end_on_a_full_disk_are_not_forgotten(house: House, disk: SmallDisk) -> None:
+def test_runs_that_end_on_a_full_disk_are_not_forgotten(house: House, disk: Disk) -> None:
     """The disk stays full for longer than a lease lasts; the agent has lost nothing by that."""
     with house.serving(GATEWAY_LEASE_SECONDS="3") as server, server.client() as client:
         jobs = {load.job_id(load.post(client, Kind.FORKING.guid)) for _ in range(6)}
         until("tasks run", lambda: load.lines(house))
-        disk.leave(0)
+        disk.fill(server)
         until("nothing is accepted", lambda: load.refused(load.post(client, Kind.PLAIN.guid)))
         begun = {line.run for line in load.lines(house) if line.what == "begun"}
         until("the tasks end", lambda: begun <= ended(house))
         time.sleep(5)
         assert readable(server)
-        disk.clear()
+        disk.clear(server)
         until("jobs are accepted again", lambda: load.post(client, Kind.PLAIN.guid).is_success)
         check(house, jobs)
         attempts = house.query("SELECT DISTINCT attempt FROM run")
         assert attempts == [(1,)]
 
 
-def test_new_jobs_are_refused_before_the_disk_is_full(house: House, disk: SmallDisk) -> None:
+def test_new_jobs_are_refused_before_the_disk_is_full(
+    small_disk: SmallDisk, furnished: Path, tmp_path: Path
+) -> None:
     low = 8 * MIB
+    house = house_on(small_disk, furnished, tmp_path / "server.log")
     with house.serving(GATEWAY_LOW_DISK_BYTES=str(low)) as server, server.client() as client:
         jobs = {load.job_id(load.post(client, Kind.RETRIED.guid)) for _ in range(3)}
-        disk.leave(low // 2)
+        small_disk.leave(low // 2)
         for dialect in load.DIALECTS:
             assert load.refused(load.post(client, Kind.PLAIN.guid, dialect))
         assert client.get("/readyz").status_code == HTTPStatus.SERVICE_UNAVAILABLE
         # What was accepted before has the room that was kept for it.
         check(house, jobs)
-        disk.clear()
+        small_disk.clear(server)
         assert load.post(client, Kind.PLAIN.guid).is_success
         assert client.get("/readyz").status_code == HTTPStatus.OK
 

@@ -9,6 +9,7 @@ import sys
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,7 +71,7 @@ def upgrade(house: House, migrations: Path) -> None:
     assert "upgraded" in said
 
 
-def schema_of(path: Path) -> dict[str, list[object]]:
+def schema_of(path: Path) -> dict[str, list[Any]]:
     """The tables with their columns, and the indexes with theirs."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         names = connection.execute("SELECT type, name, tbl_name FROM sqlite_master").fetchall()
@@ -82,7 +83,7 @@ def schema_of(path: Path) -> dict[str, list[object]]:
         }
 
 
-def jobs(path: Path) -> list[object]:
+def jobs(path: Path) -> list[Any]:
     with contextlib.closing(sqlite3.connect(path)) as connection:
         return connection.execute("SELECT id, guid, status FROM job ORDER BY id").fetchall()
 

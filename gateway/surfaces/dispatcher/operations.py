@@ -155,9 +155,7 @@ def _shown_parameters(call: Call, view: JobView) -> list[messages.ParameterSet]:
     ]
 
 
-def _change_status(
-    call: Call, guid: uuid.UUID, status: messages.JobStatus
-) -> messages.JobStatus:
+def _change_status(call: Call, guid: uuid.UUID, status: messages.JobStatus) -> messages.JobStatus:
     view = call.services.jobs.get(guid)
     if mapping.aborts(status, view.status):
         view = call.services.jobs.abort(guid, call.caller)

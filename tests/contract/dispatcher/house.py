@@ -247,9 +247,7 @@ class House:
         return sum(count.jobs for count in self.gateway.jobs.counts())
 
 
-def build(
-    folder: Path, log: SessionLog, *, administrator: bool = True, **settings: Any
-) -> House:
+def build(folder: Path, log: SessionLog, *, administrator: bool = True, **settings: Any) -> House:
     """A gateway on an empty folder; no thread of its own works in it."""
     given: dict[str, Any] = {
         "web_api": "ENABLED",

@@ -4,6 +4,7 @@ import contextlib
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from gateway.cli import serve
 from gateway.front.listeners import Listener
@@ -63,7 +64,7 @@ class Place:
 class Wire:
     """Bytes to and from the server."""
 
-    def __init__(self, connection: socket.socket, file: "socket.SocketIO | object") -> None:
+    def __init__(self, connection: socket.socket, file: BinaryIO) -> None:
         self._connection = connection
         self._file = file
 
@@ -74,13 +75,13 @@ class Wire:
     def answer(self) -> Answer:
         """Read one answer that states its length."""
         read = self._file
-        status = read.readline().split()  # type: ignore[attr-defined]
+        status = read.readline().split()
         headers: dict[str, str] = {}
-        while (line := read.readline().strip()) and line:  # type: ignore[attr-defined]
+        while (line := read.readline().strip()) and line:
             name, _, value = line.decode("latin-1").partition(":")
             headers[name] = value.strip()
         length = int(headers.get("Content-Length", 0))
-        return Answer(int(status[1]), headers, read.read(length))  # type: ignore[attr-defined]
+        return Answer(int(status[1]), headers, read.read(length))
 
 
 def head(method: str, path: str, **headers: str) -> bytes:

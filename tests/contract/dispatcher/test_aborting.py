@@ -74,5 +74,7 @@ def test_row_5_an_abort_is_audited(house: House) -> None:
     job = house.engine.accept(house.engine.order(house.module().guid, house.agent()))
     house.client().put(f"jobs/{job.guid}", '{"Type":2}')
     with house.gateway.store.reading() as session:
-        (row,) = session.rows(models.AuditEntry.select().where(models.AuditEntry.action == "job.abort"))
+        (row,) = session.rows(
+            models.AuditEntry.select().where(models.AuditEntry.action == "job.abort")
+        )
     assert (row["object_guid"], row["after"]) == (job.guid, {"status": "ABORTED"})

@@ -35,7 +35,7 @@ def test_1_1_query_names_and_stages_are_compared_without_regard_to_case(
 @pytest.mark.parametrize(
     "spelling",
     [
-        lambda guid: bodies.braced(guid),
+        bodies.braced,
         lambda guid: bodies.braced(guid).lower(),
         lambda guid: f"%7B{str(guid).upper()}%7D",
         lambda guid: f"%7b{guid}%7d",

@@ -151,7 +151,9 @@ def test_9_an_unknown_id_is_404(stored_house: House, method: str, path: str) -> 
 
 
 @pytest.mark.parametrize("content_type", [JSON, XML])
-@pytest.mark.parametrize("body", ["", "null", "{", "<x", '{"Type":"Aborting"}', "<S><Type>x</Type></S>"])
+@pytest.mark.parametrize(
+    "body", ["", "null", "{", "<x", '{"Type":"Aborting"}', "<S><Type>x</Type></S>"]
+)
 def test_1_6_a_malformed_status_is_400(house: House, body: str, content_type: str) -> None:
     job = house.engine.accept(house.engine.order(house.module().guid, house.agent()))
     answer = house.client().put(f"jobs/{job.guid}", body, content_type)

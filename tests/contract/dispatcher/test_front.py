@@ -113,7 +113,9 @@ def test_a_chunked_body_that_grows_too_long_is_413(build: Build) -> None:
 
 
 @pytest.mark.parametrize(
-    "spelling", ["{guid}", "%7Bguid%7D", "%7bguid%7d", "guid"], ids=["raw", "upper", "lower", "bare"]
+    "spelling",
+    ["{guid}", "%7Bguid%7D", "%7bguid%7d", "guid"],
+    ids=["raw", "upper", "lower", "bare"],
 )
 def test_3_note_11_braces_raw_and_encoded(place: Place, spelling: str) -> None:
     module = place.house.module(parameters=PARAMETERS)

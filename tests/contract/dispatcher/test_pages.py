@@ -30,7 +30,9 @@ def loop(client: Client, size: int, stage: str = "All") -> tuple[list[str], int]
         page += 1
 
 
-@pytest.mark.parametrize(("jobs", "size", "requests"), [(0, 500, 1), (3, 500, 2), (4, 2, 3), (5, 2, 4)])
+@pytest.mark.parametrize(
+    ("jobs", "size", "requests"), [(0, 500, 1), (3, 500, 2), (4, 2, 3), (5, 2, 4)]
+)
 def test_2_8_the_loop_of_lucd_ends_and_finds_each_job_once(
     stored_house: House, jobs: int, size: int, requests: int
 ) -> None:
@@ -86,7 +88,9 @@ def test_row_3_stages_are_those_of_the_console(stored_house: House) -> None:
         "Active": {ids["active"], ids["aborting"]},
         "History": {ids["done"]},
     }
-    shown = {item["JobID"]: item["Status"]["Type"] for item in house.client().get("jobs").json["Items"]}
+    shown = {
+        item["JobID"]: item["Status"]["Type"] for item in house.client().get("jobs").json["Items"]
+    }
     numbers: dict[str, Any] = {name: shown[guid] for name, guid in ids.items()}
     assert numbers == {
         "done": JobStatus.COMPLETED, "active": JobStatus.ACTIVE, "aborting": JobStatus.ABORTING,

@@ -91,7 +91,9 @@ def test_2_2_agents_may_be_named(house: House) -> None:
 
 
 def test_1_5_names_of_members_have_their_case(house: House) -> None:
-    body = bodies.itm(house.module().guid, house.agent().agent).replace("Description", "description")
+    body = bodies.itm(house.module().guid, house.agent().agent).replace(
+        "Description", "description"
+    )
     assert house.client().post("jobs", body).json["Description"] == ""
 
 

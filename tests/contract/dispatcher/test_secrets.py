@@ -1,4 +1,4 @@
-"""Secrets are in no answer, whatever the dialect, and what shows in their place can be sent back."""
+"""Secrets are in no answer of any dialect, and the marker in their place can be sent back."""
 
 import json
 
@@ -45,8 +45,10 @@ def test_soap_answers_hold_no_secret(house: House) -> None:
     job, module = secretly(house)
     for call in (
         f"<GetJob><jobId>{job}</jobId></GetJob>",
-        f"<GetInputParameters><whatType>Module</whatType><whatId>{module}</whatId>"
-        "</GetInputParameters>",
+        (
+            f"<GetInputParameters><whatType>Module</whatType><whatId>{module}</whatId>"
+            "</GetInputParameters>"
+        ),
         "<GetJobs/>",
     ):
         body = (

@@ -50,8 +50,9 @@ class Soap:
         session = requests.Session()
         session.auth = login
         session.hooks["response"].append(check)
-        transport = zeep.Transport(session=session, timeout=20, operation_timeout=20)
-        client = zeep.Client(f"{self.place.url}/soap?wsdl={self.version}", transport=transport)
+        make: Any = zeep  # it has no types
+        transport = make.Transport(session=session, timeout=20, operation_timeout=20)
+        client = make.Client(f"{self.place.url}/soap?wsdl={self.version}", transport=transport)
         self.house.log.requests += 1
         return client.service
 

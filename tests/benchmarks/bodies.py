@@ -1,4 +1,4 @@
-"""The requests of the load, byte for byte: one order in three dialects, and a page of jobs."""
+"""The requests of the load, byte for byte: one order in three dialects, and GET."""
 
 import base64
 import json
