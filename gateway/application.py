@@ -43,7 +43,7 @@ from gateway.jobs.parameters import ParameterReader
 from gateway.jobs.service import Jobs
 from gateway.jobs.signals import Signals
 from gateway.observability import health, logs
-from gateway.observability.health import Health
+from gateway.observability.health import Check, Health
 from gateway.observability.metrics import Metrics
 from gateway.settings import Settings
 from gateway.surfaces.dispatcher import routes as dispatcher
@@ -108,7 +108,16 @@ class Gateway:
 
     def ready(self) -> Health:
         """Whether the gateway can work."""
-        return health.ready(self.store, self.clock.silence, self.settings.low_disk_bytes)
+        return health.ready(
+            self.store, self.clock.silence, self.settings.low_disk_bytes, [self._check_agent]
+        )
+
+    def _check_agent(self) -> Check:
+        if self.embedded is None:
+            return Check("agent", True, "the embedded agent is switched off")
+        if self.embedded.alive:
+            return Check("agent", True, "running")
+        return Check("agent", False, "the embedded agent is not running: the log says why")
 
     def _settle(self) -> None:
         """Kill what an earlier process's tasks left running, before anything is run again."""

@@ -82,8 +82,10 @@ def _record(database: Any, number: int) -> None:
             conflict_target=[facts.name], update={facts.value: str(number)}
         ).execute(database)
         if not models.Tenant.select().exists(database):
-            # Number 1, as the first of its sequence: one given by hand would not count there.
-            models.Tenant.insert(guid=uuid.UUID(int=1), name="default").execute(database)
+            models.Tenant.insert(id=1, guid=uuid.UUID(int=1), name="default").execute(database)
+            if isinstance(database, peewee.PostgresqlDatabase):
+                # A number given by hand does not count in PostgreSQL's sequence.
+                database.execute_sql("ALTER TABLE tenant ALTER COLUMN id RESTART WITH 2")
 
 
 @contextlib.contextmanager

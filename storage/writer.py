@@ -166,7 +166,8 @@ class GroupWriter:
             database.execute_sql("COMMIT")
         except peewee.DatabaseError as error:
             raise TransactionLost(None, error) from error
-        self._committed(len(group), time.perf_counter() - begun)
+        seconds = time.perf_counter() - begun
+        call_quietly([lambda: self._committed(len(group), seconds)])
         if self._failing:
             self._failing = False
             log.warning("the store can be written again")

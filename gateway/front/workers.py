@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import threading
 from collections.abc import Callable
@@ -19,6 +20,11 @@ class _Work(NamedTuple):
     future: asyncio.Future[Any]
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
+
+
+# lxml keeps every element name that a thread has ever parsed until the thread ends: a client that
+# sends new names without end must not fill the memory with them.
+_WORKS_OF_A_THREAD = 5_000
 
 
 class Workers:
@@ -64,10 +70,17 @@ class Workers:
         thread.start()
 
     def _main(self, loop: asyncio.AbstractEventLoop) -> None:
-        while (work := self._queue.get()) is not None:
-            if not self._perform(loop, work):
+        for _ in range(_WORKS_OF_A_THREAD):
+            work = self._queue.get()
+            if work is None or not self._perform(loop, work):
                 return
             del work  # an idle thread keeps nothing alive
+        with contextlib.suppress(RuntimeError):  # the loop was closed: nobody needs a successor
+            loop.call_soon_threadsafe(self._renew, threading.current_thread())
+
+    def _renew(self, ended: threading.Thread) -> None:
+        self._threads.remove(ended)
+        self._start_thread()
 
     def _perform(self, loop: asyncio.AbstractEventLoop, work: _Work) -> bool:
         """Do one piece of work; False when the loop was closed and nobody waits any more."""

@@ -133,9 +133,7 @@ def load(port: int, request: bytes, wanted: Load) -> Sample:
     )
 
 
-def _tallied(
-    selector: selectors.BaseSelector, request: bytes, begin: float, end: float
-) -> _Tally:
+def _tallied(selector: selectors.BaseSelector, request: bytes, begin: float, end: float) -> _Tally:
     tally = _Tally()
     now = time.perf_counter()
     while now < end:

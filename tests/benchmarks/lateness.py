@@ -10,6 +10,7 @@ from tests.benchmarks.shop import Shop
 _FEW = 1_000
 _MANY = 100_000
 _JOBS = 150
+_FEWEST_JOBS = 30
 _SPACING_MICROSECONDS = 10_000
 
 
@@ -18,7 +19,7 @@ def measure(shop: Shop, effort: Effort) -> Iterator[Row]:
     stored = (_FEW, _MANY)
     folders = [str(_filled(shop, count)) for count in stored]
     arguments = (
-        "lateness", *folders, f"--jobs={effort.count(_JOBS * 2) // 2}",
+        "lateness", *folders, f"--jobs={max(_FEWEST_JOBS, effort.count(_JOBS))}",
         f"--spacing={_SPACING_MICROSECONDS}", f"--rounds={effort.rounds}",
     )  # fmt: skip
     told = json.loads(shop.ask("engine", arguments))

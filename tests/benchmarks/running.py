@@ -7,8 +7,9 @@ import subprocess
 import time
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from tests.benchmarks import bodies, houses, noop
 from tests.benchmarks.client import Load
@@ -27,29 +28,31 @@ _GAUGE = re.compile(r'^gateway_jobs\{stage="(\w+)"\} ([0-9.e+]+)$', re.MULTILINE
 def measure_noop(shop: Shop, effort: Effort) -> Iterator[Row]:
     """Tasks that do nothing, accepted in process; beside accepting alone."""
     count = effort.count(_NOOPS)
+    alone_name, name = "accepts in process, no agent", "no-op jobs, accepted in process"
     found = in_turns(
         {
-            "accepting alone": functools.partial(_rate, shop, "noop", count, agent=False),
-            "running": functools.partial(_rate, shop, "noop", count, agent=True),
+            alone_name: functools.partial(_worked_off, shop, "noop", count, agent=False),
+            name: functools.partial(_worked_off, shop, "noop", count, agent=True),
         },
         effort.rounds,
     )
-    yardstick = "accepts in process, no agent"
-    yield alone(yardstick, found["accepting alone"], "1/s")
-    name = "no-op jobs, accepted in process"
-    yield compared(name, found["running"], "1/s", yardstick, found["accepting alone"])
+    for label, unit in (("", "1/s"), (": CPU of the server a job", "ms")):
+        accepts, ours = (
+            [run.rate if unit == "1/s" else run.milliseconds for run in found[which]]
+            for which in (alone_name, name)
+        )
+        yield alone(alone_name + label, accepts, unit)
+        yield compared(name + label, ours, unit, alone_name + label, accepts)
 
 
 def measure_commands(shop: Shop, effort: Effort) -> Iterator[Row]:
     """Tasks that run ``true``; beside running it as often without the gateway."""
     count = effort.count(_COMMANDS)
-    found = in_turns(
-        {
-            "programs": functools.partial(_programs, count),
-            "commands": functools.partial(_rate, shop, "command", count, agent=True),
-        },
-        effort.rounds,
-    )
+    contenders: dict[str, Callable[[], float]] = {
+        "programs": functools.partial(_programs, count),
+        "commands": lambda: _worked_off(shop, "command", count, agent=True).rate,
+    }
+    found = in_turns(contenders, effort.rounds)
     yardstick = "the program true, ten at once"
     yield alone(yardstick, found["programs"], "1/s")
     name = "jobs of a command that runs true"
@@ -74,8 +77,16 @@ def measure_over_http(shop: Shop, effort: Effort) -> Iterator[Row]:
     yield compared("no-op jobs, accepted over HTTP", [ended], "1/s", yardstick, [accepted])
 
 
-def _rate(shop: Shop, task: str, count: int, *, agent: bool) -> float:
-    """Jobs a second: to the last end with an agent, to the last accept without one."""
+@dataclass(frozen=True)
+class _Run:
+    """Jobs a second, and milliseconds that the server computed for each."""
+
+    rate: float
+    milliseconds: float
+
+
+def _worked_off(shop: Shop, task: str, count: int, *, agent: bool) -> _Run:
+    """Jobs to the last end with an agent, to the last accept without one."""
     folder = shop.place(f"jobs-{time.monotonic_ns()}")
     arguments = ["jobs", str(folder), f"--task={task}", f"--jobs={count}"]
     told = json.loads(
@@ -85,7 +96,7 @@ def _rate(shop: Shop, task: str, count: int, *, agent: bool) -> float:
             environment=noop.installed(shop.place("plug-in")),
         )
     )
-    return count / float(told["ended" if agent else "accepted"])
+    return _Run(count / told["ended" if agent else "accepted"], 1000 * told["computed"] / count)
 
 
 def _programs(count: int) -> float:

@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,7 +42,7 @@ _SETTINGS = {
 
 @dataclass(frozen=True)
 class Server:
-    """A server that listens. ``start_seconds`` is from its start to its address being told."""
+    """A server that listens."""
 
     process: "subprocess.Popen[str]"
     port: int
@@ -136,9 +137,7 @@ class Shop:
         return told
 
     @contextlib.contextmanager
-    def _server(
-        self, arguments: Sequence[str], environment: Mapping[str, str]
-    ) -> Iterator[Server]:
+    def _server(self, arguments: Sequence[str], environment: Mapping[str, str]) -> Iterator[Server]:
         log = self.folder / "servers.log"
         with (
             log.open("ab") as errors,
@@ -203,8 +202,6 @@ def _port(process: "subprocess.Popen[str]", log: Path) -> int:
 @contextlib.contextmanager
 def opened(folder: Path) -> Iterator[Shop]:
     """A workshop in a folder that is removed at the end. Raises Unmeasurable in memory."""
-    import tempfile
-
     folder.mkdir(parents=True, exist_ok=True)
     disk.require_real(folder)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=folder) as place:

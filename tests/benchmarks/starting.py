@@ -23,7 +23,9 @@ def measure(shop: Shop, effort: Effort) -> Iterator[Row]:
             "bare": lambda: _started(lambda: shop.yardstick(Kind.FLASK), "/"),
             "gateway": lambda: _started(lambda: shop.gateway(house.folder, agent=True), "/readyz"),
             "python": lambda: (_seconds("pass"),),
-            "imports": lambda: (_seconds("import gateway.cli.program, gateway.cli.serve, gateway.application"),),
+            "imports": lambda: (
+                _seconds("import gateway.cli.program, gateway.cli.serve, gateway.application"),
+            ),
         },
         effort.rounds,
     )

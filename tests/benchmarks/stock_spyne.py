@@ -19,17 +19,17 @@ _NAMESPACE = messages.NAMESPACE
 
 class JobWhat(spyne.ComplexModel):  # type: ignore[misc]  # Spyne has no types
     __namespace__ = _NAMESPACE
-    _type_info = [("ID", spyne.Unicode), ("Type", spyne.Unicode), ("Name", spyne.Unicode)]
+    _type_info = (("ID", spyne.Unicode), ("Type", spyne.Unicode), ("Name", spyne.Unicode))
 
 
 class JobWho(spyne.ComplexModel):  # type: ignore[misc]  # Spyne has no types
     __namespace__ = _NAMESPACE
-    _type_info = [("ID", spyne.Unicode), ("Type", spyne.Unicode), ("Name", spyne.Unicode)]
+    _type_info = (("ID", spyne.Unicode), ("Type", spyne.Unicode), ("Name", spyne.Unicode))
 
 
 class Parameter(spyne.ComplexModel):  # type: ignore[misc]  # Spyne has no types
     __namespace__ = _NAMESPACE
-    _type_info = [
+    _type_info = (
         ("Name", spyne.Unicode),
         ("Type", spyne.Unicode),
         ("Description", spyne.Unicode),
@@ -38,12 +38,12 @@ class Parameter(spyne.ComplexModel):  # type: ignore[misc]  # Spyne has no types
         ("Value3", spyne.Unicode),
         ("Hint", spyne.Unicode),
         ("Selection", spyne.Unicode),
-    ]
+    )
 
 
 class ParameterSet(spyne.ComplexModel):  # type: ignore[misc]  # Spyne has no types
     __namespace__ = _NAMESPACE
-    _type_info = [
+    _type_info = (
         ("Identifier", spyne.Unicode),
         ("Type", spyne.Unicode),
         ("TaskContainerGuid", spyne.Unicode),
@@ -51,34 +51,34 @@ class ParameterSet(spyne.ComplexModel):  # type: ignore[misc]  # Spyne has no ty
         ("JobGuid", spyne.Unicode),
         ("JobName", spyne.Unicode),
         ("JobParameters", spyne.Array(Parameter)),
-    ]
+    )
 
 
 class When(spyne.ComplexModel):  # type: ignore[misc]  # Spyne has no types
     __namespace__ = _NAMESPACE
-    _type_info = [
+    _type_info = (
         ("ScheduledDateTime", spyne.DateTime),
         ("Immediate", spyne.Boolean),
         ("IsLocalTime", spyne.Boolean),
         ("UseWakeOnLAN", spyne.Boolean),
-    ]
+    )
 
 
 class Status(spyne.ComplexModel):  # type: ignore[misc]  # Spyne has no types
     __namespace__ = _NAMESPACE
-    _type_info = [
+    _type_info = (
         ("Type", spyne.Unicode),
         ("StartDateTime", spyne.DateTime),
         ("StopDateTime", spyne.DateTime),
         ("JobInvoker", spyne.Unicode),
         ("JobInvokerInfo", spyne.Unicode),
         ("Reason", spyne.Unicode),
-    ]
+    )
 
 
 class Job(spyne.ComplexModel):  # type: ignore[misc]  # Spyne has no types
     __namespace__ = _NAMESPACE
-    _type_info = [
+    _type_info = (
         ("JobID", spyne.Unicode),
         ("Description", spyne.Unicode),
         ("When", When),
@@ -87,7 +87,7 @@ class Job(spyne.ComplexModel):  # type: ignore[misc]  # Spyne has no types
         ("Parameters", spyne.Array(ParameterSet)),
         ("Status", Status),
         ("ScheduleInParallel", spyne.Boolean),
-    ]
+    )
 
 
 def _schedule(_context: object, job: Job) -> Job:

@@ -8,11 +8,13 @@ import contextlib
 import enum
 import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from wsgiref.types import WSGIApplication
 
 import flask
+import peewee
 
 from gateway import moments
 from gateway.front.gate import Gate
@@ -45,7 +47,7 @@ def bare_flask() -> flask.Flask:
 
 
 _JOB = models.Job
-_VALUES = {
+_VALUES: Mapping[peewee.Field, Any] = {
     _JOB.tenant_id: 1,
     _JOB.origin: 1,
     _JOB.recurring: False,

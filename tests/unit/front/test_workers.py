@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from gateway.front import workers as workers_module
 from gateway.front.workers import Saturated, Workers
 
 
@@ -27,6 +28,21 @@ def test_threads_are_started_only_when_needed() -> None:
         assert len(alone) == 1
         together = threading.Barrier(8)
         await asyncio.gather(*(workers.run(together.wait, 20) for _ in range(8)))
+        workers.stop()
+
+    asyncio.run(main())
+
+
+def test_a_thread_that_has_worked_long_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    # lxml keeps element names for as long as their thread lives.
+    monkeypatch.setattr(workers_module, "_WORKS_OF_A_THREAD", 3)
+
+    async def main() -> None:
+        workers = Workers(1, 100)
+        threads = [await workers.run(threading.current_thread) for _ in range(10)]
+        assert len(set(map(id, threads))) == 4
+        await asyncio.gather(*(workers.run(threading.get_ident) for _ in range(20)))
+        assert workers.pending == 0
         workers.stop()
 
     asyncio.run(main())
