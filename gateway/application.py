@@ -208,7 +208,16 @@ def _build(
         signals=signals,
         reception=reception,
         clock=clock,
-        jobs=Jobs(store, catalog, acceptance, clock, signals, settings.low_disk_bytes, moments.now),
+        jobs=Jobs(
+            store,
+            catalog,
+            acceptance,
+            clock,
+            signals,
+            settings.low_disk_bytes,
+            moments.now,
+            metrics.accepted,
+        ),
         embedded=_embedded(settings, folder, reception) if settings.embedded_agent else None,
         metrics=metrics,
     )

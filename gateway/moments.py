@@ -10,6 +10,8 @@ import uuid
 import uuid_utils.compat
 
 SECOND = 1_000_000
+# The last moment that a datetime can say.
+LATEST = 253_402_300_799 * SECOND
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _MICROSECOND = datetime.timedelta(microseconds=1)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import random
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,7 +13,7 @@ from playhouse.pool import PooledPostgresqlDatabase
 
 from storage import connections, models, statements
 from storage.database import Committed, Store, Waiting, Work, unobserved
-from storage.errors import StoreUnavailable
+from storage.errors import OutcomeUnknown, StoreUnavailable
 from storage.session import Session
 from storage.writer import call_quietly
 
@@ -21,7 +22,8 @@ log = logging.getLogger("storage.postgres")
 
 _CONNECTIONS = 40
 _BACKGROUND_THREADS = 8
-_TRIES = 5
+_TRIES = 6
+_PAUSE_SECONDS = 0.01
 
 # Serialization failure and deadlock: the server undid the whole transaction, so it is run again.
 _RETRIED = frozenset({"40001", "40P01"})
@@ -64,23 +66,29 @@ class PostgresStore(Store):
     def unit_of_work(self, work: Work[T]) -> T:
         """Do work in a transaction in the calling thread; see Store.unit_of_work."""
         with self._waiting():
-            for _ in range(_TRIES - 1):
+            for attempt in range(_TRIES):
                 try:
                     return self._transaction(work)
                 except peewee.DatabaseError as error:
                     if _state(error) not in _RETRIED:
                         raise
-            return self._transaction(work)
+                # Apart, so that the same two do not meet again.
+                time.sleep(random.uniform(0, _PAUSE_SECONDS * 2**attempt))  # noqa: S311
+            raise StoreUnavailable("others kept undoing this unit of work: try again later")
 
     def _transaction(self, work: Work[T]) -> T:
         session = Session(self._database, self._catalog)
         begun = time.perf_counter()
+        committing = False
         try:
             with connections.held(self._database), self._database.atomic():
                 result = work(session)
+                committing = True
         except (peewee.OperationalError, peewee.InterfaceError) as error:
             if not _unavailable(error):
                 raise
+            if committing:
+                raise OutcomeUnknown from error
             raise StoreUnavailable(f"the database cannot be written: {error}") from error
         self._committed(1, time.perf_counter() - begun)
         call_quietly(session.take_after_commit())

@@ -74,6 +74,7 @@ class GroupWriter:
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._closed = False
         self._failing = False
+        self._ended = False
         self._lock = threading.Lock()
         self._thread.start()
 
@@ -96,17 +97,46 @@ class GroupWriter:
         self._thread.join()
 
     def _run(self) -> None:
-        database = self._connect()
+        while not self._ended:
+            try:
+                database = self._connect()
+            except (peewee.PeeweeException, OSError) as error:
+                self._refuse(error)
+                continue
+            try:
+                self._work(database)
+            finally:
+                database.close()
+
+    def _refuse(self, error: Exception) -> None:
+        """Answer the next group while the file cannot even be opened."""
+        group = self._next_group()
+        if group is None:
+            self._ended = True
+            return
+        log.error("the store cannot be opened for writing: %s", error)
+        for unit in group:
+            if unit.future.set_running_or_notify_cancel():
+                unit.error = StoreUnavailable(f"the store cannot be opened for writing: {error}")
+                unit.answer()
+
+    def _work(self, database: peewee.SqliteDatabase) -> None:
+        """Commit group after group; an error outside all units costs its group and connection."""
         session = self._open_session(database)
-        try:
-            while (group := self._next_group()) is not None:
-                # Whoever has given up waiting gets nothing done; from here on nobody can.
-                group = [unit for unit in group if unit.future.set_running_or_notify_cancel()]
+        while (group := self._next_group()) is not None:
+            # Whoever has given up waiting gets nothing done; from here on nobody can.
+            group = [unit for unit in group if unit.future.set_running_or_notify_cancel()]
+            try:
                 self._commit(database, session, group)
+            except BaseException:
+                log.exception("the store's writer met an error; it begins again")
                 for unit in group:
-                    unit.answer()
-        finally:
-            database.close()
+                    unit.error = StoreUnavailable("the store's writer failed; nothing was stored")
+            for unit in group:
+                unit.answer()
+            if database.connection().in_transaction:
+                return
+        self._ended = True
 
     def _next_group(self) -> list[Unit] | None:
         first = self._queue.get()

@@ -71,6 +71,7 @@ class DefinitionSummary:
     folder: str
     version_id: int
     enabled: bool
+    folder_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -354,6 +355,7 @@ def _summary(row: Row) -> DefinitionSummary:
         folder=row["path"] or "",
         version_id=row["version_id"],
         enabled=bool(row["enabled"]),
+        folder_id=row["folder_id"],
     )
 
 

@@ -87,7 +87,8 @@ class Acceptance:
         order = resolved.order
         job = self._row(resolved, caller, now)
         if order.timing.recurrence is not None:
-            job.due_at = job.wake_at = recurrence.next_due(order.timing.recurrence, now)
+            job.due_at = recurrence.next_due(order.timing.recurrence, now)
+            job.wake_at = None if order.on_hold else job.due_at
         plans = dispatch.plan(resolved.agents, task_count(resolved)) if _is_due(job, now) else []
         if plans:
             # Before the row is inserted, which spares the hottest path an update.
@@ -185,7 +186,7 @@ class Acceptance:
             parent_id=None,
             schedule_id=None,
             definition_id=first.id,
-            folder_id=None,
+            folder_id=first.folder_id,
             owner_id=caller.principal.id if caller.principal else None,
             origin=Origin.USER,
             recurring=order.timing.recurrence is not None,
@@ -292,6 +293,8 @@ def _check_timing(timing: Timing, now: int) -> None:
             raise OrderRefused("When", str(error)) from error
     elif not timing.immediate and timing.scheduled_at is None:
         raise OrderRefused("When.ScheduledDateTime", "is required when Immediate is false")
+    elif timing.scheduled_at is not None and not 0 <= timing.scheduled_at <= moments.LATEST:
+        raise OrderRefused("When.ScheduledDateTime", "is not between 1970 and the year 9999")
 
 
 def _agents(session: Session, order: JobOrder) -> tuple[Agent, ...]:

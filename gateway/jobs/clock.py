@@ -112,13 +112,14 @@ class Clock:
     def tick(self) -> int:
         """Deal with every job whose moment has come; answers how many."""
         dealt_with = 0
-        while due := self._due():
+        while not self._stopping and (due := self._due()):
             # Each in a unit of work of its own: a job that cannot be dealt with holds up no other.
             units = [(job_id, self._store.submit(self._dealing(job_id))) for job_id in due]
             failed = [job_id for job_id, unit in units if not self._done(job_id, unit)]
             dealt_with += len(due) - len(failed)
             if failed:
                 self._put_off(failed)
+            self._last_tick = self._now()
         return dealt_with
 
     def _wake(self) -> None:
@@ -212,20 +213,31 @@ class Clock:
         return True
 
     def _put_off(self, job_ids: list[int]) -> None:
-        later = self._now() + _PUT_OFF
-        query = _JOB.update(wake_at=later).where(_JOB.id.in_(job_ids))
+        now = self._now()
+        # Only those that are still due: one that was held or ended meanwhile must not wake again.
+        query = _JOB.update(wake_at=now + _PUT_OFF).where(_JOB.id.in_(job_ids), _JOB.wake_at <= now)
         self._store.unit_of_work(lambda session: session.execute(query))
 
     def _deal_with(self, session: Session, job: JobRow, now: int) -> None:
-        if job.recurring:
+        if job.status is JobStatus.DISABLED or job.status.finished:
+            job.wake_at = None
+            rows.write_job(session, job)
+        elif job.recurring:
             schedules.fire(session, job, now, self._grace)
         elif job.launch_by is not None and now >= job.launch_by:
             _cancel_late(session, job, now)
         elif job.status is JobStatus.SCHEDULED and job.runs_open == 0:
+            self._note_lateness(session, job, now)
             dispatch.start(session, job, dispatch.planned(session, job), now)
         else:
             job.wake_at = job.launch_by
             rows.write_job(session, job)
+
+    def _note_lateness(self, session: Session, job: JobRow, now: int) -> None:
+        """A job that starts later than its grace says so: it was missed, and is made up for."""
+        late = now - (job.due_at or now)
+        if late > self._grace:
+            moves.note(session, job, now, "clock", f"started {late // moments.SECOND} s late")
 
 
 def _cancel_late(session: Session, job: JobRow, now: int) -> None:

@@ -3,7 +3,9 @@
 Each page of jobs must say how many pages there are, and a count over a million rows is no page.
 """
 
-import os
+import itertools
+import random
+import threading
 from dataclasses import dataclass
 
 import peewee
@@ -15,8 +17,21 @@ from storage.session import Session
 from storage.statements import named
 
 _COUNTER = models.JobCounter
-_SLOTS = 16
-_SLOT = os.getpid() % _SLOTS
+_SLOTS = 64
+
+
+class _Slot(threading.local):
+    """A slot for each thread: on PostgreSQL a counter's row is locked until its commit is on disk,
+    and threads that share a row would commit one after the other.
+    """
+
+    _given = itertools.count(random.randrange(_SLOTS))  # noqa: S311  # spreads load, hides nothing
+
+    def __init__(self) -> None:
+        self.number = next(self._given) % _SLOTS
+
+
+_slot = _Slot()
 
 _ADD = statements.Statement(
     lambda: _COUNTER.insert(
@@ -82,7 +97,7 @@ def add(
             "origin": origin,
             "recurring": recurring,
             "folder_id": folder_id or 0,
-            "slot": _SLOT if session.postgres else 0,
+            "slot": _slot.number if session.postgres else 0,
             "jobs": jobs,
         },
     )

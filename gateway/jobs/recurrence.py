@@ -15,7 +15,8 @@ import cronsim
 from gateway import moments
 from gateway.jobs.orders import Recurrence, RecurrenceKind
 
-_SHORTEST_INTERVAL = 1
+_SHORTEST_INTERVAL = moments.SECOND
+_LONGEST_INTERVAL = 100 * 366 * 24 * 3600 * moments.SECOND
 
 
 class RuleRefused(ValueError):
@@ -33,9 +34,8 @@ def next_due(recurrence: Recurrence, after: int) -> int | None:
     if recurrence.starts_at is not None:
         after = max(after, recurrence.starts_at - 1)
     due = _readers[recurrence.kind](recurrence, after)
-    if due is None or (recurrence.ends_at is not None and due > recurrence.ends_at):
-        return None
-    return due
+    last = moments.LATEST if recurrence.ends_at is None else recurrence.ends_at
+    return None if due is None or due > last else due
 
 
 def due_between(recurrence: Recurrence, first: int, last: int) -> Iterator[int]:
@@ -60,8 +60,8 @@ def _interval(recurrence: Recurrence, after: int) -> int:
         step = int(float(recurrence.rule) * moments.SECOND)
     except (ValueError, OverflowError):
         raise RuleRefused(f"an interval is a count of seconds, not {recurrence.rule!r}") from None
-    if step < _SHORTEST_INTERVAL * moments.SECOND:
-        raise RuleRefused(f"an interval is at least one second, not {recurrence.rule!r}")
+    if not _SHORTEST_INTERVAL <= step <= _LONGEST_INTERVAL:
+        raise RuleRefused(f"an interval is one second to a hundred years, not {recurrence.rule!r}")
     start = recurrence.starts_at or 0
     return start + ((after - start) // step + 1) * step
 

@@ -114,7 +114,8 @@ def _sorted_out(
     grace = default_grace if rule.grace is None else rule.grace
     late = [due for due in dues if now - due > grace]
     on_time = [due for due in dues if now - due <= grace]
-    more_to_come = len(dues) == _PORTION
+    following = recurrence.next_due(rule, dues[-1])
+    more_to_come = following is not None and following <= now
     if rule.missed_runs is MissedRuns.ALL:
         return dues, []
     if rule.missed_runs is MissedRuns.LAST and late and not on_time and not more_to_come:

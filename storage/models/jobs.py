@@ -81,7 +81,9 @@ class JobCounter(Table):
     class Meta:
         """Keyed by all that a page filters by."""
 
-        primary_key = peewee.CompositeKey("tenant_id", "stage", "origin", "recurring", "folder_id")
+        primary_key = peewee.CompositeKey(
+            "tenant_id", "stage", "origin", "recurring", "folder_id", "slot"
+        )
 
 
 class JobAcceptance(Table):

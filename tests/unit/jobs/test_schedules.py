@@ -10,7 +10,7 @@ from gateway.jobs.service import JobFilter
 from gateway.jobs.states import JobStatus
 from gateway.jobs.views import JobView
 from storage import models
-from tests.engine import MINUTE, Engine
+from tests.engine import HOUR, MINUTE, Engine
 
 EVERY_MINUTE = Recurrence(RecurrenceKind.CRON, "* * * * *")
 
@@ -92,6 +92,40 @@ def test_a_long_downtime_is_worked_off_in_portions(engine: Engine) -> None:
     assert len(outcomes) == 620
     assert outcomes.count(Outcome.RAN) == 1
     assert outcomes[-1] is Outcome.RAN
+
+
+@pytest.mark.parametrize("hours", [99, 100, 101, 200])
+def test_the_last_of_any_number_of_missed_due_times_runs(engine: Engine, hours: int) -> None:
+    # Missed due times are worked off a hundred at a time: the last one is known all the same.
+    rule = Recurrence(RecurrenceKind.INTERVAL, "3600", missed_runs=MissedRuns.LAST, grace=1)
+    recurring(engine, rule)
+    engine.now.advance(hours * HOUR + MINUTE)
+    engine.clock.tick()
+    outcomes = [outcome for _, outcome in firings(engine)]
+    assert (len(outcomes), outcomes.count(Outcome.RAN), outcomes[-1]) == (hours, 1, Outcome.RAN)
+
+
+def test_a_recurring_job_accepted_on_hold_does_not_fire(engine: Engine) -> None:
+    timing = Timing(recurrence=EVERY_MINUTE)
+    order = engine.order(engine.module(), engine.agent(), timing=timing, on_hold=True)
+    master = engine.accept(order)
+    engine.now.advance(5 * MINUTE)
+    assert engine.clock.tick() == 0
+    assert children(engine) == []
+    engine.jobs.resume(master.guid, engine.caller)
+    engine.now.advance(MINUTE)
+    engine.clock.tick()
+    assert len(children(engine)) == 1
+
+
+def test_a_held_job_that_the_clock_finds_due_is_left_alone(engine: Engine) -> None:
+    master = recurring(engine)
+    engine.jobs.hold(master.guid, engine.caller)
+    wake = models.Job.update(wake_at=engine.now()).where(models.Job.id == master.id)
+    engine.store.unit_of_work(lambda session: session.execute(wake))
+    assert engine.clock.tick() == 1
+    assert engine.clock.tick() == 0
+    assert children(engine) == []
 
 
 def test_due_times_that_pass_on_hold_are_not_owed(engine: Engine) -> None:

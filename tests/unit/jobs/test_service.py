@@ -74,6 +74,7 @@ def test_urgent_jobs_are_claimed_first(engine: Engine) -> None:
         ({"who": (Who("nobody"),)}, "Who[0].ID"),
         ({"who": (Who("agent", WhoKind.TEAM),)}, "Who[0].ID"),
         ({"timing": Timing(immediate=False)}, "When.ScheduledDateTime"),
+        ({"timing": Timing(immediate=False, scheduled_at=10**19)}, "When.ScheduledDateTime"),
         ({"timing": Timing(recurrence=Recurrence(RecurrenceKind.CRON, "never"))}, "When"),
         ({"priority": 10}, "Priority"),
         ({"description": "x" * 5000}, "Description"),
@@ -111,6 +112,22 @@ def test_a_scheduled_job_starts_when_it_is_due(engine: Engine) -> None:
     assert engine.clock.tick() == 1
     assert engine.clock.tick() == 0
     assert [order.job for order in engine.reception.claim(agent, 10)] == [job.guid]
+
+
+def test_a_job_that_starts_late_says_so(engine: Engine) -> None:
+    timing = Timing(immediate=False, scheduled_at=engine.now() + HOUR)
+    job = engine.accept(engine.order(engine.module(), engine.agent(), timing=timing))
+    engine.now.advance(3 * HOUR)
+    engine.clock.tick()
+    assert [event.reason for event in engine.jobs.events(job.guid)][-1] == "started 7200 s late"
+
+
+def test_jobs_are_counted_by_the_folder_of_their_module(engine: Engine) -> None:
+    module = Module(guid=uuid.uuid4(), name="Nightly", folder="Night/DB", tasks=())
+    engine.catalog.save(module, MACHINE)
+    engine.accept(engine.order(module.guid, engine.agent()))
+    (count,) = engine.jobs.counts()
+    assert count.folder_id != 0
 
 
 def test_a_job_that_nobody_starts_is_canceled(engine: Engine) -> None:

@@ -217,6 +217,48 @@ def test_work_that_ends_the_program_does_not_end_the_writer(writing: Writing) ->
     assert writing.stored() == ["t-1", "t-2"]
 
 
+def test_an_error_outside_all_work_does_not_end_the_writer(sqlite_place: SqlitePlace) -> None:
+    failing = [MemoryError("no memory to take the group")]
+
+    class Fragile(Session):
+        def take_after_commit(self) -> list[Callable[[], None]]:
+            if failing:
+                raise failing.pop()
+            return super().take_after_commit()
+
+    writer = GroupWriter(
+        lambda: sqlite.connect_writer(sqlite_place.path),
+        lambda database: Fragile(database, statements.Catalog(database)),
+    )
+    try:
+        with pytest.raises(StoreUnavailable, match="nothing was stored"):
+            writer.submit(add("t-1")).result(WAIT)
+        writer.submit(add("t-2")).result(WAIT)
+    finally:
+        writer.close()
+    with contextlib.closing(sqlite3.connect(sqlite_place.path)) as connection:
+        rows = connection.execute("SELECT name FROM store_fact WHERE name LIKE 't-%'").fetchall()
+    assert rows == [("t-2",)]
+
+
+def test_a_file_that_cannot_be_opened_is_tried_again(sqlite_place: SqlitePlace) -> None:
+    tries = iter([peewee.OperationalError("unable to open database file"), None])
+
+    def connect() -> peewee.SqliteDatabase:
+        error = next(tries)
+        if error is not None:
+            raise error
+        return sqlite.connect_writer(sqlite_place.path)
+
+    writer = GroupWriter(connect, lambda db: Session(db, statements.Catalog(db)))
+    try:
+        with pytest.raises(StoreUnavailable, match="cannot be opened"):
+            writer.submit(add("t-1")).result(WAIT)
+        writer.submit(add("t-2")).result(WAIT)
+    finally:
+        writer.close()
+
+
 def test_a_closed_writer_takes_nothing(writing: Writing) -> None:
     writing.writer.close()
     with pytest.raises(StoreUnavailable, match="closed"):
