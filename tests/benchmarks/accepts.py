@@ -11,6 +11,7 @@ from tests.benchmarks.shop import Server, Shop
 from tests.benchmarks.yardsticks import Kind
 
 _CONNECTIONS = 32
+_SYNCS = "the disk's own syncs"
 _INSERT = "one insert over HTTP"
 _FLASK = "bare Flask route"
 _SPYNE = "stock Spyne, no store"
@@ -35,8 +36,10 @@ def measure(shop: Shop, effort: Effort) -> Iterator[Row]:
             _SOAP: (gateway, bodies.soap_order(*named)),
             _SPYNE: (start(shop.yardstick(Kind.SPYNE)), bodies.soap_order(*named, "/")),
         }
-        found = in_turns(_loads(shop, effort, requests), effort.rounds)
-    yield alone("the disk's own syncs", [shop.syncs(effort.seconds / 2)], "1/s")
+        loads = _loads(shop, effort, requests)
+        loads[_SYNCS] = lambda: shop.syncs(effort.seconds / 2)
+        found = in_turns(loads, effort.rounds)
+    yield from _alone(_SYNCS, found)
     yield from _alone(_FLASK, found)
     yield from _beside(_INSERT, _FLASK, found)
     yield from _beside(_JSON, _INSERT, found)
@@ -59,15 +62,15 @@ def measure_slow(shop: Shop, effort: Effort) -> Iterator[Row]:
             _INSERT: (insert, _POST),
             _JSON: (gateway, bodies.json_order(house.module, house.agent)),
         }
-        found = in_turns(_loads(shop, effort, requests), effort.rounds)
-    syncs = alone("slow disk: its own syncs", [shop.syncs(effort.seconds / 2, slow)], "1/s")
-    yield syncs
-    slow_found = {f"slow disk: {name}": samples for name, samples in found.items()}
-    insert_name, json_name = slow_found
-    yield from _alone(insert_name, slow_found)
-    yield from _beside(json_name, insert_name, slow_found)
-    rates = [sample.rate for sample in slow_found[json_name]]
-    yield compared(json_name, rates, "1/s", syncs.name, [syncs.value] * len(rates))
+        loads = _loads(shop, effort, requests)
+        loads[_SYNCS] = lambda: shop.syncs(effort.seconds / 2, slow)
+        samples = in_turns(loads, effort.rounds)
+    syncs, insert_name, json_name = (f"slow disk: {name}" for name in (_SYNCS, _INSERT, _JSON))
+    found = {f"slow disk: {name}": each for name, each in samples.items()}
+    yield from _alone(syncs, found)
+    yield from _alone(insert_name, found)
+    yield from _beside(json_name, insert_name, found)
+    yield _ratio(json_name, syncs, found)
 
 
 def _loads(

@@ -13,7 +13,8 @@ import selectors
 import socket
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Self
 
 _GOOD = b"HTTP/1.1 200 "
 _LENGTH = b"content-length:"
@@ -39,8 +40,17 @@ class Sample:
     seconds: float
     p50: float
     p99: float
-    wrong: int
-    example: str
+    wrong: int = 0
+    example: str = ""
+
+    @classmethod
+    def of(
+        cls, latencies: Sequence[float], seconds: float, wrong: int = 0, example: str = ""
+    ) -> Self:
+        """The sample of these latencies; of none, all is zero."""
+        present = latencies or [0.0]
+        p50, p99 = percentile(present, 50), percentile(present, 99)
+        return cls(len(latencies), seconds, p50, p99, wrong, example)
 
     @property
     def rate(self) -> float:
@@ -122,15 +132,7 @@ def load(port: int, request: bytes, wanted: Load) -> Sample:
     ended = time.perf_counter()
     for key in list(selector.get_map().values()):
         key.data.socket.close()
-    latencies = tally.latencies or [0.0]
-    return Sample(
-        len(tally.latencies),
-        ended - begun,
-        percentile(latencies, 50),
-        percentile(latencies, 99),
-        tally.wrong,
-        tally.example,
-    )
+    return Sample.of(tally.latencies, ended - begun, tally.wrong, tally.example)
 
 
 def _tallied(selector: selectors.BaseSelector, request: bytes, begin: float, end: float) -> _Tally:

@@ -1,5 +1,8 @@
 """The disk under the store: how often it syncs, and how it is made slower for an experiment."""
 
+import dataclasses
+import itertools
+import json
 import os
 import shutil
 import subprocess
@@ -9,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from tests.benchmarks.client import Sample
 from tests.benchmarks.figures import Unmeasurable
 
 DELAY_MICROSECONDS = 5000
@@ -48,21 +52,21 @@ def _compile(library: Path) -> None:
         raise Unmeasurable(f"the library for slower syncs cannot be made: {done.stderr.strip()}")
 
 
-def syncs(folder: Path, seconds: float) -> float:
-    """Appends of 4 KiB a second, each synced."""
+def syncs(folder: Path, seconds: float) -> Sample:
+    """Appends of 4 KiB, each synced before the next."""
     path = folder / "synced"
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    made, begun = 0, time.perf_counter()
+    times = [time.perf_counter()]
     try:
-        while (now := time.perf_counter()) < begun + seconds:
+        while times[-1] < times[0] + seconds:
             os.write(file, _PAGE)
             os.fdatasync(file)
-            made += 1
+            times.append(time.perf_counter())
     finally:
         os.close(file)
         path.unlink()
-    return made / (now - begun)
+    return Sample.of([1000 * (b - a) for a, b in itertools.pairwise(times)], times[-1] - times[0])
 
 
 if __name__ == "__main__":
-    print(syncs(Path(sys.argv[1]), float(sys.argv[2])))
+    json.dump(dataclasses.asdict(syncs(Path(sys.argv[1]), float(sys.argv[2]))), sys.stdout)

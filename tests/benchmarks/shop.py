@@ -110,10 +110,11 @@ class Shop:
             )
         return sample
 
-    def syncs(self, seconds: float, environment: Mapping[str, str] | None = None) -> float:
-        """The disk's own rate of synced appends."""
+    def syncs(self, seconds: float, environment: Mapping[str, str] | None = None) -> Sample:
+        """What the disk can do: one synced append after the other."""
         arguments = (str(self.folder), str(seconds))
-        return float(self.ask("disk", arguments, environment=environment, seconds=seconds))
+        told = self.ask("disk", arguments, environment=environment, seconds=seconds)
+        return Sample(**json.loads(told))
 
     def ask(
         self,
