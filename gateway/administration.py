@@ -34,6 +34,7 @@ from gateway.jobs.orders import (
     GivenParameters,
     GivenValue,
     JobOrder,
+    MissedRuns,
     Recurrence,
     RecurrenceKind,
     Timing,
@@ -54,6 +55,8 @@ Json = Any
 
 _POLL_SECONDS = 0.25
 _LOG_BYTES = 1024 * 1024
+# Of all logs of a job together, who get equal shares of it.
+_ALL_LOG_BYTES = 16 * 1024 * 1024
 
 
 class Gateway(Protocol):
@@ -196,7 +199,9 @@ class Administration:
         """Accept a job of a definition (GUID or name); answers the job.
 
         ``secrets`` are the values of password parameters and the passwords of credentials.
-        ``timing`` has one of ``at`` (ISO 8601), ``every`` (seconds), ``cron``, and a ``zone``.
+        ``timing`` has one of ``at`` (ISO 8601), ``every`` (seconds) and ``cron``; with the latter
+        two go ``zone``, ``starts`` and ``ends`` (ISO 8601), ``missed`` (a name of MissedRuns in
+        lower case) and ``grace`` (seconds).
         """
         chosen = agents or [self._gateway.settings.machine_name]
         with self._gateway.store.reading() as session:
@@ -230,7 +235,9 @@ class Administration:
         guid = _job_guid(job)
         view = self._gateway.jobs.get(guid)
         runs = self._gateway.jobs.runs(guid, tasks=True)
-        return {**plain(view), "runs": [self._with_logs(run) for run in runs]}
+        logs = sum(task.log_id is not None for run in runs for task in run.tasks)
+        most = min(_LOG_BYTES, _ALL_LOG_BYTES // max(1, logs))
+        return {**plain(view), "runs": [self._with_logs(run, most) for run in runs]}
 
     def job_abort(self, job: str, reason: str = "") -> Json:
         """Stop a job."""
@@ -340,17 +347,29 @@ class Administration:
         return tuple(given.values())
 
     def _timing(self, timing: Mapping[str, Any]) -> Timing:
-        zone = timing.get("zone") or str(self._gateway.settings.zone)
         if "at" in timing:
             return Timing(immediate=False, scheduled_at=self._moment(timing["at"]))
         if "every" in timing:
-            rule = str(timing["every"])
-            recurrence = Recurrence(RecurrenceKind.INTERVAL, rule, zone)
+            recurrence = self._recurrence(RecurrenceKind.INTERVAL, timing["every"], timing)
         elif "cron" in timing:
-            recurrence = Recurrence(RecurrenceKind.CRON, timing["cron"], zone)
+            recurrence = self._recurrence(RecurrenceKind.CRON, timing["cron"], timing)
         else:
             return Timing()
         return Timing(immediate=False, recurrence=recurrence)
+
+    def _recurrence(
+        self, kind: RecurrenceKind, rule: object, timing: Mapping[str, Any]
+    ) -> Recurrence:
+        grace = timing.get("grace")
+        return Recurrence(
+            kind,
+            str(rule),
+            zone=timing.get("zone") or str(self._gateway.settings.zone),
+            starts_at=self._moment(timing["starts"]) if "starts" in timing else None,
+            ends_at=self._moment(timing["ends"]) if "ends" in timing else None,
+            missed_runs=MissedRuns[timing.get("missed", MissedRuns.LAST.name).upper()],
+            grace=None if grace is None else int(grace) * moments.SECOND,
+        )
 
     def _moment(self, text: str) -> int:
         try:
@@ -363,16 +382,16 @@ class Administration:
             value = value.replace(tzinfo=self._gateway.settings.zone)
         return moments.from_datetime(value)
 
-    def _with_logs(self, run: RunView) -> Json:
+    def _with_logs(self, run: RunView, most: int) -> Json:
         shown = plain(run)
         for task, view in zip(shown["tasks"], run.tasks, strict=True):
-            task["output"] = self._log(view.log_id)
+            task["output"] = self._log(view.log_id, most)
         return shown
 
-    def _log(self, log_id: int | None) -> str:
+    def _log(self, log_id: int | None, most: int) -> str:
         if log_id is None:
             return ""
-        return self._gateway.jobs.log(log_id, _LOG_BYTES).decode("utf-8", "replace")
+        return self._gateway.jobs.log(log_id, most).decode("utf-8", "replace")
 
 
 class _Watch:

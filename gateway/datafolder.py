@@ -42,16 +42,6 @@ class DataFolder:
         return self.path / "keys.json"
 
     @property
-    def control(self) -> Path:
-        """The socket through which commands reach the server that holds the folder."""
-        return self.path / "control.sock"
-
-    @property
-    def control_key(self) -> Path:
-        """What commands prove themselves with; readable by the server's user alone."""
-        return self.path / "control.key"
-
-    @property
     def lock(self) -> Path:
         """The file whose lock says that the folder is held; it holds the holder's process id."""
         return self.path / "gateway.lock"

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import logging
 import shutil
 import sqlite3
 import uuid
@@ -11,17 +12,22 @@ from gateway.datafolder import DataFolder
 from gateway.identity import store_facts, vault
 from storage import opening, sqlite
 from storage.database import closing
-from storage.errors import DamagedStore
+from storage.errors import DamagedStore, StoreHeld
+
+log = logging.getLogger("gateway.restoring")
 
 INCARNATION = "incarnation"
 """The store fact that tells one life of a store from another: agents report to one only."""
+
+_COMPANIONS = ("-wal", "-shm", "-journal")
 
 
 def restore(folder: DataFolder, backup: Path) -> Path | None:
     """Replace the store by a backup; answers where the former store is kept now.
 
     The caller holds the folder. The copy is upgraded, read in full, and tried with the keys before
-    anything is replaced. Raises OSError, DamagedStore, NewerStore, KeyFileError.
+    anything is replaced. Raises OSError, StoreHeld, DamagedStore, NewerStore,
+    KeyFileError.
     """
     _check(backup)
     candidate = folder.path / "restoring.sqlite3"
@@ -29,8 +35,11 @@ def restore(folder: DataFolder, backup: Path) -> Path | None:
     try:
         sqlite.copy(backup, candidate)
         _prepare(folder, candidate)
+        _settle(candidate)
         kept = _keep(folder)
-        # What SQLite still had beside the former store must not be applied to the new one.
+        _settle(folder.store)
+        # What SQLite may still have beside a former store that it cannot read must not be applied
+        # to the new one.
         _remove_companions(folder.store)
         candidate.replace(folder.store)
     finally:
@@ -69,8 +78,30 @@ def _keep(folder: DataFolder) -> Path | None:
     try:
         sqlite.copy(folder.store, kept)
     except sqlite3.DatabaseError:
-        shutil.copyfile(folder.store, kept)
+        _beside(kept, ".unfinished").unlink(missing_ok=True)
+        for suffix in ("", "-wal", "-journal"):
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copyfile(_beside(folder.store, suffix), _beside(kept, suffix))
     return kept
+
+
+def _settle(store: Path) -> None:
+    """Bring the latest commits from the log beside a store into its file.
+
+    So the file is complete by itself at every moment until another takes its place, and a crash
+    in between loses nothing. One that is damaged stays as it is. Raises StoreHeld.
+    """
+    if not store.exists():
+        return
+    try:
+        with contextlib.closing(sqlite3.connect(store)) as connection:
+            connection.execute("PRAGMA journal_mode=DELETE")
+    except sqlite3.OperationalError as error:
+        raise StoreHeld(
+            f"{store} cannot be closed: {error}; end what has it open, or move it away"
+        ) from error
+    except sqlite3.DatabaseError as error:
+        log.warning("%s is damaged: %s", store, error)
 
 
 def _remove(store: Path) -> None:
@@ -79,5 +110,9 @@ def _remove(store: Path) -> None:
 
 
 def _remove_companions(store: Path) -> None:
-    for suffix in ("-wal", "-shm", "-journal"):
-        store.with_name(store.name + suffix).unlink(missing_ok=True)
+    for suffix in _COMPANIONS:
+        _beside(store, suffix).unlink(missing_ok=True)
+
+
+def _beside(store: Path, suffix: str) -> Path:
+    return store.with_name(store.name + suffix)

@@ -8,6 +8,7 @@ from gateway import failures
 from gateway.cli import rendering, watching
 from gateway.cli.options import as_json, assignments, with_settings
 from gateway.cli.session import Session, connect
+from gateway.jobs.orders import MissedRuns
 from gateway.settings import Loaded
 
 LISTED = ("guid", "status", "description", "what", "who", "created_at", "finished_at", "reason")
@@ -27,15 +28,23 @@ def job() -> None:
     """Submit, list and steer jobs."""
 
 
-def _timing(
-    at: str | None, every: int | None, cron: str | None, zone: str | None
-) -> dict[str, Any]:
-    given = {"at": at, "every": every, "cron": cron}
+_YEAR_SECONDS = 366 * 24 * 3600
+
+# What says when, and what says more of a recurrence; the names are those of the options.
+_WHEN = ("at", "every", "cron")
+_OF_RECURRENCES = ("starts", "ends", "missed", "grace")
+
+
+def _timing(options: dict[str, Any]) -> dict[str, Any]:
+    """The timing of the options, which are taken out of them."""
+    given = {name: options.pop(name) for name in (*_WHEN, "zone", *_OF_RECURRENCES)}
     timing = {name: value for name, value in given.items() if value is not None}
-    if len(timing) > 1:
+    when = timing.keys() & _WHEN
+    if len(when) > 1:
         raise click.UsageError("--at, --every and --cron exclude each other")
-    if zone is not None:
-        timing["zone"] = zone
+    for name in _OF_RECURRENCES:
+        if name in timing and not when & {"every", "cron"}:
+            raise click.UsageError(f"--{name} goes with --every or --cron")
     return timing
 
 
@@ -53,6 +62,19 @@ def _asked(name: str) -> str:
 @click.option("--every", metavar="SECONDS", type=click.IntRange(1), help="Run again and again.")
 @click.option("--cron", metavar="FIELDS", help="Run by five cron fields.")
 @click.option("--zone", metavar="NAME", help="The time zone of --cron.")
+@click.option("--starts", metavar="TIME", help="Not due before; --every counts from there.")
+@click.option("--ends", metavar="TIME", help="Not due after.")
+@click.option(
+    "--missed",
+    type=click.Choice([policy.name.lower() for policy in MissedRuns]),
+    help="Which due times of a downtime are made up for; the last one unless told.",
+)
+@click.option(
+    "--grace",
+    metavar="SECONDS",
+    type=click.IntRange(1, _YEAR_SECONDS),
+    help="How late a due time may be met; missed_run_grace_seconds unless told.",
+)
 @click.option("--description", default="", help="What it is for.")
 @click.option("--priority", type=click.IntRange(0, 9), default=5, show_default=True)
 @click.option("--hold", "on_hold", is_flag=True, help="Do not start it before 'job resume'.")
@@ -65,10 +87,6 @@ def submit(
     agents: tuple[str, ...],
     pairs: tuple[str, ...],
     secrets: tuple[str, ...],
-    at: str | None,
-    every: int | None,
-    cron: str | None,
-    zone: str | None,
     watched: bool,
     json_wanted: bool,
     **options: Any,
@@ -79,7 +97,7 @@ def submit(
         "agents": agents,
         "values": assignments("--parameter", pairs),
         "secrets": {name: _asked(name) for name in secrets},
-        "timing": _timing(at, every, cron, zone),
+        "timing": _timing(options),
         **options,
     }
     with connect(loaded.settings) as session:

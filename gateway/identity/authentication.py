@@ -4,10 +4,11 @@ import base64
 import binascii
 import enum
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from gateway import moments
 from gateway.identity import logins, principals
 from gateway.identity.credential_cache import CredentialCache
 from gateway.identity.epoch import SecurityEpoch
@@ -72,7 +73,8 @@ class Authenticator:
     """Verifies credentials of one store.
 
     What was right within the cache's time and the present security epoch costs microseconds; all
-    else costs a read and a hash. Raises StoreUnavailable.
+    else costs a read and a hash. So a password that expires is taken for the cache's time after
+    that at most. ``now`` answers epoch microseconds. Raises StoreUnavailable.
     """
 
     def __init__(
@@ -82,12 +84,14 @@ class Authenticator:
         epoch: SecurityEpoch,
         cache: CredentialCache,
         throttle: Throttle,
+        now: Callable[[], int] = moments.now,
     ) -> None:
         self._store = store
         self._passwords = passwords
         self._epoch = epoch
         self._cache = cache
         self._throttle = throttle
+        self._now = now
 
     def authenticate(self, header: str | None, address: str) -> Outcome:
         """The outcome for an Authorization header and the address of the client."""
@@ -149,7 +153,7 @@ class Authenticator:
         if not logins.is_name(name.strip()):
             return None
         with self._store.reading() as session:
-            return session.first(logins.with_verifier(name))
+            return session.first(logins.with_verifier(name, self._now()))
 
     def _renew(self, login: Mapping[str, Any], verifier: str) -> None:
         """Keep the same password under today's parameters, unless it was changed meanwhile."""

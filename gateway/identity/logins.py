@@ -332,13 +332,17 @@ def _password_of(principal_id: Any) -> Any:
     )
 
 
-def with_verifier(name: str, tenant: int = DEFAULT_TENANT) -> Any:
-    """The query for an enabled login that has a password, with ``credential`` and ``verifier``."""
+def with_verifier(name: str, now: int, tenant: int = DEFAULT_TENANT) -> Any:
+    """The query for an enabled login that has a password, with ``credential`` and ``verifier``.
+
+    A password that has expired by ``now`` is none.
+    """
     principal, credential = models.Principal, models.Credential
+    unexpired = credential.expires_at.is_null() | (credential.expires_at > now)
     return (
         _existing(tenant, principal, credential.id.alias("credential"), credential.verifier)
         .join(credential, on=_password_of(principal.id))
-        .where(principal.name_key == names.key(name), ~principal.disabled)
+        .where(principal.name_key == names.key(name), ~principal.disabled, unexpired)
     )
 
 

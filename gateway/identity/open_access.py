@@ -4,8 +4,9 @@ The contract's "Auth is applied only if at least one Login exists" (Dispatcher c
 those who asked for it with ``init --no-login``, on the machine itself.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import NamedTuple
+from urllib import parse
 
 from gateway.identity import addresses, logins
 from gateway.identity.epoch import SecurityEpoch
@@ -35,22 +36,38 @@ def is_open(
     logins_exist: bool,
     surface: str,
     peer: str,
-    header_names: Iterable[str],
+    headers: Mapping[str, str],
     proxy_configured: bool,
 ) -> bool:
     """Whether a request need not say who sends it.
 
     ``without_login``: the store was initialised with ``--no-login``. ``peer`` is the address at
-    the other end of the connection, never one from a header. ``header_names`` in any case.
+    the other end of the connection, never one from a header. Names of ``headers`` in any case.
     """
+    sent = {name.lower(): value for name, value in headers.items()}
     return (
         without_login
         and not logins_exist
         and surface == SURFACE
         and not proxy_configured
         and addresses.is_loopback(peer)
-        and _INDIRECT.isdisjoint(name.lower() for name in header_names)
+        and _INDIRECT.isdisjoint(sent)
+        and _names_this_machine(sent.get("host"))
     )
+
+
+def _names_this_machine(host: str | None) -> bool:
+    """Whether a Host header is a loopback name or address, or was not sent (HTTP/1.0).
+
+    A page of any site may let its own name lead to 127.0.0.1; the browser then sends that name.
+    """
+    if host is None:
+        return True
+    try:
+        name = parse.urlsplit(f"//{host.strip()}").hostname or ""
+    except ValueError:
+        return False
+    return name.rstrip(".") == "localhost" or addresses.is_loopback(name)
 
 
 class _Facts(NamedTuple):
@@ -68,7 +85,7 @@ class OpenAccess:
         self._proxy_configured = proxy_configured
         self._facts = _Facts(0, without_login=False, logins_exist=True)
 
-    def permits(self, surface: str, peer: str, header_names: Iterable[str]) -> bool:
+    def permits(self, surface: str, peer: str, headers: Mapping[str, str]) -> bool:
         """Whether a request need not say who sends it. Raises StoreUnavailable."""
         facts = self._present()
         return is_open(
@@ -76,7 +93,7 @@ class OpenAccess:
             logins_exist=facts.logins_exist,
             surface=surface,
             peer=peer,
-            header_names=header_names,
+            headers=headers,
             proxy_configured=self._proxy_configured,
         )
 

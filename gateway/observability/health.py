@@ -12,7 +12,8 @@ from storage.errors import StoreError
 
 log = logging.getLogger("gateway.observability.health")
 
-# The clock wakes at least once a minute, however far away the next due job is.
+# The clock looks every few seconds, however far away the next due job is. A store that is slow for
+# a minute or two does not yet mean that it has stopped.
 CLOCK_SILENCE_SECONDS = 150.0
 
 

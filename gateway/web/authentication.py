@@ -1,6 +1,7 @@
 """Basic authentication of Flask routes, through Flask-HTTPAuth."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 
 import flask
 from flask_httpauth import HTTPBasicAuth
@@ -9,7 +10,7 @@ from gateway.identity.authentication import Authenticated, Authenticator, Challe
 from gateway.identity.open_access import OpenAccess
 from gateway.identity.permissions import Access, Permissions
 from gateway.identity.principals import Caller
-from gateway.web import requests
+from gateway.web import origins, requests
 
 REALM = "Dispatcher Gateway"
 _CALLER = "gateway_caller"
@@ -34,13 +35,20 @@ class Guard:
         self._open_access = open_access
 
     def basic(
-        self, surface: str, unauthorized: Callable[[Challenge], flask.Response]
+        self,
+        surface: str,
+        unauthorized: Callable[[Challenge], flask.Response],
+        public_url: str | None = None,
     ) -> HTTPBasicAuth:
-        """Flask-HTTPAuth for one surface; ``unauthorized`` writes its 401 in its dialect."""
+        """Flask-HTTPAuth for one surface; ``unauthorized`` writes its 401 in its dialect.
+
+        Changing calls that a page of another site makes are refused first, with 403.
+        """
         auth = HTTPBasicAuth(realm=REALM)
 
         @auth.verify_password  # type: ignore[untyped-decorator]  # Flask-HTTPAuth has no types
         def verify(_name: str, _password: str) -> bool:
+            _refuse_foreign_pages(public_url)
             return self._authenticate(surface)
 
         @auth.error_handler  # type: ignore[untyped-decorator]
@@ -63,7 +71,7 @@ class Guard:
     def _authenticate(self, surface: str) -> bool:
         """Whether it is known who calls; the header is read here in all forms that clients use."""
         headers = flask.request.headers
-        if self._open_access.permits(surface, requests.peer(), headers.keys()):
+        if self._open_access.permits(surface, requests.peer(), dict(headers)):
             flask.g.setdefault(_CALLER, requests.caller(None, surface))
             return True
         outcome = self._authenticator.authenticate(
@@ -74,3 +82,10 @@ class Guard:
             return True
         flask.g.setdefault(_CHALLENGE, outcome)
         return False
+
+
+def _refuse_foreign_pages(public_url: str | None) -> None:
+    # Browsers send remembered Basic credentials along with what any page lets them post.
+    problem = origins.problem(flask.request.method, flask.request.headers, public_url)
+    if problem is not None:
+        flask.abort(HTTPStatus.FORBIDDEN, problem)

@@ -4,7 +4,7 @@ So a 404 or 405 that no route answers comes in the dialect that its client reads
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import flask
 import werkzeug.exceptions
@@ -20,7 +20,6 @@ class Surface:
     segments: frozenset[str]
     routes: flask.Blueprint
     error_answer: ErrorAnswer
-    middleware: Callable[..., object] | None = field(default=None)
 
 
 def of_path(surfaces: Mapping[str, Surface], path: str) -> Surface | None:

@@ -46,7 +46,7 @@ def holding_process(folder: DataFolder):
 
 
 def test_everything_lies_in_the_folder(folder: DataFolder) -> None:
-    files = (folder.store, folder.keys, folder.control, folder.control_key, folder.lock)
+    files = (folder.store, folder.keys, folder.lock)
     assert {path.parent for path in files} == {folder.path}
     assert len(set(files)) == len(files)
 

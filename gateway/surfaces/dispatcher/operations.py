@@ -13,6 +13,7 @@ from gateway.agents import roster
 from gateway.catalog.catalog import Catalog, DefinitionKind, DefinitionSummary
 from gateway.identity.permissions import Access, Node
 from gateway.identity.principals import Caller
+from gateway.jobs.orders import JobOrder, WhoKind
 from gateway.jobs.service import JobFilter, Jobs
 from gateway.jobs.views import JobView
 from gateway.surfaces.dispatcher import mapping, messages, results
@@ -22,6 +23,13 @@ from storage.database import Store
 
 MOST_JOBS_ON_A_PAGE = 1000
 DEFAULT_PAGE_SIZE = 50
+
+_DEFINITION_NODES = {
+    DefinitionKind.MODULE: Node.MODULES,
+    DefinitionKind.PROJECT: Node.PROJECTS,
+    DefinitionKind.RUN_BOOK: Node.RUN_BOOKS,
+}
+_WHO_NODES = {WhoKind.AGENT: Node.AGENTS, WhoKind.TEAM: Node.TEAMS}
 
 
 class BadArgument(ValueError):
@@ -66,17 +74,23 @@ class Services:
 
 @dataclass(frozen=True)
 class Call:
-    """One call: by whom, of which services."""
+    """One call: by whom, of which services.
+
+    ``check`` raises MissingRight where the caller may not read what an argument names; it is asked
+    before anything is done.
+    """
 
     caller: Caller
     services: Services
+    check: Callable[[Node, Access], object]
 
 
 @dataclass(frozen=True)
 class Operation:
     """One operation of the service. ``answer`` is None where nothing comes back.
 
-    ``node`` and ``access`` are the right that the caller needs, checked before a body is read.
+    ``node`` and ``access`` are the right that the caller needs, checked before a body is read;
+    where the address tells what kind of thing is asked for, ``node_of`` names the node instead.
     ``without_right`` is what somebody without it is answered where that is no error: lists hold
     what the caller may read (Dispatcher contract 1.3).
     """
@@ -91,6 +105,11 @@ class Operation:
     answer: type[Message] | ListOf
     handler: Callable[..., Any]
     without_right: Callable[[Mapping[str, Any]], Any] | None = None
+    node_of: Callable[[Mapping[str, Any]], Node] | None = None
+
+    def about(self, arguments: Mapping[str, Any]) -> Node:
+        """The node whose right a call needs. Raises BadArgument for a kind that is none."""
+        return self.node if self.node_of is None else self.node_of(arguments)
 
     def call(self, call: Call, arguments: Mapping[str, Any]) -> Any:
         """Do it; arguments that were not sent are None. Raises BadArgument and the handler's."""
@@ -109,7 +128,16 @@ def _query(name: str, content: Scalar[Any], meaning: str, soap_name: str | None 
 
 
 def _schedule_job(call: Call, job: messages.Job) -> messages.Job:
-    return mapping.job(call.services.jobs.accept(mapping.order(job), call.caller))
+    order = mapping.order(job)
+    for node in _named_in(order):
+        call.check(node, Access.READ)
+    return mapping.job(call.services.jobs.accept(order, call.caller))
+
+
+def _named_in(order: JobOrder) -> list[Node]:
+    """The nodes of all that an order names: who may not read them may not run them either."""
+    what = {_DEFINITION_NODES[item.kind] for item in order.what}
+    return sorted(what | {_WHO_NODES[item.kind] for item in order.who})
 
 
 def _get_jobs(
@@ -190,12 +218,22 @@ def _get_input_parameters(call: Call, what_type: str, what_id: uuid.UUID) -> mes
 
 
 def _definition(call: Call, what_type: str, what_id: uuid.UUID) -> DefinitionSummary:
+    with call.services.store.reading() as session:
+        return call.services.catalog.find(session, what_id, _kind(what_type))
+
+
+def _kind(what_type: str) -> DefinitionKind:
     kinds = {kind.name.replace("_", "").lower(): kind for kind in DefinitionKind}
     kind = kinds.get(what_type.strip().lower())
     if kind is None:
         raise BadArgument(f"{what_type!r} is none of Module, Project, RunBook")
-    with call.services.store.reading() as session:
-        return call.services.catalog.find(session, what_id, kind)
+    return kind
+
+
+def _node_of_kind(arguments: Mapping[str, Any]) -> Node:
+    what_type = arguments.get("what_type")
+    # One that was not sent, in SOAP, is refused by the call itself.
+    return Node.MODULES if what_type is None else _DEFINITION_NODES[_kind(what_type)]
 
 
 def _get_who(
@@ -318,6 +356,7 @@ OPERATIONS = (
         ),
         messages.ParameterSet,
         _get_input_parameters,
+        node_of=_node_of_kind,
     ),
     Operation(
         "GetWho",

@@ -15,6 +15,9 @@ from gateway.jobs.views import JobView, RunView, TaskView
 
 # Logs are for reading; the rest of a longer one is to be had from the console or the command line.
 LOG_BYTES = 256 * 1024
+# Of all logs together, who get equal shares of it: the contract's list of numbers for the bytes of
+# UTF-16 takes 25 times the memory of the text.
+ALL_LOG_BYTES = 4 * 1024 * 1024
 
 # The console's words, which clients compare with (Dispatcher contract 2.7).
 STATUS_TEXTS = {
@@ -61,10 +64,20 @@ def document(
             _overview(agents, run)
     if detailed:
         tasks = etree.SubElement(result, "tasks")
+        beginning = _beginnings(runs, read_log)
         for same in _by_task(runs):
-            _task(tasks, same, read_log)
+            _task(tasks, same, beginning)
     text = etree.tostring(root, encoding="unicode")
     return ('<?xml version="1.0" encoding="utf-16"?>' + text).encode("utf-16-le")
+
+
+def _beginnings(
+    runs: Sequence[RunView], read_log: Callable[[int, int], bytes]
+) -> Callable[[int], str]:
+    """Reads the beginning of a log as text, within its share of what a document may hold."""
+    logs = sum(task.log_id is not None for run in runs for task in run.tasks)
+    share = min(LOG_BYTES, ALL_LOG_BYTES // max(1, logs))
+    return lambda log_id: _readable(read_log(log_id, share), share)
 
 
 def _job_members(result: etree._Element, job: JobView) -> None:
@@ -99,7 +112,7 @@ def _by_task(runs: Sequence[RunView]) -> list[list[tuple[RunView, TaskView]]]:
 def _task(
     tasks: etree._Element,
     same: Sequence[tuple[RunView, TaskView]],
-    read_log: Callable[[int, int], bytes],
+    beginning: Callable[[int], str],
 ) -> None:
     task = same[0][1]
     element = etree.SubElement(tasks, "task")
@@ -113,10 +126,10 @@ def _task(
         agent = etree.SubElement(results, "agent")
         _text(agent, "guid", _guid(run.agent_guid))
         _text(agent, "name", run.agent)
-        _result(agent, result, read_log)
+        _result(agent, result, beginning)
 
 
-def _result(agent: etree._Element, task: TaskView, read_log: Callable[[int, int], bytes]) -> None:
+def _result(agent: etree._Element, task: TaskView, beginning: Callable[[int], str]) -> None:
     result = etree.SubElement(agent, "result")
     _text(result, "status", STATUS_TEXTS[task.status])
     _text(result, "exitcode", "" if task.exit_code is None else str(task.exit_code))
@@ -124,14 +137,14 @@ def _result(agent: etree._Element, task: TaskView, read_log: Callable[[int, int]
     _text(result, "stopdatetime", _time(task.finished_at))
     _text(result, "details", task.detail)
     if task.log_id is not None:
-        output = _text(result, "output", _readable(read_log(task.log_id, LOG_BYTES)))
+        output = _text(result, "output", beginning(task.log_id))
         output.set("truncated", "true" if task.log_truncated else "false")
 
 
-def _readable(output: bytes) -> str:
+def _readable(output: bytes, most: int) -> str:
     text = output.decode("utf-8", "replace")
-    if len(output) >= LOG_BYTES:
-        text += f"\n[only the first {LOG_BYTES} bytes are shown here]"
+    if len(output) >= most:
+        text += f"\n[only the first {most} bytes are shown here]"
     return text
 
 

@@ -82,7 +82,9 @@ def blueprint(
         routes.add_url_rule(f"{_RULES}/<path:anything>", view_func=_disabled, methods=_ANY)
         return routes
     auth = guard.basic(
-        SURFACE, lambda challenge: _page(HTTPStatus.UNAUTHORIZED, challenge.reason.value)
+        SURFACE,
+        lambda challenge: _page(HTTPStatus.UNAUTHORIZED, challenge.reason.value),
+        public_url,
     )
     for operation in OPERATIONS:
         view = auth.login_required(_view(operation, services, guard, limits, dates))
@@ -149,13 +151,13 @@ def _view(
         try:
             arguments = _arguments(operation, path)
             try:
-                caller = guard.check(operation.node, operation.access)
+                caller = guard.check(operation.about(arguments), operation.access)
             except MissingRight:
                 if operation.without_right is None:
                     raise
                 return _answer(operation, operation.without_right(arguments), dates)
             arguments |= _body(operation, limits)
-            result = operation.call(Call(caller, services), arguments)
+            result = operation.call(Call(caller, services, guard.check), arguments)
         except errors.KNOWN as error:
             return _problem(error)
         return _answer(operation, result, dates)

@@ -67,12 +67,12 @@ def add(
         names = [argument.name for argument in operation.arguments]
         arguments = dict(zip(names, values, strict=True))
         try:
-            caller = guard.check(operation.node, operation.access)
+            caller = guard.check(operation.about(arguments), operation.access)
         except MissingRight:
             if operation.without_right is None:
                 raise
             return operation.without_right(arguments)
-        return operation.call(Call(caller, services), arguments)
+        return operation.call(Call(caller, services, guard.check), arguments)
 
     service = build(handle, limits)
 

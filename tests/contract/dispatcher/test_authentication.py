@@ -111,6 +111,7 @@ def test_1_3_without_any_login_nobody_needs_to_say_who_he_is(build: Build) -> No
     assert client.post("jobs", body).status == 200
     assert house.client(("", "")).get("jobs").json["Items"][0]["Status"]["JobInvokerInfo"] == ""
     challenged(client, "GET", "jobs", X_Forwarded_For="10.0.0.1")
+    challenged(client, "GET", "jobs", Host="evil.example")
     house.login("first", "Readers")
     challenged(client, "GET", "jobs")
 
@@ -135,3 +136,33 @@ def test_nothing_is_stored_without_a_login(house: House) -> None:
     house.client(None).post("jobs", "{}")
     house.client(("admin", "wrong")).post("jobs", "{}")
     assert house.stored() == 0
+
+
+@pytest.mark.parametrize("path", ["jobs", "soap"])
+@pytest.mark.parametrize("login", [ADMIN, ("admin", "wrong"), None])
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "http://evil.example"}, {"Sec_Fetch_Site": "cross-site"}]
+)
+def test_a_page_of_another_site_schedules_nothing_with_a_browsers_credentials(
+    house: House, path: str, login: tuple[str, str] | None, headers: dict[str, str]
+) -> None:
+    body = bodies.itm(house.module().guid, house.agent().agent)
+    answer = house.client(login).send("POST", path, body, "text/plain", **headers)
+    answer.refused(403, "another site")
+    assert house.stored() == 0
+
+
+def test_a_page_of_another_site_aborts_nothing(house: House) -> None:
+    job = house.engine.accept(house.engine.order(house.module().guid, house.agent()))
+    path, origin = f"jobs/{job.guid}", "http://evil.example"
+    answer = house.client().send("PUT", path, '{"Type":2}', "text/plain", Origin=origin)
+    answer.refused(403)
+    assert house.client().get(path).json["Status"]["Type"] != 3
+
+
+def test_a_page_of_our_own_may_schedule(build: Build) -> None:
+    house = build(public_url="https://gateway.example")
+    body = bodies.itm(house.module().guid, house.agent().agent)
+    for origin in ("http://localhost", "https://gateway.example"):
+        answer = house.client().send("POST", "jobs", body, JSON, Origin=origin)
+        assert answer.status == 200, answer.text

@@ -135,3 +135,14 @@ def test_http_1_0_gets_an_answer_with_its_length(place: Place) -> None:
 def test_the_address_in_the_wsdl_is_the_one_that_was_asked(place: Place) -> None:
     answer = place.exchange(head("GET", "soap?wsdl"))
     assert 'location="http://gateway.test/Dispatcher/SchedulingService/soap"' in answer.text
+
+
+def test_a_page_of_another_site_is_refused_before_its_body_is_read(place: Place) -> None:
+    request = head(
+        *("POST", "jobs"),
+        Authorization=LOGIN,
+        Origin="http://evil.example",
+        Content_Type="text/plain",
+        Content_Length="1000",
+    )
+    place.exchange(request).refused(403, "another site")

@@ -7,6 +7,7 @@ from lxml import etree
 
 from gateway.agents.protocol import LogChunk
 from gateway.jobs.states import JobStatus
+from gateway.surfaces.dispatcher import results as documents
 from tests.contract.dispatcher.house import Client, House, braced
 
 
@@ -119,3 +120,20 @@ def test_row_6_output_of_any_bytes_comes_out_readable(stored_house: House) -> No
     stored_house.engine.finish(agent, order)
     (output,) = values(results(stored_house.client(), job.guid), "//output/text()")
     assert output == "ä\ufffd\ufffd[31m\ufffd\U0001f600 <&>]]>\ufffd\ufffd"
+
+
+def test_row_6_all_output_together_is_bounded_and_every_task_has_its_share(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "ALL_LOG_BYTES", 400)
+    agent = house.agent()
+    module = house.module(tasks=("First", "Second", "Third", "Fourth"))
+    job = house.engine.accept(house.engine.order(module.guid, agent))
+    (order,) = house.gateway.reception.claim(agent, 1)
+    for task, size in zip(order.tasks, (5000, 100, 99, 3), strict=True):
+        chunk = LogChunk(order.run, order.attempt, task.seq, 0, b"x" * size, truncated=False)
+        house.gateway.reception.report(agent, [chunk])
+    house.engine.finish(agent, order)
+    mark = "\n[only the first 100 bytes are shown here]"
+    shown = values(results(house.client(), job.guid), "//output/text()")
+    assert shown == ["x" * 100 + mark, "x" * 100 + mark, "x" * 99, "xxx"]

@@ -1,5 +1,6 @@
 """Commands on a data folder that no server holds."""
 
+import datetime
 import io
 import json
 import sqlite3
@@ -10,11 +11,12 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from gateway import administration, failures
+from gateway import administration, failures, moments
 from gateway.administration import Administration
 from gateway.cli import program
 from gateway.control import ControlServer
 from gateway.datafolder import DataFolder
+from gateway.jobs.orders import MissedRuns
 from tests.unit.cli.conftest import MODULE, Run
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -90,6 +92,27 @@ def test_jobs(gateway: Run, block: Path) -> None:
     assert gateway("job", "results", guid, "--json").json["status"] in {"aborted", "canceled"}
     assert gateway("job", "watch", guid).code == failures.FAILED
     assert gateway("job", "rerun", guid, "--json").json["guid"] != guid
+
+
+@pytest.mark.parametrize("when", [("--every", "3600"), ("--cron", "0 22 * * *")])
+def test_a_recurring_job_with_all_that_can_be_said_of_it(
+    gateway: Run, block: Path, when: tuple[str, str]
+) -> None:
+    gateway("import", str(block))
+    submitted = gateway(
+        *("job", "submit", "hello", "--agent", gateway_agent(gateway), *when),
+        *("--starts", "2098-01-01T00:00+00:00", "--ends", "2099-01-01T01:00+01:00"),
+        *("--missed", "all", "--grace", "90"),
+    )
+    assert submitted.code == 0, submitted.err
+    with sqlite3.connect(_store_of(gateway)) as store:
+        row = store.execute(
+            "SELECT starts_at, ends_at, missed_runs, grace FROM schedule"
+        ).fetchone()
+    store.close()
+    starts, ends = (datetime.datetime(year, 1, 1, tzinfo=datetime.UTC) for year in (2098, 2099))
+    expected = (*map(moments.from_datetime, (starts, ends)), MissedRuns.ALL, 90 * moments.SECOND)
+    assert row == expected
 
 
 def gateway_agent(gateway: Run) -> str:
@@ -201,6 +224,10 @@ def test_doctor_says_what_is_wrong(gateway: Run, data: Path) -> None:
         (("job", "list", "--page", "0"), "--page"),
         (("job", "submit", "x", "-p", "novalue"), "'novalue' is not NAME=VALUE"),
         (("job", "submit", "x", "--every", "5", "--cron", "* * * * *"), "--cron"),
+        (("job", "submit", "x", "--missed", "all"), "--missed goes with --every or --cron"),
+        (("job", "submit", "x", "--at", "2030-01-01", "--ends", "2031-01-01"), "--ends goes"),
+        (("job", "submit", "x", "--every", "5", "--missed", "some"), "'some'"),
+        (("job", "submit", "x", "--every", "5", "--grace", "0"), "--grace"),
         (("restore", "/nonexistent"), "/nonexistent"),
         (("backup", "x", "--data", "/nonexistent/data"), "/nonexistent/data"),
     ],

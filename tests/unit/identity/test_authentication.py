@@ -22,8 +22,10 @@ from gateway.identity.authentication import (
     Reason,
     read_basic,
 )
+from gateway.identity.credential_cache import CredentialCache
 from gateway.identity.passwords import Passwords
 from gateway.identity.principals import MACHINE
+from gateway.identity.throttle import Throttle
 from storage import models
 from storage.database import Store, Work
 from storage.errors import StoreUnavailable
@@ -386,3 +388,17 @@ def test_a_full_disk_keeps_nobody_out(parts: Parts, caplog: pytest.LogCaptureFix
     assert isinstance(full.authenticator, Authenticator)
     assert name_of(verified(full, "alice", "wonderland")) == "Alice"
     assert "keeps its old hash: disk full" in caplog.text
+
+
+def test_a_password_is_good_until_it_expires(parts: Parts) -> None:
+    credential, moment = models.Credential, 5_000_000
+    parts.store.unit_of_work(lambda session: session.execute(credential.update(expires_at=moment)))
+
+    def outcome(now: int) -> Outcome:
+        authenticator = Authenticator(
+            parts.store, parts.passwords, parts.epoch, CredentialCache(), Throttle(), lambda: now
+        )
+        return authenticator.verify("alice", "wonderland", HERE)
+
+    assert isinstance(outcome(moment - 1), Authenticated)
+    assert outcome(moment) == WRONG

@@ -13,7 +13,7 @@ OPEN = {
     "logins_exist": False,
     "surface": "dispatcher",
     "peer": "127.0.0.1",
-    "header_names": ("Host", "Content-Type"),
+    "headers": {"Host": "localhost:8080", "Content-Type": "text/xml"},
     "proxy_configured": False,
 }
 CLOSING = {
@@ -21,7 +21,7 @@ CLOSING = {
     "logins_exist": True,
     "surface": "flexdeploy",
     "peer": "192.0.2.1",
-    "header_names": ("Host", "X-Forwarded-For"),
+    "headers": {"Host": "localhost:8080", "X-Forwarded-For": "192.0.2.1"},
     "proxy_configured": True,
 }
 
@@ -39,7 +39,8 @@ def test_any_one_fact_closes_it() -> None:
 
 @pytest.mark.parametrize("header", ["FORWARDED", "via", "X-Real-IP", "Origin", "x-forwarded-proto"])
 def test_requests_that_come_through_something_are_not_direct(header: str) -> None:
-    assert not is_open(**OPEN | {"header_names": ("Host", header)})  # type: ignore[arg-type]  # a table of arguments
+    headers = {"Host": "localhost", header: "any"}
+    assert not is_open(**OPEN | {"headers": headers})  # type: ignore[arg-type]  # a table of arguments
 
 
 @pytest.mark.parametrize("peer", ["", "localhost", "0.0.0.0", "::ffff:192.0.2.1"])
@@ -47,8 +48,28 @@ def test_only_loopback_addresses_are_the_machine(peer: str) -> None:
     assert not is_open(**OPEN | {"peer": peer})  # type: ignore[arg-type]  # a table of arguments
 
 
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "LocalHost.:80", "127.0.0.1", "127.1.2.3:8080", "[::1]", "[::1]:8080"],
+)
+def test_every_name_of_the_machine_itself_is_open(host: str) -> None:
+    assert is_open(**OPEN | {"headers": {"host": host}})  # type: ignore[arg-type]  # a table of arguments
+
+
+def test_a_client_of_http_1_0_sends_no_host() -> None:
+    assert is_open(**OPEN | {"headers": {}})  # type: ignore[arg-type]  # a table of arguments
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["", "evil.example", "localhost.evil.example", "evil.example:127", "192.0.2.1", "[::1", "127"],
+)
+def test_a_name_that_was_led_to_this_machine_is_not_open(host: str) -> None:
+    assert not is_open(**OPEN | {"headers": {"Host": host}})  # type: ignore[arg-type]  # a table of arguments
+
+
 def permits(parts: Parts, access: OpenAccess) -> bool:
-    return access.permits("dispatcher", "::1", ["Host"])
+    return access.permits("dispatcher", "::1", {"Host": "[::1]:8080"})
 
 
 def test_a_store_is_open_only_after_init_without_login(parts: Parts) -> None:
