@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from gateway import moments
+from gateway import moments, names
 from gateway.catalog.blobs import Blobs
 from gateway.catalog.building_block_plan import OnConflict
 from gateway.catalog.building_blocks import BuildingBlocks, Form
@@ -337,6 +337,10 @@ class Administration:
             for one in module.parameters
             if one.type is ParameterType.CREDENTIALS
         }
+        known = {names.key(one.name) for one in module.parameters}
+        for name in (*values, *secrets):
+            if names.key(name) not in known:
+                raise CommandFailed("parameter", f"{what.name!r} has no parameter {name!r}")
         given = {name.casefold(): GivenValue(name, value) for name, value in values.items()}
         for name, secret in secrets.items():
             key = name.casefold()

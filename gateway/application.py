@@ -54,9 +54,11 @@ from gateway.web.authentication import Guard
 from gateway.wire import wcf_json, xml
 from storage import opening
 from storage.database import Store
-from storage.errors import StoreUnavailable
+from storage.errors import DamagedStore, StoreUnavailable
 
 log = logging.getLogger("gateway")
+access = logging.getLogger("gateway.requests")
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _SWEEP_SECONDS = 600.0
 _RETRY_AFTER_SECONDS = 10
@@ -141,7 +143,18 @@ def open_store(settings: Settings, folder: DataFolder, gate: Gate, metrics: Metr
         return opening.open_postgres(
             settings.database_url.get_secret_value(), gate.released, metrics.committed
         )
+    _check_not_lost(folder)
     return opening.open_sqlite(folder.store, folder.backups, gate.released, metrics.committed)
+
+
+def _check_not_lost(folder: DataFolder) -> None:
+    """Raise DamagedStore where there are keys but no store: that is no first start."""
+    lost = not folder.store.exists() or folder.store.stat().st_size == 0
+    if lost and folder.keys.exists():
+        raise DamagedStore(
+            f"{folder.store} is missing or empty, but {folder.keys} is there: restore a backup "
+            "with 'gateway restore', or remove the keys to begin with an empty store"
+        )
 
 
 def build(settings: Settings, folder: DataFolder) -> Gateway:
@@ -327,6 +340,7 @@ def _frame(app: flask.Flask, gateway: Gateway, table: dict[str, surfaces.Surface
         operation = (flask.request.endpoint or "none").rpartition(".")[2]
         seconds = time.perf_counter() - flask.g.get("begun", time.perf_counter())
         gateway.metrics.request(surface, operation, answer.status_code, seconds)
+        _note_request(answer, seconds)
         return answer
 
     @app.teardown_request
@@ -353,6 +367,23 @@ def _frame(app: flask.Flask, gateway: Gateway, table: dict[str, surfaces.Surface
             werkzeug.exceptions.InternalServerError(
                 "The server failed to answer this; its log has the cause under the request's id."
             ),
+        )
+
+
+def _note_request(answer: flask.Response, seconds: float) -> None:
+    """A line for each request that changes something or is refused; readers come too often."""
+    request = flask.request
+    notable = request.method not in _READING or answer.status_code >= HTTPStatus.BAD_REQUEST
+    level = logging.INFO if notable else logging.DEBUG
+    if access.isEnabledFor(level):
+        access.log(
+            level,
+            "%s %s %d in %.1f ms from %s",
+            request.method,
+            request.path,
+            answer.status_code,
+            seconds * 1000,
+            request.remote_addr,
         )
 
 

@@ -10,8 +10,9 @@ import uuid
 import uuid_utils.compat
 
 SECOND = 1_000_000
-# The last moment that a datetime can say.
-LATEST = 253_402_300_799 * SECOND
+# What can be asked for, a day within what a datetime can say in any zone.
+EARLIEST = 24 * 3600 * SECOND
+LATEST = 253_402_214_400 * SECOND
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _MICROSECOND = datetime.timedelta(microseconds=1)
 

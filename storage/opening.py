@@ -2,10 +2,14 @@
 
 import contextlib
 import datetime
+from collections.abc import Iterator
 from pathlib import Path
+
+import peewee
 
 from storage import connections, postgres, schema, sqlite
 from storage.database import Committed, Store, Waiting, unobserved
+from storage.errors import DamagedStore
 
 
 def open_sqlite(
@@ -24,13 +28,26 @@ def open_sqlite(
     # Before SQLite makes it: what it holds is for the server's user alone.
     path.touch(mode=0o600)
     sqlite.check_header(path)
-    with contextlib.closing(sqlite.connect_writer(path)) as database:
+    with _damage_told(path), contextlib.closing(sqlite.connect_writer(path)) as database:
         schema.upgrade(
             database,
             before=lambda number: sqlite.copy(path, _backup_name(backups, number)),
             folder=migrations,
         )
     return sqlite.SqliteStore(path, waiting, committed)
+
+
+@contextlib.contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    """Pages that make no sense are told as damage, not as a database error."""
+    try:
+        yield
+    except peewee.DatabaseError as error:
+        if not sqlite.is_damage(error):
+            raise
+        raise DamagedStore(
+            f"{path} is damaged ({error}): restore a backup with 'gateway restore'"
+        ) from error
 
 
 def open_postgres(

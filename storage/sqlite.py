@@ -127,6 +127,16 @@ def copy(path: Path, target: Path) -> None:
     unfinished.replace(target)
 
 
+def is_damage(error: BaseException | None) -> bool:
+    """Whether an error says that the file's content makes no sense."""
+    while error is not None:
+        code = getattr(error, "sqlite_errorcode", None)
+        if code is not None:
+            return (code & 0xFF) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def check_header(path: Path) -> None:
     """Raise DamagedStore unless the file is empty or begins as a SQLite database does."""
     with path.open("rb") as file:

@@ -84,9 +84,11 @@ class Engine:
         self.catalog.save(module, MACHINE)
         return module.guid
 
-    def agent(self, name: str = "agent", max_runs: int = 10) -> AgentSession:
+    def agent(
+        self, name: str = "agent", max_runs: int = 10, *, embedded: bool = True
+    ) -> AgentSession:
         """Let an agent open a session."""
-        facts = AgentFacts(name, "linux", "1", "boot", (), ("sh",), max_runs, embedded=True)
+        facts = AgentFacts(name, "linux", "1", "boot", (), ("sh",), max_runs, embedded=embedded)
         return self.reception.open_session(facts)
 
     def order(
@@ -134,9 +136,12 @@ class Engine:
         return done
 
 
-def make(store: Store, folder: Path) -> Engine:
-    """An engine on a store; ``folder`` is for its keys."""
-    now = MovableClock()
+def make(store: Store, folder: Path, clock_of: Engine | None = None) -> Engine:
+    """An engine on a store; ``folder`` is for its keys.
+
+    A second engine on the same place goes by the clock of the first.
+    """
+    now = MovableClock() if clock_of is None else clock_of.now
     vault = vaults.open_vault(store, folder / "keys.json")
     catalog = Catalog(store, vault, now, TaskTypes.load())
     signals = Signals()

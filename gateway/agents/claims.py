@@ -3,9 +3,9 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from gateway.agents.desk import Abort, AgentDesk, AgentSession, SessionOver
+from gateway.agents.desk import Abort, AgentDesk, AgentSession, Refusal, SessionOver
 from gateway.agents.ledger import Attempt, Ledger
 from gateway.agents.protocol import RunOrder
 from storage.errors import StoreUnavailable
@@ -22,7 +22,9 @@ _log = logging.getLogger(__name__)
 
 
 class Claimer:
-    """A thread that waits at the desk. ``send`` takes orders, ``abort`` stops a run."""
+    """A thread that waits at the desk. ``send`` takes orders, ``abort`` stops a run; ``unreported``
+    are the runs of which the desk is still to be told something.
+    """
 
     def __init__(
         self,
@@ -30,7 +32,8 @@ class Claimer:
         session: AgentSession,
         ledger: Ledger,
         send: Callable[[Sequence[RunOrder]], None],
-        abort: Callable[[Abort], None],
+        abort: Callable[[Abort | Refusal], None],
+        unreported: Callable[[], Iterable[Attempt]],
         renew_seconds: float,
     ) -> None:
         self._desk = desk
@@ -38,6 +41,7 @@ class Claimer:
         self._ledger = ledger
         self._send = send
         self._abort = abort
+        self._unreported = unreported
         self._renew_seconds = renew_seconds
         self._renew_at = 0.0
         self._abort_at = 0.0
@@ -75,7 +79,7 @@ class Claimer:
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
     def _give_up(self, error: SessionOver) -> None:
-        """Leave the name to whoever has it now; what runs here is settled there already."""
+        """Leave the name to whoever has it now, and stop what runs here: nobody hears of it."""
         _log.error("this server runs no tasks any more: %s. Give it a name of its own", error)
         self._ledger.drain()
         for run, attempt in self._ledger.attempts:
@@ -105,7 +109,10 @@ class Claimer:
     def _renew(self) -> None:
         now = time.monotonic()
         if now >= self._renew_at:
-            self._desk.renew(self._session)
+            # In this order: a run goes to those unreported before the ledger forgets it.
+            named = {*self._ledger.attempts, *self._unreported()}
+            for refusal in self._desk.renew(self._session, list(named)):
+                self._abort(refusal)
             self._renew_at = now + self._renew_seconds
 
     def _forward_aborts(self) -> bool:

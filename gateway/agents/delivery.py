@@ -72,6 +72,12 @@ class Delivery:
             self._size += sum(map(_weight, items))
             self._changed.notify_all()
 
+    @property
+    def attempts(self) -> set[Attempt]:
+        """The runs of which something is still to be told."""
+        with self._changed:
+            return {attempt for item in self._waiting for attempt in _attempts(item)}
+
     def close(self, patience: float) -> bool:
         """Hand over what is waiting, for so many seconds; whether all was taken."""
         with self._changed:
@@ -169,6 +175,10 @@ def _ignore(_refusal: Refusal) -> None:
 
 def _weight(item: Item) -> int:
     return _REPORT_BYTES + (len(item.data) if isinstance(item, LogChunk) else 0)
+
+
+def _attempts(item: Item) -> tuple[Attempt, ...]:
+    return item.runs if isinstance(item, LostRuns) else ((item.run, item.attempt),)
 
 
 def _reports_before_losses(waiting: Iterable[Item]) -> Iterable[Item]:

@@ -18,10 +18,14 @@ __all__ = [
     "AgentDesk",
     "AgentFacts",
     "AgentSession",
+    "Attempt",
     "Refusal",
     "ResourceContent",
     "SessionOver",
 ]
+
+Attempt = tuple[UUID, int]
+"""A run, and which of its attempts."""
 
 
 class SessionOver(Exception):
@@ -87,7 +91,8 @@ class AgentDesk(Protocol):
     def report(self, session: AgentSession, reports: Sequence[Report]) -> list[Refusal]:
         """Hand over what happened, in its order; durable when this returns.
 
-        Reports of a refused attempt are not stored, all others are.
+        Reports of a refused attempt are not stored, all others are. To hand over the same again,
+        after an answer that was lost, changes nothing.
         """
 
     def aborts(self, session: AgentSession) -> list[Abort]:
@@ -96,13 +101,18 @@ class AgentDesk(Protocol):
     def wait(self, session: AgentSession, timeout: float) -> None:
         """Wait that many seconds, less if there may be runs or aborts for the agent."""
 
-    def renew(self, session: AgentSession) -> None:
-        """Say that the agent is alive and has its runs still. Raises SessionOver."""
+    def renew(self, session: AgentSession, runs: Sequence[Attempt]) -> list[Refusal]:
+        """Say that the agent is alive, and name all runs that it has or has yet to report of.
 
-    def lost(self, session: AgentSession, runs: Sequence[tuple[UUID, int]], reason: str) -> None:
+        Those that are refused were settled meanwhile: they are to be stopped. Runs that the desk
+        gave out a while ago, and that are neither named nor begun, wait again: their order was
+        lost on its way. Raises SessionOver.
+        """
+
+    def lost(self, session: AgentSession, runs: Sequence[Attempt], reason: str) -> None:
         """Tell of runs (with their attempts) that were under way and are no longer."""
 
-    def give_back(self, session: AgentSession, runs: Sequence[tuple[UUID, int]]) -> None:
+    def give_back(self, session: AgentSession, runs: Sequence[Attempt]) -> None:
         """Let runs wait again that were claimed and certainly never begun."""
 
     def resource(self, session: AgentSession, run: UUID, reference: str) -> ResourceContent:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from gateway.agents import channel, facts
+from gateway.agents import channel, facts, processes, workspace
 from gateway.agents.claims import Claimer
 from gateway.agents.delivery import Delivery
 from gateway.agents.desk import AgentDesk, AgentSession
@@ -80,6 +80,10 @@ class EmbeddedAgent:
     def start(self) -> AgentSession:
         """Register at the desk and begin; raises StoreUnavailable, or OSError for no supervisor."""
         settings = self._settings
+        # Before anything of theirs may be tried again.
+        killed = processes.sweep_agent(workspace.mark(settings.folder))
+        if killed:
+            _log.warning("killed %d processes that an earlier supervisor left running", killed)
         described = facts.gather(settings.name, settings.max_runs, embedded=True)
         session = self._desk.open_session(described)
         self._parts = _Parts.assemble(self._desk, settings, session)
@@ -118,7 +122,15 @@ class _Parts:
         )
         delivery.start(refused=keeper.abort)
         keeper.start()
-        claimer = Claimer(desk, session, ledger, keeper.order, keeper.abort, settings.renew_seconds)
+        claimer = Claimer(
+            desk,
+            session,
+            ledger,
+            keeper.order,
+            keeper.abort,
+            lambda: delivery.attempts,
+            settings.renew_seconds,
+        )
         return cls(delivery, keeper, claimer)
 
 

@@ -105,7 +105,10 @@ class Keeper:
                 frames.append(channel.encode(order))
                 fitting.append(order)
             except channel.ChannelError as error:
-                self._deliver([_impossible(order, error)])
+                self._deliver([_impossible(order, str(error))])
+            except Exception as error:  # noqa: BLE001  (one bad order must not strand the others)
+                # The error's words may hold the very value at fault, which may be a secret.
+                self._deliver([_impossible(order, f"{type(error).__name__} in one of its values")])
         return fitting, frames
 
     def _write(self, frames: list[bytes]) -> None:
@@ -150,9 +153,10 @@ class Keeper:
                 case _:
                     raise channel.ChannelError(f"{message.kind} is no message of a supervisor")
         if reports:
-            # Places are free before the desk has the reports: claims and commits overlap.
-            self._ledger.note(reports)
+            # Places are free before the desk has the reports: claims and commits overlap. The run
+            # is known to the delivery before the ledger forgets it: a renewal names them all.
             self._deliver(reports)
+            self._ledger.note(reports)
 
     def _open(self) -> None:
         with self._lock:
@@ -167,6 +171,7 @@ class Keeper:
             killed = processes.kill_leftovers(remains.processes, runs)
             _log.warning("%d runs are lost; %d processes were killed", len(runs), killed)
             self._deliver([LostRuns(remains.runs, "the agent's supervisor died")])
+        self._ledger.settled()
 
     def _replace(self, pause: float) -> float:
         """Start another supervisor; the pause before the one after that."""
@@ -183,6 +188,7 @@ class Keeper:
         return pause
 
 
-def _impossible(order: RunOrder, error: Exception) -> RunFinished:
-    detail = f"The order for the run cannot be sent: {error}."
+def _impossible(order: RunOrder, reason: str) -> RunFinished:
+    _log.error("the order for run %s cannot be sent: %s", order.run, reason)
+    detail = f"The order for the run cannot be sent: {reason}."
     return RunFinished(order.run, order.attempt, moments.now(), JobStatus.FAILED, detail)

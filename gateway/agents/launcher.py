@@ -43,25 +43,29 @@ _SENTENCES = {
 
 @dataclasses.dataclass(frozen=True)
 class Owner:
-    """The task on whose behalf programs are started. ``keep``: leave behind what it leaves."""
+    """The task on whose behalf programs are started. ``keep``: leave behind what it leaves.
+
+    ``agent`` is the mark of the agent, by which its next start finds what a crash has left.
+    """
 
     run: UUID
     job: UUID
     seq: int
     keep: bool
+    agent: str
 
     @property
     def marker(self) -> processes.Marker:
         """What its processes are known by."""
-        return str(self.run), str(self.seq)
+        return processes.Marker(str(self.run), str(self.seq), "" if self.keep else self.agent)
 
     @property
     def variables(self) -> dict[str, str]:
         """The marker as environment variables."""
-        run, task = self.marker
         return {
-            processes.RUN_MARKER: run,
-            processes.TASK_MARKER: task,
+            processes.RUN_MARKER: self.marker.run,
+            processes.TASK_MARKER: self.marker.task,
+            processes.AGENT_MARKER: self.marker.agent,
             processes.JOB_MARKER: str(self.job),
         }
 

@@ -3,11 +3,11 @@
 import dataclasses
 import threading
 from collections.abc import Iterable
-from uuid import UUID
 
+from gateway.agents.desk import Attempt
 from gateway.agents.protocol import ProcessIdentity, Report, RunFinished, RunOrder, TaskStarted
 
-Attempt = tuple[UUID, int]
+__all__ = ["Attempt", "Ledger", "Remains"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class Ledger:
         self._changed = threading.Condition()
         self._open = False
         self._runs: dict[Attempt, dict[int, ProcessIdentity]] = {}
+        self._left: tuple[Attempt, ...] = ()
 
     def open(self) -> None:
         """From now on there are places."""
@@ -39,14 +40,20 @@ class Ledger:
             self._open = False
 
     def close(self) -> Remains:
-        """From now on there are no places. Gives what was under way, which is then forgotten."""
+        """From now on there are no places. Gives what was under way, until it is ``settled``."""
         with self._changed:
             self._open = False
             identities = [i for tasks in self._runs.values() for i in tasks.values()]
             remains = Remains(tuple(self._runs), tuple(identities))
+            self._left = remains.runs
             self._runs.clear()
             self._changed.notify_all()
             return remains
+
+    def settled(self) -> None:
+        """Forget what a closed ledger still answers for: the desk is going to be told."""
+        with self._changed:
+            self._left = ()
 
     @property
     def free(self) -> int:
@@ -56,9 +63,9 @@ class Ledger:
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
-        """The runs under way."""
+        """The runs under way, and those that were when the ledger was closed."""
         with self._changed:
-            return tuple(self._runs)
+            return (*self._runs, *self._left)
 
     @property
     def busy(self) -> bool:

@@ -14,6 +14,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 from uuid import UUID
 
 import psutil
@@ -23,6 +24,7 @@ from gateway.agents.protocol import ProcessIdentity
 RUN_MARKER = "GATEWAY_RUN"
 JOB_MARKER = "GATEWAY_JOB"
 TASK_MARKER = "GATEWAY_TASK"
+AGENT_MARKER = "GATEWAY_AGENT"
 
 POSIX = os.name == "posix"
 # psutil adds the moment of the machine's start, which moves a little when its clock is set right.
@@ -32,10 +34,22 @@ _REAP_SECONDS = 2.0
 
 _log = logging.getLogger(__name__)
 
-Marker = tuple[str, str]
+
+class Marker(NamedTuple):
+    """What the environment of a process says: its run, its task (by number), its agent's mark.
+
+    The agent's mark is left out where a process may outlive its task: at the start of an agent all
+    that bears its mark is killed.
+    """
+
+    run: str
+    task: str
+    agent: str = ""
+
+
 # Of a process that is just becoming another program, or is ending: a moment later it shows its
 # marker, or is gone. On a busy machine the moment can be long.
-UNCERTAIN: Marker = ("", "")
+UNCERTAIN = Marker("", "")
 _MAX_LOOKS = 200
 _LOOK_SECONDS = 0.005
 _GONE = (psutil.NoSuchProcess, psutil.AccessDenied, OSError)
@@ -92,7 +106,7 @@ def _descent(pid: int) -> list[psutil.Process]:
 
 
 def marker(process: psutil.Process) -> Marker | None:
-    """The run and the task that the process belongs to; None if it carries no marker.
+    """What the process belongs to; None if it carries no marker.
 
     UNCERTAIN if that cannot be told just now.
     """
@@ -106,7 +120,9 @@ def marker(process: psutil.Process) -> Marker | None:
     except _GONE:
         return None
     run = environment.get(RUN_MARKER)
-    return None if run is None else (run, environment.get(TASK_MARKER, ""))
+    if run is None:
+        return None
+    return Marker(run, environment.get(TASK_MARKER, ""), environment.get(AGENT_MARKER, ""))
 
 
 def _environment(process: psutil.Process) -> dict[str, str]:
@@ -163,7 +179,16 @@ def select(
 def sweep_runs(runs: Iterable[UUID]) -> int:
     """Kill every process that carries the marker of one of the runs; how many were killed."""
     wanted = {str(run) for run in runs}
-    return sweep(lambda found: found is not None and found[0] in wanted) if wanted else 0
+    return sweep(lambda found: found is not None and found.run in wanted) if wanted else 0
+
+
+def sweep_agent(mark: str) -> int:
+    """Kill every process of a task that bears this agent's mark; how many were killed.
+
+    For the start of an agent. The store alone cannot name them: another gateway may have settled
+    the runs that they belong to.
+    """
+    return sweep(lambda found: found is not None and found.agent == mark)
 
 
 def kill_leftovers(identities: Iterable[ProcessIdentity], runs: Iterable[UUID]) -> int:

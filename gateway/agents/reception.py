@@ -1,7 +1,8 @@
 """The engine's side of the agents' desk: runs are claimed here, and reports taken.
 
 Every call checks the session: an agent that was replaced, or lost its lease, is told so, and its
-late reports change nothing (fencing).
+late reports change nothing (fencing). What decides is read after the locks are held: another
+gateway may just be settling the same runs.
 """
 
 import dataclasses
@@ -17,7 +18,7 @@ import peewee
 
 from gateway import moments, names
 from gateway.agents import desk, orders, roster
-from gateway.agents.desk import Abort, AgentFacts, AgentSession, Refusal, SessionOver
+from gateway.agents.desk import Abort, AgentFacts, AgentSession, Attempt, Refusal, SessionOver
 from gateway.agents.leases import Leases
 from gateway.agents.protocol import (
     LogChunk,
@@ -29,15 +30,17 @@ from gateway.agents.protocol import (
     TaskStarted,
 )
 from gateway.catalog.resources import Resources
+from gateway.identity.errors import IdentityError
 from gateway.jobs import ledger, moves, rows, settlement
-from gateway.jobs.rows import RunRow
+from gateway.jobs.rows import Held, JobRow, RunRow
 from gateway.jobs.signals import Signals
 from gateway.jobs.states import JobStatus
 from gateway.tasks.base import ResourceContent
-from storage import models
+from storage import models, statements
 from storage.database import Store
 from storage.errors import StoreUnavailable
-from storage.session import Session
+from storage.session import Row, Session
+from storage.statements import named
 
 log = logging.getLogger("gateway.agents")
 
@@ -48,11 +51,34 @@ _TASK = models.TaskResult
 # The words of the partial indexes, so that the planner sees that they fit.
 _WAITING = peewee.SQL("status = 0")
 _HELD = peewee.SQL("status IN (1, 2)")
+_SESSION = statements.Statement(
+    lambda: _AGENT.select(_AGENT.session, _AGENT.deleted_at).where(_AGENT.id == named(_AGENT.id))
+)
+# Claims under way keep others from taking the agent's name, and not each other.
+_SHARE_SESSION = statements.Statement(
+    lambda: (
+        _AGENT.select(_AGENT.session, _AGENT.deleted_at)
+        .where(_AGENT.id == named(_AGENT.id))
+        .for_update("FOR SHARE")  # type: ignore[arg-type]  # Peewee takes the clause, too
+    )
+)
+_MOST_URGENT = statements.Statement(
+    lambda: (
+        _RUN.select(_RUN.id, _RUN.job_id)
+        .where(_WAITING, _RUN.agent_id == named(_RUN.agent_id))
+        .order_by(_RUN.priority.desc(), _RUN.id)
+        .limit(peewee.Value(statements.Named("limit"), converter=False))
+    )
+)
 _HELD_STATES = frozenset({JobStatus.ACTIVE, JobStatus.ABORTING})
 
 STOPPED = "the agent stopped while the run was under way"
 SILENT = "the agent was not heard of until its lease ended"
 REMOVED = "the agent was removed"
+OVER = "this attempt is over"
+
+# Agents renew at least so often in the time of a lease.
+_RENEWALS = 4
 
 
 class Reception:
@@ -110,22 +136,28 @@ class Reception:
         """Wait until something may have changed for the agent."""
         self._seen[session.session] = self._signals.wait(self._seen[session.session], timeout)
 
-    def renew(self, session: AgentSession) -> None:
-        """Extend the lease of all runs of the session, in one statement. Raises SessionOver."""
+    def renew(self, session: AgentSession, runs: Sequence[Attempt]) -> list[Refusal]:
+        """Extend the leases of these runs; refused are those that are the session's no more.
+
+        A run of the session that is not among them never reached the agent, if it has not begun:
+        it waits again. If it has, nobody extends its lease. Raises SessionOver.
+        """
         try:
-            self._store.unit_of_work(lambda db: self._renew(db, session))
+            renewal = self._store.unit_of_work(lambda db: self._renew(db, session, runs))
         except StoreUnavailable:
             self._leases.forget()
             raise
+        if renewal.stranded:
+            log.warning("%d runs never reached their agent, and wait again", len(renewal.stranded))
+            self.give_back(session, renewal.stranded)
+        return renewal.refused
 
-    def lost(
-        self, session: AgentSession, runs: Sequence[tuple[uuid.UUID, int]], reason: str
-    ) -> None:
+    def lost(self, session: AgentSession, runs: Sequence[Attempt], reason: str) -> None:
         """Settle runs that nobody works on any more."""
         self._store.unit_of_work(lambda db: self._lose(db, session, runs, reason))
         self._signals.wake()
 
-    def give_back(self, session: AgentSession, runs: Sequence[tuple[uuid.UUID, int]]) -> None:
+    def give_back(self, session: AgentSession, runs: Sequence[Attempt]) -> None:
         """Let runs wait again that were claimed and never begun."""
         self._store.unit_of_work(lambda db: self._give_back(db, session, runs))
         self._signals.wake()
@@ -133,7 +165,13 @@ class Reception:
     def resource(self, session: AgentSession, run: uuid.UUID, reference: str) -> ResourceContent:
         """A resource's bytes, for a run that the agent has."""
         with self._store.reading() as db:
-            if not _runs(db, session, [run]):
+            query = _RUN.select(_RUN.id).where(
+                _HELD,
+                _RUN.guid == run,
+                _RUN.agent_id == session.agent_id,
+                _RUN.session == session.session,
+            )
+            if db.scalar(query) is None:
                 raise LookupError("the run is no longer this agent's")
             found = self._resources.resolve(db, reference)
         return ResourceContent(
@@ -145,17 +183,17 @@ class Reception:
 
     def expire(self) -> None:
         """Settle the runs of agents that have fallen silent or were removed."""
-        waiting = _RUN.select(_RUN.id).join(_AGENT, on=(_AGENT.id == _RUN.agent_id))
+        waiting = _RUN.select(_RUN.id, _RUN.job_id).join(_AGENT, on=(_AGENT.id == _RUN.agent_id))
         with self._store.reading() as db:
-            rows_held = db.rows(_RUN.select(_RUN.id, _RUN.lease_until).where(_HELD))
+            held = db.rows(_RUN.select(_RUN.id, _RUN.job_id, _RUN.lease_until).where(_HELD))
             orphans = db.rows(waiting.where(_WAITING, _AGENT.deleted_at.is_null(False)))
-        held = {row["id"]: row["lease_until"] or 0 for row in rows_held}
-        ended = self._leases.ended(held)
-        for run in ended:
-            self._store.unit_of_work(functools.partial(self._expire, run_id=run, lease=held[run]))
+        ended = set(self._leases.ended({row["id"]: row["lease_until"] or 0 for row in held}))
+        silent = [row for row in held if row["id"] in ended]
+        for row in silent:
+            self._store.unit_of_work(functools.partial(self._expire, found=row))
         for row in orphans:
-            self._store.unit_of_work(functools.partial(self._drop, run_id=row["id"]))
-        if ended or orphans:
+            self._store.unit_of_work(functools.partial(self._drop, found=row))
+        if silent or orphans:
             self._signals.wake()
 
     def left_behind(self, name: str) -> tuple[list[ProcessIdentity], list[uuid.UUID]]:
@@ -173,7 +211,8 @@ class Reception:
 
     def _open(self, db: Session, facts: AgentFacts, guid: uuid.UUID) -> AgentSession:
         now = self._now()
-        known = _embedded(db, facts.name)
+        # Whoever else says this name gets a row of its own: a name proves nothing.
+        known = _embedded(db, facts.name) if facts.embedded else None
         values: dict[str, Any] = {
             "facts": roster.facts_as_json(dataclasses.asdict(facts)),
             "max_runs": facts.max_runs,
@@ -183,44 +222,32 @@ class Reception:
             "last_contact_at": now,
         }
         if known is None:
-            agent_guid = moments.new_guid()
-            agent_id = db.execute(
-                _AGENT.insert(
-                    guid=agent_guid,
-                    tenant_id=1,
-                    name=facts.name,
-                    name_key=names.key(facts.name),
-                    enabled=True,
-                    created_at=now,
-                    **values,
-                )
-            )
-            return AgentSession(agent_id, agent_guid, guid)
+            return _register(db, facts.name, guid, values | {"created_at": now})
         db.execute(_AGENT.update(**values).where(_AGENT.id == known.id))
-        held = db.rows(_RUN.select(_RUN.id).where(_HELD, _RUN.agent_id == known.id))
-        for row in held:
-            self._settle(db, row["id"], STOPPED)
+        held = _RUN.select(_RUN.id, _RUN.job_id).where(_HELD, _RUN.agent_id == known.id)
+        self._settle(db, rows.lock_runs(db, db.rows(held)), STOPPED)
         db.after_commit(self._signals.wake)
         return AgentSession(known.id, known.guid, guid)
 
     def _claim(self, db: Session, agent: AgentSession, limit: int) -> list[RunOrder]:
         now = self._now()
         self._check(db, agent)
-        query = (
-            _RUN.select()
-            .where(_WAITING, _RUN.agent_id == agent.agent_id)
-            .order_by(_RUN.priority.desc(), _RUN.id)
-            .limit(limit)
-        )
-        if db.postgres:
-            query = query.for_update(skip_locked=True)
-        waiting = [RunRow.of(row) for row in db.rows(query)]
-        taken = [self._take(db, agent, run, now) for run in waiting]
+        found = db.select(_MOST_URGENT, {"agent_id": agent.agent_id, "limit": limit})
+        urgency = {row["id"]: place for place, row in enumerate(found)}
+        # One that was put on hold or ended before the locks were held is not waiting any more.
+        waiting = [
+            held
+            for held in rows.lock_runs(db, found)
+            if held.run.status is JobStatus.SCHEDULED and not held.job.status.finished
+        ]
+        waiting.sort(key=lambda held: urgency[held.run.id])
+        taken = [self._take(db, agent, held.job, held.run, now) for held in waiting]
         return [order for order in taken if order is not None]
 
-    def _take(self, db: Session, agent: AgentSession, run: RunRow, now: int) -> RunOrder | None:
+    def _take(
+        self, db: Session, agent: AgentSession, job: JobRow, run: RunRow, now: int
+    ) -> RunOrder | None:
         """Make the run the agent's. One that cannot be prepared ends, with the reason."""
-        job = rows.lock_job(db, run.job_id)
         run.status = JobStatus.ACTIVE
         run.session = agent.session
         run.lease_until = now + self._lease
@@ -229,8 +256,8 @@ class Reception:
         if job.status is JobStatus.SCHEDULED:
             moves.move(db, job, JobStatus.ACTIVE, now, "agent")
         try:
-            order = self._orders.order(db, run)
-        except (orders.OrderImpossible, LookupError, ValueError) as error:
+            order = self._prepared(db, run)
+        except orders.OrderImpossible as error:
             log.warning("run %s cannot be prepared: %s", run.guid, error)
             reason = f"the run could not be prepared: {error}"
             settlement.finish_run(db, job, run, JobStatus.FAILED, now, reason)
@@ -238,31 +265,48 @@ class Reception:
         ledger.plan_tasks(db, run, order)
         return order
 
+    def _prepared(self, db: Session, run: RunRow) -> RunOrder:
+        """The order of a run. Whatever is wrong with it is its own failure, not its agent's.
+
+        Raises OrderImpossible, and what is the store's fault.
+        """
+        try:
+            return self._orders.order(db, run)
+        except (orders.OrderImpossible, peewee.PeeweeException, StoreUnavailable):
+            raise
+        except (IdentityError, LookupError, ValueError) as error:
+            raise orders.OrderImpossible(str(error)) from error
+        except Exception as error:
+            log.exception("the order of run %s cannot be made", run.guid)
+            raise orders.OrderImpossible("a mistake in the server, whose log has it") from error
+
     def _report(self, db: Session, agent: AgentSession, reports: Sequence[Report]) -> list[Refusal]:
-        runs = _runs(db, agent, {report.run for report in reports})
-        refused: dict[tuple[uuid.UUID, int], Refusal] = {}
+        found = rows.find_runs(db, {report.run for report in reports})
+        held = {held.run.guid: held for held in rows.lock_runs(db, found)}
+        ends = {r.run: r for r in reports if isinstance(r, RunFinished)}
+        refused: dict[Attempt, Refusal] = {}
         for report in reports:
-            run = runs.get(report.run)
-            if run is None or run.attempt != report.attempt or run.status not in _HELD_STATES:
-                refused[report.run, report.attempt] = Refusal(
-                    report.run, report.attempt, "this attempt is over"
-                )
-                continue
-            self._take_in(db, run, report)
+            known = held.get(report.run)
+            attempt = (report.run, report.attempt)
+            if known is None or not _has(agent, known.run, report.attempt):
+                refused[attempt] = Refusal(*attempt, OVER)
+            elif known.run.status in _HELD_STATES:
+                self._take_in(db, known.job, known.run, report)
+            elif not _is_end(known.run, ends.get(report.run)):
+                refused[attempt] = Refusal(*attempt, OVER)
         return list(refused.values())
 
-    def _take_in(self, db: Session, run: RunRow, report: Report) -> None:
+    def _take_in(self, db: Session, job: JobRow, run: RunRow, report: Report) -> None:
         match report:
             case TaskStarted():
                 ledger.start_task(db, run, report)
             case LogChunk():
                 ledger.add_output(db, run, report)
             case TaskFinished():
-                ledger.finish_task(db, run, report)
-                run.tasks_done += 1
-                rows.write_progress(db, run)
+                if ledger.finish_task(db, run, report):
+                    run.tasks_done += 1
+                    rows.write_progress(db, run)
             case RunFinished():
-                job = rows.lock_job(db, run.job_id)
                 if run.tasks_done < run.tasks_total:
                     # The agent gave up on the run, or left tasks out: nothing stays open.
                     settlement.end_tasks(db, run, report.at, report.detail)
@@ -270,62 +314,70 @@ class Reception:
                 seconds = (report.at - (run.started_at or report.at)) / moments.SECOND
                 db.after_commit(functools.partial(self._ended, report.status.name.lower(), seconds))
 
-    def _renew(self, db: Session, agent: AgentSession) -> None:
+    def _renew(self, db: Session, agent: AgentSession, runs: Sequence[Attempt]) -> "_Renewal":
         now = self._now()
-        self._check(db, agent)
+        # Written first: whoever reads the row to write it later would wait for another such.
         db.execute(_AGENT.update(last_contact_at=now).where(_AGENT.id == agent.agent_id))
-        db.execute(
-            _RUN.update(lease_until=now + self._lease).where(
-                _HELD, _RUN.agent_id == agent.agent_id, _RUN.session == agent.session
-            )
+        self._check(db, agent)
+        present = _lock_held(db, agent)
+        kept = [present[attempt]["id"] for attempt in runs if attempt in present]
+        db.execute(_RUN.update(lease_until=now + self._lease).where(_RUN.id.in_(kept)))
+        # The answer to a claim may be under way: what was claimed lately is not expected yet, and
+        # has the lease that it was claimed with.
+        lately = now - self._lease // _RENEWALS
+        missing = [present[attempt] for attempt in present.keys() - set(runs)]
+        begun = _begun(db, [row["id"] for row in missing])
+        return _Renewal(
+            [Refusal(*attempt, OVER) for attempt in runs if attempt not in present],
+            [
+                (row["guid"], row["attempt"])
+                for row in missing
+                if row["id"] not in begun and row["started_at"] <= lately
+            ],
         )
 
-    def _lose(
-        self,
-        db: Session,
-        agent: AgentSession,
-        lost: Iterable[tuple[uuid.UUID, int]],
-        reason: str,
-    ) -> None:
-        for run in _under_way(db, agent, lost):
-            self._settle(db, run.id, reason)
+    def _lose(self, db: Session, agent: AgentSession, lost: Sequence[Attempt], reason: str) -> None:
+        self._settle(db, _under_way(db, agent, lost), reason)
 
-    def _give_back(
-        self, db: Session, agent: AgentSession, returned: Iterable[tuple[uuid.UUID, int]]
-    ) -> None:
-        for run in _under_way(db, agent, returned):
-            job = rows.lock_job(db, run.job_id)
-            settlement.give_back(db, job, run, self._now())
+    def _give_back(self, db: Session, agent: AgentSession, returned: Sequence[Attempt]) -> None:
+        for held in _under_way(db, agent, returned):
+            settlement.give_back(db, held.job, held.run, self._now())
 
-    def _expire(self, db: Session, run_id: int, lease: int) -> None:
-        present = db.scalar(_RUN.select(_RUN.lease_until).where(_RUN.id == run_id))
-        if present == lease:
-            self._settle(db, run_id, SILENT)
+    def _expire(self, db: Session, found: Row) -> None:
+        held = rows.lock_runs(db, [found])
+        same = [one for one in held if one.run.lease_until == found["lease_until"]]
+        self._settle(db, same, SILENT)
 
-    def _drop(self, db: Session, run_id: int) -> None:
+    def _drop(self, db: Session, found: Row) -> None:
         """Cancel a run that waits for an agent that is no more."""
-        job_id = db.scalar(_RUN.select(_RUN.job_id).where(_RUN.id == run_id))
-        job = rows.lock_job(db, job_id)
-        row = db.first(_RUN.select().where(_RUN.id == run_id, _WAITING))
-        if row is not None:
-            run = RunRow.of(row)
-            settlement.finish_run(db, job, run, JobStatus.CANCELED, self._now(), REMOVED)
+        for held in rows.lock_runs(db, [found]):
+            if held.run.status is JobStatus.SCHEDULED:
+                settlement.finish_run(
+                    db, held.job, held.run, JobStatus.CANCELED, self._now(), REMOVED
+                )
 
-    def _settle(self, db: Session, run_id: int, reason: str) -> None:
-        job_id = db.scalar(_RUN.select(_RUN.job_id).where(_RUN.id == run_id))
-        job = rows.lock_job(db, job_id)
-        row = db.first(_RUN.select().where(_RUN.id == run_id))
-        if row is not None and JobStatus(row["status"]) in _HELD_STATES:
-            settlement.lose_run(db, job, RunRow.of(row), self._now(), reason)
+    def _settle(self, db: Session, lost: Iterable[Held], reason: str) -> None:
+        for held in lost:
+            if held.run.status in _HELD_STATES:
+                settlement.lose_run(db, held.job, held.run, self._now(), reason)
 
     @staticmethod
     def _check(db: Session, agent: AgentSession) -> None:
-        query = _AGENT.select(_AGENT.session, _AGENT.deleted_at)
-        row = db.first(query.where(_AGENT.id == agent.agent_id))
-        if row is None or row["deleted_at"] is not None:
+        """Raise SessionOver unless the session is the agent's present one, and keep it that."""
+        statement = _SHARE_SESSION if db.postgres else _SESSION
+        found = db.select(statement, {"id": agent.agent_id})
+        if not found or found[0]["deleted_at"] is not None:
             raise SessionOver(REMOVED)
-        if row["session"] != agent.session:
+        if found[0]["session"] != agent.session:
             raise SessionOver("another server, or another agent, has taken this agent's name")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Renewal:
+    """What a renewal finds: attempts that are over, and those that the agent never got."""
+
+    refused: list[Refusal]
+    stranded: list[Attempt]
 
 
 def _embedded(db: Session, name: str) -> roster.Agent | None:
@@ -338,26 +390,53 @@ def _embedded(db: Session, name: str) -> roster.Agent | None:
     return None if row is None else roster.Agent.of(row)
 
 
-def _runs(db: Session, agent: AgentSession, guids: Iterable[uuid.UUID]) -> dict[uuid.UUID, RunRow]:
-    """The runs with these GUIDs that belong to this very session."""
-    query = _RUN.select().where(
-        _RUN.guid.in_(list(guids)),
-        _RUN.agent_id == agent.agent_id,
-        _RUN.session == agent.session,
+def _register(db: Session, name: str, session: uuid.UUID, values: dict[str, Any]) -> AgentSession:
+    guid = moments.new_guid()
+    query = _AGENT.insert(
+        guid=guid, tenant_id=1, name=name, name_key=names.key(name), enabled=True, **values
     )
-    return {row["guid"]: RunRow.of(row) for row in db.rows(query)}
+    return AgentSession(db.execute(query), guid, session)
 
 
-def _under_way(
-    db: Session, agent: AgentSession, attempts: Iterable[tuple[uuid.UUID, int]]
-) -> list[RunRow]:
-    """Those of the session's runs that are still in this attempt and have not ended."""
+def _has(agent: AgentSession, run: RunRow, attempt: int) -> bool:
+    """Whether this attempt of the run was claimed in this very session."""
+    return (run.agent_id, run.session, run.attempt) == (agent.agent_id, agent.session, attempt)
+
+
+def _is_end(run: RunRow, end: RunFinished | None) -> bool:
+    """Whether a run ended with just this report: then it, and what came with it, is repeated."""
+    return end is not None and (run.status, run.finished_at) == (end.status, end.at)
+
+
+def _under_way(db: Session, agent: AgentSession, attempts: Iterable[Attempt]) -> list[Held]:
+    """Those of the session's runs, locked, that are still in this attempt and have not ended."""
     wanted = dict(attempts)
     return [
-        run
-        for run in _runs(db, agent, wanted.keys()).values()
-        if run.attempt == wanted[run.guid] and run.status in _HELD_STATES
+        held
+        for held in rows.lock_runs(db, rows.find_runs(db, wanted))
+        if _has(agent, held.run, wanted[held.run.guid]) and held.run.status in _HELD_STATES
     ]
+
+
+def _lock_held(db: Session, agent: AgentSession) -> dict[Attempt, Row]:
+    """The runs that the session has, locked in the order of their ids."""
+    query = _RUN.select(_RUN.id, _RUN.guid, _RUN.attempt, _RUN.started_at).where(
+        _HELD, _RUN.agent_id == agent.agent_id, _RUN.session == agent.session
+    )
+    query = query.order_by(_RUN.id)
+    found = db.rows(query.for_update() if db.postgres else query)
+    return {(row["guid"], row["attempt"]): row for row in found}
+
+
+def _begun(db: Session, run_ids: Sequence[int]) -> set[int]:
+    """Which of the runs have a task that was begun in the present attempt."""
+    if not run_ids:
+        return set()
+    query = _TASK.select(_TASK.run_id).join(
+        _RUN, on=(_RUN.id == _TASK.run_id) & (_RUN.attempt == _TASK.attempt)
+    )
+    query = query.where(_TASK.run_id.in_(run_ids), _TASK.status != JobStatus.SCHEDULED)
+    return {row["run_id"] for row in db.rows(query)}
 
 
 def _processes(db: Session, held: Sequence[RunRow]) -> list[ProcessIdentity]:

@@ -134,7 +134,8 @@ class Step:
 
     def _owner(self) -> Owner:
         task = self._task
-        return Owner(self._order.run, self._order.job, task.seq, task.keep_processes)
+        agent = self._tools.workspace.mark
+        return Owner(self._order.run, self._order.job, task.seq, task.keep_processes, agent)
 
     def _stopped(self) -> TaskOutcome:
         if self._cancellation.reason is StopReason.ABORTED:

@@ -8,11 +8,21 @@ from pathlib import Path
 _PREFIX = "run-"
 
 
+def mark(folder: Path) -> str:
+    """The mark of the agent whose runs work in this folder; no two live agents share one."""
+    return str(folder.resolve())
+
+
 class Workspace:
     """A folder of the agent's own that holds the folders of its runs."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
+
+    @property
+    def mark(self) -> str:
+        """What tells this agent's processes from those of others on the machine: its folder."""
+        return mark(self._root)
 
     def prepare(self) -> None:
         """Make the folder, and remove what an agent that died has left in it; raises OSError."""

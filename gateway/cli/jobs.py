@@ -113,7 +113,7 @@ def submit(
 
 @job.command("list")
 @click.option("--stage", type=click.Choice(["scheduled", "active", "history"]))
-@click.option("--page", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--page", type=click.IntRange(1, 1_000_000_000), default=1, show_default=True)
 @click.option("--size", type=click.IntRange(1, 1000), default=25, show_default=True)
 @as_json
 @with_settings

@@ -105,7 +105,11 @@ def environ(scope: Any, peer: Peer, identity: str) -> WSGIEnvironment:
 def _add_headers(variables: dict[str, Any], headers: Headers, *, trusted: bool) -> None:
     for name, value in headers:
         variable = _variable(name)
-        if variable is None or (not trusted and variable.startswith(_FORWARDED)):
+        if variable is None:
+            continue
+        if not trusted and variable.startswith(_FORWARDED):
+            # Not believed, but it tells that the client is not at the other end.
+            variables[FORWARDED] = "1"
             continue
         text = value.decode("latin-1")
         if variable in variables:
@@ -113,6 +117,9 @@ def _add_headers(variables: dict[str, Any], headers: Headers, *, trusted: bool) 
             text = f"{variables[variable]}{separator}{text}"
         variables[variable] = text
 
+
+FORWARDED = "gateway.forwarded"
+"""In the environ when a peer that is not trusted sent headers that only proxies send."""
 
 _FORWARDED = ("HTTP_X_FORWARDED_", "HTTP_FORWARDED", "HTTP_X_REAL_IP")
 

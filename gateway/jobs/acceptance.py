@@ -291,9 +291,11 @@ def _check_timing(timing: Timing, now: int) -> None:
             recurrence.check(timing.recurrence, now)
         except recurrence.RuleRefused as error:
             raise OrderRefused("When", str(error)) from error
-    elif not timing.immediate and timing.scheduled_at is None:
+        return
+    at = timing.scheduled_at
+    if at is None and not timing.immediate:
         raise OrderRefused("When.ScheduledDateTime", "is required when Immediate is false")
-    elif timing.scheduled_at is not None and not 0 <= timing.scheduled_at <= moments.LATEST:
+    if at is not None and not moments.EARLIEST <= at <= moments.LATEST:
         raise OrderRefused("When.ScheduledDateTime", "is not between 1970 and the year 9999")
 
 

@@ -1,7 +1,8 @@
 """What tasks report: their results, and their output in chunks as it comes.
 
 All for use within a unit of work; nothing is kept in memory, so any gateway may take the next
-report.
+report. What is reported twice, because its sender could not know that it was stored, changes
+nothing the second time.
 """
 
 import dataclasses
@@ -54,7 +55,7 @@ _START_TASK = statements.Statement(
             _TASK.started_at: named(_TASK.started_at),
             _TASK.process: named(_TASK.process),
         }
-    ).where(_THIS_TASK)
+    ).where(_THIS_TASK, _TASK.status == JobStatus.SCHEDULED)
 )
 _FINISH_TASK = statements.Statement(
     lambda: _TASK.update(
@@ -66,10 +67,24 @@ _FINISH_TASK = statements.Statement(
             _TASK.started_at: named(_TASK.started_at),
             _TASK.finished_at: named(_TASK.finished_at),
         }
-    ).where(_THIS_TASK)
+    ).where(_THIS_TASK, _TASK.status.in_((JobStatus.SCHEDULED, JobStatus.ACTIVE)))
 )
 _FIND_TASK = statements.Statement(lambda: _TASK.select(_TASK.id, _TASK.log_id).where(_THIS_TASK))
-_INSERT_CHUNK = statements.insert(_CHUNK, _CHUNK.blob_id, _CHUNK.seq, _CHUNK.data)
+_INSERT_CHUNK = statements.Statement(
+    lambda: _CHUNK.insert(
+        {column: named(column) for column in (_CHUNK.blob_id, _CHUNK.seq, _CHUNK.data)}
+    ).on_conflict_ignore()
+)
+# A log is read in portions: drivers hand over the whole answer of a query at once.
+_PORTION = 16
+_NEXT_CHUNKS = statements.Statement(
+    lambda: (
+        _CHUNK.select(_CHUNK.seq, _CHUNK.data)
+        .where(_CHUNK.blob_id == named(_CHUNK.blob_id), _CHUNK.seq > named(_CHUNK.seq))
+        .order_by(_CHUNK.seq)
+        .limit(_PORTION)
+    )
+)
 
 
 def plan_tasks(session: Session, run: RunRow, order: RunOrder) -> None:
@@ -93,9 +108,9 @@ def start_task(session: Session, run: RunRow, report: TaskStarted) -> None:
     )
 
 
-def finish_task(session: Session, run: RunRow, report: TaskFinished) -> None:
-    """A task is over, or was skipped; its log is sealed."""
-    session.run(
+def finish_task(session: Session, run: RunRow, report: TaskFinished) -> bool:
+    """A task is over, or was skipped; its log is sealed. Whether that is news."""
+    changed = session.run(
         _FINISH_TASK,
         _key(run, report.seq)
         | {
@@ -107,9 +122,12 @@ def finish_task(session: Session, run: RunRow, report: TaskFinished) -> None:
             "finished_at": report.at,
         },
     )
+    if changed.rowcount == 0:
+        return False
     _, log_id = _find(session, run, report.seq)
     if log_id is not None:
         seal(session, log_id)
+    return True
 
 
 def add_output(session: Session, run: RunRow, chunk: LogChunk) -> None:
@@ -243,10 +261,9 @@ def _new_log(session: Session) -> int:
 
 
 def _chunks(session: Session, log_id: int, after: int) -> Iterator[bytes]:
-    query = (
-        _CHUNK.select(_CHUNK.data)
-        .where(_CHUNK.blob_id == log_id, _CHUNK.seq > after)
-        .order_by(_CHUNK.seq)
-    )
-    for row in session.each(query):
-        yield bytes(row["data"])
+    while chunks := session.select(_NEXT_CHUNKS, {"blob_id": log_id, "seq": after}):
+        for row in chunks:
+            yield bytes(row["data"])
+        if len(chunks) < _PORTION:
+            return
+        after = chunks[-1]["seq"]

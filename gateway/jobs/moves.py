@@ -6,7 +6,7 @@ the same transaction, and leaves the job in a state from which the clock knows w
 
 from gateway.jobs import counters, rows, states
 from gateway.jobs.rows import JobRow
-from gateway.jobs.states import JobStatus
+from gateway.jobs.states import JobStatus, Stage
 from storage.session import Session
 
 
@@ -14,7 +14,7 @@ def enter(session: Session, job: JobRow, actor: str) -> None:
     """Insert a new job in its first status."""
     job.id = rows.insert_job(session, job)
     _event(session, job, None, job.created_at, actor)
-    _count(session, job, 1)
+    _count(session, job, job.status.stage, 1)
 
 
 def move(
@@ -23,8 +23,6 @@ def move(
     """Move a locked job; the row is changed and written. Raises MoveRefused."""
     before = job.status
     states.check_move(before, wanted)
-    if before.stage is not wanted.stage:
-        _count(session, job, -1)
     job.status = wanted
     job.reason = reason
     if wanted is JobStatus.ACTIVE and job.started_at is None:
@@ -34,8 +32,10 @@ def move(
         job.wake_at = None
     rows.write_job(session, job)
     _event(session, job, before, at, actor)
-    if before.stage is not wanted.stage:
-        _count(session, job, 1)
+    # Last, and always in the order of the stages: others wait for these rows.
+    changes = {before.stage: -1, wanted.stage: 1} if before.stage is not wanted.stage else {}
+    for stage in sorted(changes):
+        _count(session, job, stage, changes[stage])
 
 
 def note(
@@ -71,7 +71,5 @@ def _event(session: Session, job: JobRow, before: JobStatus | None, at: int, act
     )
 
 
-def _count(session: Session, job: JobRow, jobs: int) -> None:
-    counters.add(
-        session, job.tenant_id, job.status.stage, job.origin, job.recurring, job.folder_id, jobs
-    )
+def _count(session: Session, job: JobRow, stage: Stage, jobs: int) -> None:
+    counters.add(session, job.tenant_id, stage, job.origin, job.recurring, job.folder_id, jobs)

@@ -1,8 +1,16 @@
-"""The hot statements of the engine, compiled once, and the reading of its rows."""
+"""The hot statements of the engine, compiled once, and the reading of its rows.
+
+Who changes a job or a run holds the job's lock first. Jobs are locked in the order of their ids,
+then their runs in the order of theirs, so that no two units of work wait for each other. A lease
+is the one thing that is written with the run's lock alone, in the same order.
+"""
 
 import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
+
+import peewee
 
 from gateway.jobs.orders import Origin
 from gateway.jobs.states import JobStatus
@@ -104,13 +112,57 @@ _MOVE_RUN = statements.Statement(
 _PROGRESS = statements.Statement(
     lambda: _RUN.update({_RUN.tasks_done: named(_RUN.tasks_done)}).where(_RUN.id == named(_RUN.id))
 )
-_SELECT_JOB = statements.Statement(lambda: _JOB.select().where(_JOB.id == named(_JOB.id)))
-_LOCK_JOB = statements.Statement(
-    lambda: _JOB.select().where(_JOB.id == named(_JOB.id)).for_update()
-)
 _RUNS_OF_JOB = statements.Statement(
     lambda: _RUN.select().where(_RUN.job_id == named(_RUN.job_id)).order_by(_RUN.id)
 )
+
+_MOST_VALUES = 512
+
+
+class _Selection:
+    """A SELECT by a list of values, in the order of ids; compiled for lists of 1, 2, 4 ... values.
+
+    A shorter list is filled up with its last value, which changes nothing.
+    """
+
+    def __init__(
+        self, field: peewee.Field, query: Callable[[], Any], *, locking: bool = False
+    ) -> None:
+        self._field = field
+        self._query = query
+        self._locking = locking
+        self._compilable: dict[tuple[int, bool], statements.Statement] = {}
+
+    def rows(self, session: Session, values: Sequence[Any]) -> list[Row]:
+        """The rows of these values; if this is a locking selection, locked from now on."""
+        return [row for some in _portions(values) for row in self._some(session, some)]
+
+    def _some(self, session: Session, values: Sequence[Any]) -> list[Row]:
+        size = 1 << (len(values) - 1).bit_length()
+        filled = [*values, *[values[-1]] * (size - len(values))]
+        statement = self._statement(size, locking=self._locking and session.postgres)
+        return session.select(statement, {str(place): value for place, value in enumerate(filled)})
+
+    def _statement(self, size: int, *, locking: bool) -> statements.Statement:
+        key = (size, locking)
+        if key not in self._compilable:
+            self._compilable[key] = statements.Statement(lambda: self._built(size, locking))
+        return self._compilable[key]
+
+    def _built(self, size: int, locking: bool) -> Any:
+        places = [named(self._field, str(place)) for place in range(size)]
+        query = self._query().where(self._field.in_(places)).order_by(self._field.model.id)
+        return query.for_update() if locking else query
+
+
+def _portions(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(values), _MOST_VALUES):
+        yield values[start : start + _MOST_VALUES]
+
+
+_LOCK_JOBS = _Selection(_JOB.id, _JOB.select, locking=True)
+_LOCK_RUNS = _Selection(_RUN.id, _RUN.select, locking=True)
+_FIND_RUNS = _Selection(_RUN.guid, lambda: _RUN.select(_RUN.id, _RUN.job_id))
 
 
 @dataclass(slots=True)
@@ -219,10 +271,17 @@ def write_progress(session: Session, run: RunRow) -> None:
     session.run(_PROGRESS, {"id": run.id, "tasks_done": run.tasks_done})
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A run with its job, both locked; runs of one job share its row."""
+
+    job: JobRow
+    run: RunRow
+
+
 def lock_job(session: Session, job_id: int) -> JobRow:
-    """Read a job and keep others from moving it until this unit of work ends."""
-    statement = _LOCK_JOB if session.postgres else _SELECT_JOB
-    (row,) = session.select(statement, {"id": job_id})
+    """Read a job and keep others from moving it, or any of its runs, until this work ends."""
+    (row,) = _LOCK_JOBS.rows(session, [job_id])
     return JobRow.of(row)
 
 
@@ -231,6 +290,23 @@ def lock_job_by_guid(session: Session, guid: uuid.UUID, tenant: int = 1) -> JobR
     query = _JOB.select(_JOB.id).where(_JOB.guid == guid, _JOB.tenant_id == tenant)
     found = session.scalar(query)
     return None if found is None else lock_job(session, found)
+
+
+def find_runs(session: Session, guids: Iterable[uuid.UUID]) -> list[Row]:
+    """The ``id`` and ``job_id`` of runs, by their public ids; for ``lock_runs``."""
+    return _FIND_RUNS.rows(session, list(guids))
+
+
+def lock_runs(session: Session, found: Iterable[Row]) -> list[Held]:
+    """Read runs, of which ``id`` and ``job_id`` are known, and keep others from changing them.
+
+    The one way to take runs of several jobs: their jobs are locked first. In the order of ids.
+    """
+    job_ids = {row["id"]: row["job_id"] for row in found}
+    locked = _LOCK_JOBS.rows(session, sorted(set(job_ids.values())))
+    jobs = {row["id"]: JobRow.of(row) for row in locked}
+    runs = map(RunRow.of, _LOCK_RUNS.rows(session, sorted(job_ids)))
+    return [Held(jobs[run.job_id], run) for run in runs]
 
 
 def runs_of(session: Session, job_id: int) -> list[RunRow]:

@@ -1,4 +1,9 @@
-"""How runs end, and what that makes of their job. All for use within a unit of work."""
+"""How runs end, and what that makes of their job. All for use within a unit of work.
+
+Jobs and runs come locked (``rows.lock_runs``, ``rows.lock_job``) and are changed in place.
+"""
+
+from typing import Any
 
 from gateway.jobs import ledger, moves, outcomes, rows
 from gateway.jobs.rows import JobRow, RunRow
@@ -15,14 +20,14 @@ _OPEN_RUNS = frozenset(
 def finish_run(
     session: Session, job: JobRow, run: RunRow, status: JobStatus, now: int, reason: str = ""
 ) -> None:
-    """End a run; the job ends with its last one."""
+    """End a run; the job ends with its last one, and one that has ended stays as it is."""
     run.status = status
     run.reason = reason
     run.finished_at = now
     run.lease_until = None
     rows.write_run(session, run)
-    job.runs_open -= 1
-    if job.runs_open > 0:
+    job.runs_open = max(0, job.runs_open - 1)
+    if job.runs_open > 0 or job.status.finished:
         rows.write_job(session, job)
     else:
         _finish_job(session, job, now, reason)
@@ -35,7 +40,7 @@ def lose_run(session: Session, job: JobRow, run: RunRow, now: int, reason: str) 
     end_tasks(session, run, now, reason)
     if run.status is JobStatus.ABORTING:
         finish_run(session, job, run, JobStatus.ABORTED, now, reason)
-    elif run.attempt <= _retries(session, job):
+    elif not job.status.finished and run.attempt <= _retries(session, job):
         _try_again(session, job, run, now, reason)
     else:
         finish_run(session, job, run, JobStatus.FAILED, now, reason)
@@ -58,6 +63,7 @@ def give_back(session: Session, job: JobRow, run: RunRow, now: int) -> None:
     run.status = JobStatus.SCHEDULED
     run.session = run.lease_until = run.started_at = None
     rows.write_run(session, run)
+    _await_agent(session, job, now)
     begun = any(other.started_at is not None for other in rows.runs_of(session, job.id))
     if job.status is JobStatus.ACTIVE and not begun:
         job.started_at = None
@@ -94,16 +100,32 @@ def _try_again(session: Session, job: JobRow, run: RunRow, now: int, reason: str
     run.tasks_done = 0
     rows.write_run(session, run)
     rows.write_progress(session, run)
+    _await_agent(session, job, now)
     moves.note(session, job, now, "engine", f"attempt {run.attempt}: {reason}", run.id)
 
 
+def _await_agent(session: Session, job: JobRow, now: int) -> None:
+    """Have the clock cancel what waits again, unless it is begun within the launch timeout.
+
+    The moment that the job had at first may have passed while the run was under way.
+    """
+    timeout = _options(session, job).get("launch_timeout")
+    if timeout is not None:
+        job.launch_by = job.wake_at = max(job.launch_by or 0, now + timeout)
+        rows.write_job(session, job)
+
+
 def _retries(session: Session, job: JobRow) -> int:
+    return int(_options(session, job).get("retries", 0))
+
+
+def _options(session: Session, job: JobRow) -> dict[str, Any]:
     request = session.first(
         models.JobRequest.select(models.JobRequest.options).where(
             models.JobRequest.job_id == job.id
         )
     )
-    return 0 if request is None else int(request["options"].get("retries", 0))
+    return {} if request is None else dict(request["options"])
 
 
 def _finish_job(session: Session, job: JobRow, now: int, reason: str) -> None:

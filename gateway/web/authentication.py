@@ -71,7 +71,8 @@ class Guard:
     def _authenticate(self, surface: str) -> bool:
         """Whether it is known who calls; the header is read here in all forms that clients use."""
         headers = flask.request.headers
-        if self._open_access.permits(surface, requests.peer(), dict(headers)):
+        direct = not requests.forwarded()
+        if direct and self._open_access.permits(surface, requests.peer(), dict(headers)):
             flask.g.setdefault(_CALLER, requests.caller(None, surface))
             return True
         outcome = self._authenticator.authenticate(

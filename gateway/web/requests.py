@@ -43,6 +43,11 @@ def peer() -> str:
     return str(environ.get("gateway.peer") or environ.get("REMOTE_ADDR") or "")
 
 
+def forwarded() -> bool:
+    """Whether the front has seen, and dropped, headers that a proxy adds."""
+    return "gateway.forwarded" in flask.request.environ
+
+
 def caller(principal: Principal | None, surface: str) -> Caller:
     """Who acts in this request."""
     return Caller(principal, flask.request.remote_addr or "", surface, request_id())

@@ -7,6 +7,7 @@ import pytest
 import structlog
 
 from gateway.front.body import RECEIVED, BodyPending, PendingInput
+from gateway.identity.principals import MACHINE
 from tests.contract.dispatcher import bodies, served
 from tests.contract.dispatcher.conftest import Build
 from tests.contract.dispatcher.house import ADMIN, BASE, JSON, PARAMETERS, House, basic, braced
@@ -146,3 +147,22 @@ def test_a_page_of_another_site_is_refused_before_its_body_is_read(place: Place)
         Content_Length="1000",
     )
     place.exchange(request).refused(403, "another site")
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["X_Forwarded_For", "X_Forwarded_Host", "X_Forwarded_Proto", "X_Real_IP", "Forwarded", "Via"],
+)
+def test_1_3_without_logins_a_client_behind_a_local_proxy_must_have_one(
+    build: Build, header: str
+) -> None:
+    """The front drops what an untrusted proxy says, but not that there is one."""
+    house = build(administrator=False)
+    house.gateway.logins.do_without(MACHINE)
+    with served.serving(house) as place, place.connected() as wire:
+        local = f"GET {BASE}/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        wire.send(f"{local}{header.replace('_', '-')}: 10.0.0.1\r\n\r\n".encode())
+        wire.answer().refused(401)
+    with served.serving(house) as place, place.connected() as wire:
+        wire.send(f"{local}\r\n".encode())
+        assert wire.answer().status == 200

@@ -280,3 +280,25 @@ def test_7_12_success_is_200_and_the_job_is_durable(stored_house: House) -> None
     shown = stored_house.client().get(f"jobs/{answer.json['JobID']}").json
     assert shown["Status"]["Type"] == 4
     assert shown["Status"]["StopDateTime"].startswith("/Date(")
+
+
+@pytest.mark.parametrize("zone", ["Europe/Amsterdam", "America/New_York", "UTC"])
+@pytest.mark.parametrize(
+    "moment", ["0001-01-01T00:00:00", "9999-12-31T23:59:59", "1970-01-01T00:00:00"]
+)
+def test_2_6_a_date_at_the_end_of_time_is_refused_and_spoils_no_list(
+    build: Build, zone: str, moment: str
+) -> None:
+    """.NET's DateTime.MinValue, with the server's zone to be added or taken off."""
+    house = build(time_zone=zone)
+    client = house.client()
+    when = {"Immediate": False, "ScheduledDateTime": moment}
+    body = {
+        "When": when,
+        "What": [{"ID": str(house.module().guid), "Type": 0}],
+        "Who": [{"ID": str(house.agent().agent), "Type": 0}],
+    }
+    client.post("jobs", json.dumps(body)).refused(400)
+    body["When"] = {"Immediate": True, "ScheduledDateTime": moment}
+    assert client.post("jobs", json.dumps(body)).status == 200
+    assert len(client.get("jobs", Content_Type=JSON).json["Items"]) == 1

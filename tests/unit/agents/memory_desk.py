@@ -81,6 +81,8 @@ class MemoryDesk:
         self.obstacle: Callable[[Sequence[Report]], None] | None = None
         self.facts: AgentFacts | None = None
         self.renewals = 0
+        self.named: list[Attempt] = []
+        self.settled: set[Attempt] = set()
         self.over = False
         self.given_back: list[Attempt] = []
         self.keep_logs = True
@@ -153,10 +155,12 @@ class MemoryDesk:
             self.changed.wait_for(lambda: self._calls > self._heard, timeout)
             self._heard = self._calls
 
-    def renew(self, session: AgentSession) -> None:
+    def renew(self, session: AgentSession, runs: Sequence[Attempt]) -> list[Refusal]:
         if self.over:
             raise SessionOver("another has the name")
         self.renewals += 1
+        self.named = list(runs)
+        return [Refusal(*run, "settled meanwhile") for run in runs if run in self.settled]
 
     def lost(self, session: AgentSession, runs: Sequence[Attempt], reason: str) -> None:
         with self.changed:

@@ -324,6 +324,69 @@ def test_what_is_to_be_kept_is_kept(desk: MemoryDesk, start_agent: StartAgent) -
     assert living(run) == []
 
 
+def test_what_a_crash_left_is_killed_whatever_the_store_says(
+    desk: MemoryDesk, start_agent: StartAgent, tmp_path: Path
+) -> None:
+    agent = start_agent()
+    told, kept = (order(sh("env; sleep 1", keep_processes=keep)) for keep in (False, True))
+    desk.submit(told, kept)
+    marks = [mark_in(desk.finish(run).log()) for run in (told, kept)]
+    assert marks == [str(tmp_path / "runs"), ""]
+    agent.stop(0)
+    own = {processes.RUN_MARKER: str(uuid.uuid4()), processes.AGENT_MARKER: marks[0]}
+    left = subprocess.Popen(["sleep", "1000"], env={**os.environ, **own}, start_new_session=True)
+    try:
+        start_agent()
+        left.wait(30)
+    finally:
+        left.kill()
+
+
+def mark_in(listing: str) -> str:
+    """The agent's mark in the output of ``env``."""
+    (line,) = [line for line in listing.splitlines() if line.startswith(processes.AGENT_MARKER)]
+    return line.partition("=")[2]
+
+
+def test_an_order_that_cannot_be_sent_fails_alone(desk: MemoryDesk, agent: EmbeddedAgent) -> None:
+    secret = ParameterValue("pin", value="1234\ud800", secret=True)
+    bad, good = order(sh("true"), parameters=(secret,)), order(sh("echo good"))
+    desk.submit(bad, good)
+    assert desk.finish(good).log() == "good\n"
+    record = desk.finish(bad)
+    assert record.status is JobStatus.FAILED
+    assert record.end is not None
+    assert "cannot be sent" in record.end.detail
+    assert "1234" not in record.end.detail
+
+
+def test_renewals_name_what_is_under_way(desk: MemoryDesk, agent: EmbeddedAgent) -> None:
+    run = order(sh("sleep 1000"))
+    desk.submit(run)
+    eventually(lambda: desk.named == [(run.run, 1)])
+    # It was settled while the agent could not be heard: nobody waits for its end.
+    desk.settled.add((run.run, 1))
+    assert desk.finish(run).status is JobStatus.ABORTED
+    eventually(lambda: desk.named == [])
+
+
+def test_what_the_store_does_not_take_yet_is_named_too(
+    desk: MemoryDesk, agent: EmbeddedAgent
+) -> None:
+    def full(_reports: object) -> None:
+        raise StoreUnavailable("the disk is full")
+
+    desk.obstacle = full
+    run = order(task("noop"))
+    desk.submit(run)
+    eventually(lambda: desk.named == [(run.run, 1)])
+    seen = desk.renewals
+    eventually(lambda: desk.renewals >= seen + 3)
+    assert desk.named == [(run.run, 1)]
+    desk.obstacle = None
+    assert desk.finish(run).status is JobStatus.COMPLETED
+
+
 def test_abort_stops_a_delay(desk: MemoryDesk, start_agent: StartAgent) -> None:
     start_agent(max_runs=1)
     run = order(task("delay", seconds=1000), task("noop"))

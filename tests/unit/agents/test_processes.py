@@ -51,3 +51,22 @@ def test_a_leftover_is_killed_by_its_marker(sleeper: "subprocess.Popen[bytes]") 
     assert processes.kill_leftovers([], [RUN]) == 1
     assert not processes.alive(known)
     assert processes.kill_leftovers([], [RUN]) == 0
+
+
+def test_what_an_agent_left_is_killed_by_its_mark() -> None:
+    marks = {"mine": "/data/runs", "others": "/data/runs2", "kept": ""}
+    left = {name: marked(mark) for name, mark in marks.items()}
+    try:
+        assert processes.sweep_agent(marks["mine"]) == 1
+        left["mine"].wait(30)
+        assert (left["others"].poll(), left["kept"].poll()) == (None, None)
+    finally:
+        for process in left.values():
+            process.kill()
+            process.wait()
+
+
+def marked(mark: str) -> "subprocess.Popen[bytes]":
+    """A process of some run, of which no store knows."""
+    own = {processes.RUN_MARKER: str(uuid.uuid4()), processes.AGENT_MARKER: mark}
+    return subprocess.Popen(["sleep", "1000"], env={**os.environ, **own}, start_new_session=True)

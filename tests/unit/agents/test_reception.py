@@ -5,17 +5,23 @@ import uuid
 import pytest
 
 from gateway.agents.desk import AgentSession, SessionOver
+from gateway.agents.orders import OrderMaker
 from gateway.agents.protocol import (
     LogChunk,
     ProcessIdentity,
+    Report,
     RunFinished,
+    RunOrder,
     TaskFinished,
     TaskStarted,
 )
 from gateway.agents.reception import REMOVED, STOPPED
+from gateway.catalog.definitions import Parameter, ParameterType
+from gateway.jobs.rows import RunRow
 from gateway.jobs.states import JobStatus
 from storage import models
-from tests.engine import LEASE, Engine
+from storage.session import Session
+from tests.engine import LAUNCH_TIMEOUT, LEASE, Engine
 
 
 def test_a_run_is_claimed_once(engine: Engine) -> None:
@@ -88,9 +94,9 @@ def test_a_lost_run_that_was_to_be_aborted_is_aborted(engine: Engine) -> None:
 def test_an_agent_that_falls_silent_loses_its_runs(engine: Engine) -> None:
     agent = engine.agent()
     job = engine.accept(engine.order(engine.module(), agent))
-    engine.reception.claim(agent, 1)
+    (order,) = engine.reception.claim(agent, 1)
     let_time_pass(engine, 0.9)
-    engine.reception.renew(agent)
+    assert engine.reception.renew(agent, [(order.run, 1)]) == []
     let_time_pass(engine, 0.9)
     assert engine.jobs.get(job.guid).status is JobStatus.ACTIVE
     let_time_pass(engine, 0.2)
@@ -104,7 +110,7 @@ def test_what_a_removed_agent_had_is_settled(engine: Engine) -> None:
     waiting = engine.accept(engine.order(engine.module(name="Other"), agent))
     remove(engine, agent)
     with pytest.raises(SessionOver, match=REMOVED):
-        engine.reception.renew(agent)
+        engine.reception.renew(agent, [])
     with pytest.raises(SessionOver, match=REMOVED):
         engine.reception.claim(agent, 1)
     let_time_pass(engine)
@@ -212,6 +218,144 @@ def test_a_new_server_knows_what_the_old_one_left_running(engine: Engine) -> Non
     engine.reception.report(agent, [TaskStarted(order.run, 1, 0, engine.now(), process)])
     assert engine.reception.left_behind("agent") == ([process], [order.run])
     assert engine.reception.left_behind("unknown") == ([], [])
+
+
+def test_another_agent_of_the_same_name_is_another_agent(engine: Engine) -> None:
+    own = engine.agent("here")
+    job = engine.accept(engine.order(engine.module(), own))
+    (order,) = engine.reception.claim(own, 1)
+    stranger = engine.agent("here", embedded=False)
+    assert stranger.agent_id != own.agent_id
+    assert engine.reception.left_behind("here") == ([], [order.run])
+    engine.finish(own, order)
+    assert engine.jobs.get(job.guid).status is JobStatus.COMPLETED
+    assert engine.agent("here").agent_id == own.agent_id
+
+
+def test_runs_that_never_reached_their_agent_wait_again(engine: Engine) -> None:
+    agent = engine.agent()
+    jobs = [engine.accept(engine.order(engine.module(), agent)) for _ in range(3)]
+    begun, held, stranded = engine.reception.claim(agent, 10)
+    engine.reception.report(agent, [TaskStarted(begun.run, 1, 0, engine.now())])
+    # The answer to a claim may still be under way.
+    assert engine.reception.renew(agent, [(held.run, 1)]) == []
+    assert engine.reception.claim(agent, 10) == []
+    engine.now.advance(LEASE // 2)
+    assert engine.reception.renew(agent, [(held.run, 1)]) == []
+    (again,) = engine.reception.claim(agent, 10)
+    assert (again.run, again.attempt) == (stranded.run, 1)
+    for order in (held, again):
+        engine.finish(agent, order)
+    # What was begun may not run twice: it is lost with its lease.
+    assert [engine.jobs.get(job.guid).status for job in jobs] == [
+        JobStatus.ACTIVE, JobStatus.COMPLETED, JobStatus.COMPLETED,
+    ]  # fmt: skip
+    let_time_pass(engine)
+    assert engine.jobs.get(jobs[0].guid).status is JobStatus.FAILED
+
+
+def test_a_renewal_names_what_was_settled_meanwhile(engine: Engine) -> None:
+    agent = engine.agent()
+    engine.accept(engine.order(engine.module(), agent))
+    (order,) = engine.reception.claim(agent, 1)
+    let_time_pass(engine)
+    (refusal,) = engine.reception.renew(agent, [(order.run, 1)])
+    assert (refusal.run, refusal.attempt) == (order.run, 1)
+
+
+def test_what_is_reported_twice_counts_once(engine: Engine) -> None:
+    agent = engine.agent()
+    job = engine.accept(engine.order(engine.module(tasks=2), agent))
+    (order,) = engine.reception.claim(agent, 1)
+    at = engine.now()
+    first: list[Report] = [
+        TaskStarted(order.run, 1, 0, at),
+        LogChunk(order.run, 1, 0, 0, b"one\n"),
+        TaskFinished(order.run, 1, 0, at, at, JobStatus.COMPLETED, outputs={"a": "b"}),
+    ]
+    last: list[Report] = [
+        TaskFinished(order.run, 1, 1, at, at, JobStatus.SKIPPED),
+        RunFinished(order.run, 1, at, JobStatus.COMPLETED),
+    ]
+    for reports in (first, first, last, [*first, *last]):
+        assert engine.reception.report(agent, reports) == []
+    (run,) = engine.jobs.runs(job.guid, tasks=True)
+    assert (run.status, run.tasks_done) == (JobStatus.COMPLETED, 2)
+    assert [task.status for task in run.tasks] == [JobStatus.COMPLETED, JobStatus.SKIPPED]
+    assert [piece.data for piece in engine.jobs.output(job.guid)] == [b"one\n"]
+    # Another end than the one that is known is none.
+    other = RunFinished(order.run, 1, at, JobStatus.FAILED)
+    assert len(engine.reception.report(agent, [other])) == 1
+
+
+def test_a_long_log_is_read_in_portions(engine: Engine) -> None:
+    agent = engine.agent()
+    job = engine.accept(engine.order(engine.module(), agent))
+    (order,) = engine.reception.claim(agent, 1)
+    pieces = [bytes([97 + index % 26]) * 10 for index in range(50)]
+    at = engine.now()
+    reports = [LogChunk(order.run, 1, 0, index, data) for index, data in enumerate(pieces)]
+    engine.reception.report(agent, reports)
+    engine.reception.report(agent, [TaskFinished(order.run, 1, 0, at, at, JobStatus.COMPLETED)])
+    assert [piece.data for piece in engine.jobs.output(job.guid)] == pieces
+    ((task,),) = [run.tasks for run in engine.jobs.runs(job.guid, tasks=True)]
+    assert task.log_id is not None
+    assert engine.jobs.log(task.log_id, 1000) == b"".join(pieces)
+    assert engine.jobs.log(task.log_id, 15) == b"a" * 10 + b"b" * 5
+
+
+def test_what_waits_again_does_not_wait_for_ever(engine: Engine) -> None:
+    agent = engine.agent()
+    retried = engine.accept(engine.order(engine.module(retries=1), agent))
+    returned = engine.accept(engine.order(engine.module(), agent))
+    first, second = engine.reception.claim(agent, 10)
+    engine.now.advance(LAUNCH_TIMEOUT)
+    engine.clock.tick()
+    engine.reception.lost(agent, [(first.run, 1)], "the supervisor died")
+    engine.reception.give_back(agent, [(second.run, 1)])
+    engine.now.advance(LAUNCH_TIMEOUT - 1)
+    engine.clock.tick()
+    statuses = [engine.jobs.get(job.guid).status for job in (retried, returned)]
+    assert statuses == [JobStatus.ACTIVE, JobStatus.SCHEDULED]
+    engine.now.advance(1)
+    engine.clock.tick()
+    statuses = [engine.jobs.get(job.guid).status for job in (retried, returned)]
+    assert statuses == [JobStatus.CANCELED, JobStatus.CANCELED]
+
+
+SECRET = Parameter(name="pin", type=ParameterType.PASSWORD, default="1234")
+
+
+def test_a_secret_that_cannot_be_opened_fails_its_run_alone(engine: Engine) -> None:
+    agent = engine.agent()
+    job = engine.accept(engine.order(engine.module(parameters=(SECRET,)), agent))
+    other = engine.accept(engine.order(engine.module(), agent))
+    damaged = models.Secret.update(sealed=b"nothing of the kind")
+    engine.store.unit_of_work(lambda session: session.execute(damaged))
+    assert [order.job for order in engine.reception.claim(agent, 10)] == [other.guid]
+    ended = engine.jobs.get(job.guid)
+    assert ended.status is JobStatus.FAILED
+    assert "could not be prepared" in ended.reason
+
+
+def test_a_mistake_in_the_making_of_one_order_stops_no_other(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = engine.agent()
+    bad, good = (engine.accept(engine.order(engine.module(), agent)) for _ in range(2))
+    make = OrderMaker.order
+
+    def mistaken(maker: OrderMaker, session: Session, run: RunRow) -> RunOrder:
+        order = make(maker, session, run)
+        if order.job == bad.guid:
+            raise TypeError("the password is 1234")
+        return order
+
+    monkeypatch.setattr(OrderMaker, "order", mistaken)
+    assert [order.job for order in engine.reception.claim(agent, 10)] == [good.guid]
+    ended = engine.jobs.get(bad.guid)
+    assert ended.status is JobStatus.FAILED
+    assert "1234" not in ended.reason
 
 
 def test_a_run_whose_definition_is_unreadable_ends_with_the_reason(engine: Engine) -> None:
