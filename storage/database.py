@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import TypeVar
 
-from storage.session import Session
+from storage.session import Session, WritingSession
 
 T = TypeVar("T")
-Work = Callable[[Session], T]
+Work = Callable[[WritingSession], T]
 Waiting = Callable[[], contextlib.AbstractContextManager[None]]
 Committed = Callable[[int, float], None]
 """Told of each commit: how many units of work it made durable, and how many seconds it took."""

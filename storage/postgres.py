@@ -14,7 +14,8 @@ from playhouse.pool import PooledPostgresqlDatabase
 from storage import connections, models, statements
 from storage.database import Committed, Store, Waiting, Work, unobserved
 from storage.errors import OutcomeUnknown, StoreUnavailable
-from storage.session import Session
+from storage.remembered import Memory
+from storage.session import Session, WritingSession
 from storage.writer import call_quietly
 
 T = TypeVar("T")
@@ -22,6 +23,8 @@ log = logging.getLogger("storage.postgres")
 
 _CONNECTIONS = 40
 _BACKGROUND_THREADS = 8
+# For so long may be remembered what another gateway may have changed.
+_FRESH_SECONDS = 1.0
 _TRIES = 6
 _PAUSE_SECONDS = 0.01
 
@@ -57,6 +60,7 @@ class PostgresStore(Store):
         self._committed = committed
         self._database = connect(url)
         self._catalog = statements.Catalog(self._database)
+        self._memory = Memory(_FRESH_SECONDS)
         self._background = ThreadPoolExecutor(_BACKGROUND_THREADS, thread_name_prefix="store")
 
     def submit(self, work: Work[T]) -> "Future[T]":
@@ -77,12 +81,15 @@ class PostgresStore(Store):
             raise StoreUnavailable("others kept undoing this unit of work: try again later")
 
     def _transaction(self, work: Work[T]) -> T:
-        session = Session(self._database, self._catalog)
+        session = WritingSession(self._database, self._catalog, savepoints=False)
         begun = time.perf_counter()
         committing = False
         try:
             with connections.held(self._database), self._database.atomic():
+                session.begin_unit()
                 result = work(session)
+                session.end_unit()
+                session.finish()
                 committing = True
         except (peewee.OperationalError, peewee.InterfaceError) as error:
             if not _unavailable(error):
@@ -91,15 +98,19 @@ class PostgresStore(Store):
                 raise OutcomeUnknown from error
             raise StoreUnavailable(f"the database cannot be written: {error}") from error
         self._committed(1, time.perf_counter() - begun)
+        self._memory.changed(session.changed)
         call_quietly(session.take_after_commit())
         return result
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:
-        """A session on a pooled connection; each query sees what is committed by then."""
+        """A session on a pooled connection, taken when it is first needed.
+
+        Each query sees what is committed by then.
+        """
         try:
-            with connections.held(self._database):
-                yield Session(self._database, self._catalog)
+            with connections.Lazy(self._database) as lazy:
+                yield Session(self._database, self._catalog, lazy.take, self._memory)
         except (peewee.OperationalError, peewee.InterfaceError) as error:
             if not _unavailable(error):
                 raise

@@ -14,7 +14,8 @@ from playhouse.pool import PooledSqliteDatabase
 from storage import connections, models, statements
 from storage.database import Committed, Store, Waiting, Work, unobserved
 from storage.errors import DamagedStore, StoreUnavailable
-from storage.session import Session
+from storage.remembered import Memory
+from storage.session import Session, WritingSession
 from storage.writer import GroupWriter, is_disk_error
 
 T = TypeVar("T")
@@ -45,6 +46,11 @@ def connect_writer(path: Path) -> peewee.SqliteDatabase:
     return database
 
 
+def open_session(database: peewee.SqliteDatabase) -> WritingSession:
+    """The session of the writer's units of work, which share transactions."""
+    return WritingSession(database, statements.Catalog(database), savepoints=True)
+
+
 class SqliteStore(Store):
     """One file, one writing process."""
 
@@ -66,11 +72,11 @@ class SqliteStore(Store):
             check_same_thread=False,
         )
         self._reader_catalog = statements.Catalog(self._readers)
-        self._writer = GroupWriter(lambda: connect_writer(path), self._open_session, committed)
-
-    @staticmethod
-    def _open_session(database: peewee.SqliteDatabase) -> Session:
-        return Session(database, statements.Catalog(database))
+        # No other process writes while this one holds the file.
+        self._memory = Memory()
+        self._writer = GroupWriter(
+            lambda: connect_writer(path), open_session, committed, self._memory
+        )
 
     def submit(self, work: Work[T]) -> "Future[T]":
         """Queue work for the writer; see Store.submit."""
@@ -78,10 +84,10 @@ class SqliteStore(Store):
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:
-        """A session on a pooled connection that can only read."""
+        """A session on a pooled connection, taken when it is first needed, that can only read."""
         try:
-            with connections.held(self._readers):
-                yield Session(self._readers, self._reader_catalog)
+            with connections.Lazy(self._readers) as lazy:
+                yield Session(self._readers, self._reader_catalog, lazy.take, self._memory)
         except (peewee.DatabaseError, sqlite3.Error) as error:
             if not is_disk_error(error):
                 raise
@@ -89,10 +95,11 @@ class SqliteStore(Store):
 
     def check(self, *, full: bool) -> list[str]:
         """Quick: the header and the schema can be read. Full: every page and foreign key."""
-        with self.reading() as session:
-            if not full:
+        if not full:
+            with self.reading() as session:
                 session.first(models.StoreFact.select())
-                return []
+            return []
+        with connections.held(self._readers):
             try:
                 problems = _pragma(self._readers, "integrity_check")
                 broken = _pragma(self._readers, "foreign_key_check")

@@ -1,7 +1,8 @@
 """The one writer of a SQLite store: group commit.
 
-Every waiting unit of work runs in a savepoint of its own inside one ``BEGIN IMMEDIATE``; one commit
-makes them all durable; then all of them are answered. The slower the disk, the larger the groups.
+Every waiting unit of work runs inside one ``BEGIN IMMEDIATE``, with a savepoint of its own where it
+needs one; the rows that they have gathered are written together; one commit makes them all durable;
+then all of them are answered. The slower the disk, the larger the groups.
 """
 
 import logging
@@ -18,7 +19,8 @@ import peewee
 
 from storage.database import Committed, Work, unobserved
 from storage.errors import StoreUnavailable
-from storage.session import Session
+from storage.remembered import Memory
+from storage.session import WritingSession
 
 log = logging.getLogger("storage.writer")
 
@@ -64,11 +66,13 @@ class GroupWriter:
     def __init__(
         self,
         connect: Callable[[], peewee.SqliteDatabase],
-        open_session: Callable[[peewee.SqliteDatabase], Session],
+        open_session: Callable[[peewee.SqliteDatabase], WritingSession],
         committed: Committed = unobserved,
+        memory: Memory | None = None,
     ) -> None:
         self._connect = connect
         self._committed = committed
+        self._memory = memory or Memory()
         self._open_session = open_session
         self._queue: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -155,7 +159,7 @@ class GroupWriter:
             group.append(unit)
         return group
 
-    def _commit(self, database: Any, session: Session, group: list[Unit]) -> None:
+    def _commit(self, database: Any, session: WritingSession, group: list[Unit]) -> None:
         """Bring every unit of the group to a result or an error.
 
         A unit that runs into a full disk fails and the rest is run again; where none can be told
@@ -168,6 +172,7 @@ class GroupWriter:
                 rest = []
             except TransactionLost as lost:
                 self._rollback(database)
+                session.forget()
                 culprit = lost.culprit or (rest[0] if len(rest) == 1 else None)
                 if culprit is None:
                     break
@@ -177,6 +182,10 @@ class GroupWriter:
             self._commit(database, session, [unit])
 
     def _fail(self, culprit: Unit, lost: TransactionLost) -> None:
+        if isinstance(lost.cause, peewee.IntegrityError):
+            # What it gathered breaks a rule of the schema, which is found when it is written.
+            culprit.error = lost.cause
+            return
         # Once, not for each of the thousands that may be refused while a disk is full.
         if not self._failing:
             log.error("the store cannot be written: %s", lost)
@@ -184,42 +193,53 @@ class GroupWriter:
         culprit.error = StoreUnavailable(f"the store cannot be written: {lost}")
         culprit.error.__cause__ = lost.cause
 
-    def _attempt(self, database: Any, session: Session, group: list[Unit]) -> None:
+    def _attempt(self, database: Any, session: WritingSession, group: list[Unit]) -> None:
         try:
             database.execute_sql("BEGIN IMMEDIATE")
         except peewee.DatabaseError as error:
             raise TransactionLost(None, error) from error
         for unit in group:
             self._do(database, session, unit)
-        begun = time.perf_counter()
         try:
+            session.finish()
+            begun = time.perf_counter()
             database.execute_sql("COMMIT")
         except peewee.DatabaseError as error:
             raise TransactionLost(None, error) from error
         seconds = time.perf_counter() - begun
+        # Before anybody is answered: who reads after his answer finds what was changed.
+        self._memory.changed(session.changed)
+        session.forget()
         call_quietly([lambda: self._committed(len(group), seconds)])
         if self._failing:
             self._failing = False
             log.warning("the store can be written again")
 
-    def _do(self, database: Any, session: Session, unit: Unit) -> None:
+    def _do(self, database: Any, session: WritingSession, unit: Unit) -> None:
         unit.result = unit.error = None
-        session.take_after_commit()
-        database.execute_sql("SAVEPOINT unit")
+        session.begin_unit()
         try:
             unit.result = unit.work(session)
-            database.execute_sql("RELEASE unit")
+            session.end_unit()
         except BaseException as error:  # noqa: BLE001  # all that is raised goes to the caller
-            self._undo(database, unit, error)
+            self._undo(database, session, unit, error)
+        if session.failure is not None:
+            raise TransactionLost(None, session.failure) from session.failure
+        if not database.connection().in_transaction:
+            # A full disk ended it, and the unit has hidden that: nothing may run by itself now.
+            raise TransactionLost(unit, StoreUnavailable("the transaction is gone"))
         unit.after_commit = session.take_after_commit()
 
-    def _undo(self, database: Any, unit: Unit, error: BaseException) -> None:
+    def _undo(
+        self, database: Any, session: WritingSession, unit: Unit, error: BaseException
+    ) -> None:
+        if session.failure is not None:
+            raise TransactionLost(None, session.failure) from session.failure
         if is_disk_error(error) or not database.connection().in_transaction:
             raise TransactionLost(unit, error) from error
         unit.error = error
         try:
-            database.execute_sql("ROLLBACK TO unit")
-            database.execute_sql("RELEASE unit")
+            session.undo_unit()
         except peewee.DatabaseError as gone:
             raise TransactionLost(unit, gone) from gone
 

@@ -39,7 +39,7 @@ from gateway.tasks.base import ResourceContent
 from storage import models, statements
 from storage.database import Store
 from storage.errors import StoreUnavailable
-from storage.session import Row, Session
+from storage.session import Row, Session, WritingSession
 from storage.statements import named
 
 log = logging.getLogger("gateway.agents")
@@ -209,7 +209,7 @@ class Reception:
             processes = _processes(db, held)
         return processes, [run.guid for run in held]
 
-    def _open(self, db: Session, facts: AgentFacts, guid: uuid.UUID) -> AgentSession:
+    def _open(self, db: WritingSession, facts: AgentFacts, guid: uuid.UUID) -> AgentSession:
         now = self._now()
         # Whoever else says this name gets a row of its own: a name proves nothing.
         known = _embedded(db, facts.name) if facts.embedded else None
@@ -229,7 +229,7 @@ class Reception:
         db.after_commit(self._signals.wake)
         return AgentSession(known.id, known.guid, guid)
 
-    def _claim(self, db: Session, agent: AgentSession, limit: int) -> list[RunOrder]:
+    def _claim(self, db: WritingSession, agent: AgentSession, limit: int) -> list[RunOrder]:
         now = self._now()
         self._check(db, agent)
         found = db.select(_MOST_URGENT, {"agent_id": agent.agent_id, "limit": limit})
@@ -245,7 +245,7 @@ class Reception:
         return [order for order in taken if order is not None]
 
     def _take(
-        self, db: Session, agent: AgentSession, job: JobRow, run: RunRow, now: int
+        self, db: WritingSession, agent: AgentSession, job: JobRow, run: RunRow, now: int
     ) -> RunOrder | None:
         """Make the run the agent's. One that cannot be prepared ends, with the reason."""
         run.status = JobStatus.ACTIVE
@@ -280,7 +280,9 @@ class Reception:
             log.exception("the order of run %s cannot be made", run.guid)
             raise orders.OrderImpossible("a mistake in the server, whose log has it") from error
 
-    def _report(self, db: Session, agent: AgentSession, reports: Sequence[Report]) -> list[Refusal]:
+    def _report(
+        self, db: WritingSession, agent: AgentSession, reports: Sequence[Report]
+    ) -> list[Refusal]:
         found = rows.find_runs(db, {report.run for report in reports})
         held = {held.run.guid: held for held in rows.lock_runs(db, found)}
         ends = {r.run: r for r in reports if isinstance(r, RunFinished)}
@@ -296,7 +298,7 @@ class Reception:
                 refused[attempt] = Refusal(*attempt, OVER)
         return list(refused.values())
 
-    def _take_in(self, db: Session, job: JobRow, run: RunRow, report: Report) -> None:
+    def _take_in(self, db: WritingSession, job: JobRow, run: RunRow, report: Report) -> None:
         match report:
             case TaskStarted():
                 ledger.start_task(db, run, report)
@@ -305,7 +307,7 @@ class Reception:
             case TaskFinished():
                 if ledger.finish_task(db, run, report):
                     run.tasks_done += 1
-                    rows.write_progress(db, run)
+                    rows.write_run(db, run)
             case RunFinished():
                 if run.tasks_done < run.tasks_total:
                     # The agent gave up on the run, or left tasks out: nothing stays open.
@@ -336,19 +338,23 @@ class Reception:
             ],
         )
 
-    def _lose(self, db: Session, agent: AgentSession, lost: Sequence[Attempt], reason: str) -> None:
+    def _lose(
+        self, db: WritingSession, agent: AgentSession, lost: Sequence[Attempt], reason: str
+    ) -> None:
         self._settle(db, _under_way(db, agent, lost), reason)
 
-    def _give_back(self, db: Session, agent: AgentSession, returned: Sequence[Attempt]) -> None:
+    def _give_back(
+        self, db: WritingSession, agent: AgentSession, returned: Sequence[Attempt]
+    ) -> None:
         for held in _under_way(db, agent, returned):
             settlement.give_back(db, held.job, held.run, self._now())
 
-    def _expire(self, db: Session, found: Row) -> None:
+    def _expire(self, db: WritingSession, found: Row) -> None:
         held = rows.lock_runs(db, [found])
         same = [one for one in held if one.run.lease_until == found["lease_until"]]
         self._settle(db, same, SILENT)
 
-    def _drop(self, db: Session, found: Row) -> None:
+    def _drop(self, db: WritingSession, found: Row) -> None:
         """Cancel a run that waits for an agent that is no more."""
         for held in rows.lock_runs(db, [found]):
             if held.run.status is JobStatus.SCHEDULED:
@@ -356,7 +362,7 @@ class Reception:
                     db, held.job, held.run, JobStatus.CANCELED, self._now(), REMOVED
                 )
 
-    def _settle(self, db: Session, lost: Iterable[Held], reason: str) -> None:
+    def _settle(self, db: WritingSession, lost: Iterable[Held], reason: str) -> None:
         for held in lost:
             if held.run.status in _HELD_STATES:
                 settlement.lose_run(db, held.job, held.run, self._now(), reason)

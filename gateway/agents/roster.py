@@ -1,5 +1,6 @@
 """The agents that this installation knows."""
 
+import functools
 import json
 import uuid
 from dataclasses import dataclass
@@ -7,10 +8,13 @@ from typing import Any, Self
 
 from gateway import names
 from storage import models, statements
+from storage.remembered import Remembered
 from storage.session import Row, Session
 from storage.statements import named
 
 _AGENT = models.Agent
+# Every order looks its agents up.
+_FOUND = Remembered(_AGENT)
 
 
 _LIVING = (_AGENT.tenant_id == named(_AGENT.tenant_id)) & _AGENT.deleted_at.is_null()
@@ -68,6 +72,11 @@ def find(session: Session, reference: str, tenant: int = 1) -> Agent:
 
     Raises AgentNotFound, AgentAmbiguous.
     """
+    read = functools.partial(_find, session, reference, tenant)
+    return session.recall(_FOUND, (reference, tenant), read)
+
+
+def _find(session: Session, reference: str, tenant: int) -> Agent:
     guid = _as_guid(reference)
     by_guid = [] if guid is None else session.select(_BY_GUID, {"tenant_id": tenant, "guid": guid})
     key = {"tenant_id": tenant, "name_key": names.key(reference)}

@@ -1,6 +1,7 @@
 """Definitions: what can be run, in versions that never change."""
 
 import enum
+import functools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,12 +22,15 @@ from gateway.identity.vault import Vault
 from gateway.tasks.registry import TaskTypes
 from storage import models, statements
 from storage.database import Store
+from storage.remembered import Remembered
 from storage.session import Row, Session
 from storage.statements import named
 
 _TABLE = models.Definition
 _VERSION = models.DefinitionVersion
 _CACHED_MODULES = 4096
+# Every order looks its definitions up.
+_FOUND = Remembered(_TABLE, models.Folder)
 _SECRET_PURPOSE = "module parameter"  # noqa: S105  # what for, not what
 
 
@@ -105,6 +109,12 @@ class Catalog:
         self, session: Session, guid: UUID, kind: DefinitionKind | None = None, tenant: int = 1
     ) -> DefinitionSummary:
         """The definition with a GUID, enabled or not; raises DefinitionNotFound."""
+        read = functools.partial(self._find, session, guid, kind, tenant)
+        return session.recall(_FOUND, (guid, kind, tenant), read)
+
+    def _find(
+        self, session: Session, guid: UUID, kind: DefinitionKind | None, tenant: int
+    ) -> DefinitionSummary:
         row = _any(session, guid, tenant)
         if row is None or row["deleted_at"] is not None or kind not in (None, row["kind"]):
             word = "definition" if kind is None else kind.word
@@ -316,7 +326,6 @@ def _placed() -> Any:
     )
 
 
-# Every order looks its definitions up.
 _BY_GUID = statements.Statement(
     lambda: _placed().where(
         _TABLE.tenant_id == named(_TABLE.tenant_id), _TABLE.guid == named(_TABLE.guid)

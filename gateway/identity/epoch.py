@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from storage import models
 from storage.database import Store
-from storage.session import Session
+from storage.session import Session, WritingSession
 
 _NAME = "security_epoch"
 
@@ -41,7 +41,7 @@ class SecurityEpoch:
             self._refresh()
         return self._value
 
-    def advance(self, session: Session) -> None:
+    def advance(self, session: WritingSession) -> None:
         """Begin a new epoch with this unit of work.
 
         Call it before anything else in the unit: on PostgreSQL the row stays locked until the

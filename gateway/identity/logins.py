@@ -21,7 +21,7 @@ from gateway.identity.principals import (
 from gateway.identity.vault import SECRET_MARKER
 from storage import models
 from storage.database import Store
-from storage.session import Session
+from storage.session import Session, WritingSession
 
 T = TypeVar("T")
 
@@ -194,7 +194,7 @@ class Logins:
     def _change(self, work: Callable[[Session], T]) -> T:
         """Do work as one unit in a new security epoch, in which no other identity changes."""
 
-        def unit(session: Session) -> T:
+        def unit(session: WritingSession) -> T:
             self._epoch.advance(session)
             return work(session)
 

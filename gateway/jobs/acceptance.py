@@ -37,7 +37,7 @@ from gateway.jobs.rows import JobRow
 from gateway.jobs.states import JobStatus
 from gateway.jobs.views import JobView, ShownWhat, ShownWho
 from storage import models
-from storage.session import Session
+from storage.session import Session, WritingSession
 
 # Enough for any site; keeps one request from filling the store with runs.
 MOST_AGENTS = 1000
@@ -82,7 +82,9 @@ class Acceptance:
         _check_required(what, parameters)
         return ResolvedOrder(order, what, agents, parameters)
 
-    def insert(self, session: Session, resolved: ResolvedOrder, caller: Caller, now: int) -> JobRow:
+    def insert(
+        self, session: WritingSession, resolved: ResolvedOrder, caller: Caller, now: int
+    ) -> JobRow:
         """Store the job, dispatched at once if it is due. For use in a unit of work."""
         order = resolved.order
         job = self._row(resolved, caller, now)
@@ -100,7 +102,7 @@ class Acceptance:
             schedules.insert(session, job, order.timing.recurrence)
         return job
 
-    def again(self, session: Session, job: JobRow, caller: Caller, now: int) -> JobRow:
+    def again(self, session: WritingSession, job: JobRow, caller: Caller, now: int) -> JobRow:
         """Store a copy of a job, to run now. For use in a unit of work."""
         request = session.first(
             models.JobRequest.select().where(models.JobRequest.job_id == job.id)

@@ -20,7 +20,7 @@ from gateway.jobs.states import JobStatus
 from storage import models
 from storage.database import Store
 from storage.errors import StoreUnavailable
-from storage.session import Session
+from storage.session import WritingSession
 
 log = logging.getLogger("gateway.jobs.clock")
 
@@ -187,10 +187,10 @@ class Clock:
         with self._store.reading() as session:
             return [row["id"] for row in session.rows(query)]
 
-    def _dealing(self, job_id: int) -> Callable[[Session], None]:
+    def _dealing(self, job_id: int) -> Callable[[WritingSession], None]:
         now = self._now()
 
-        def deal(session: Session) -> None:
+        def deal(session: WritingSession) -> None:
             job = rows.lock_job(session, job_id)
             # Another gateway may have been faster.
             if job.wake_at is not None and job.wake_at <= now:
@@ -218,7 +218,7 @@ class Clock:
         query = _JOB.update(wake_at=now + _PUT_OFF).where(_JOB.id.in_(job_ids), _JOB.wake_at <= now)
         self._store.unit_of_work(lambda session: session.execute(query))
 
-    def _deal_with(self, session: Session, job: JobRow, now: int) -> None:
+    def _deal_with(self, session: WritingSession, job: JobRow, now: int) -> None:
         if job.status is JobStatus.DISABLED or job.status.finished:
             job.wake_at = None
             rows.write_job(session, job)
@@ -233,14 +233,14 @@ class Clock:
             job.wake_at = job.launch_by
             rows.write_job(session, job)
 
-    def _note_lateness(self, session: Session, job: JobRow, now: int) -> None:
+    def _note_lateness(self, session: WritingSession, job: JobRow, now: int) -> None:
         """A job that starts later than its grace says so: it was missed, and is made up for."""
         late = now - (job.due_at or now)
         if late > self._grace:
             moves.note(session, job, now, "clock", f"started {late // moments.SECOND} s late")
 
 
-def _cancel_late(session: Session, job: JobRow, now: int) -> None:
+def _cancel_late(session: WritingSession, job: JobRow, now: int) -> None:
     """The launch timeout has ended: what no agent has begun is canceled."""
     reason = "not started within its launch timeout"
     if job.runs_open == 0:

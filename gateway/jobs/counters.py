@@ -13,7 +13,7 @@ import peewee
 from gateway.jobs.orders import Origin
 from gateway.jobs.states import Stage
 from storage import models, statements
-from storage.session import Session
+from storage.session import Session, WritingSession
 from storage.statements import named
 
 _COUNTER = models.JobCounter
@@ -33,31 +33,17 @@ class _Slot(threading.local):
 
 _slot = _Slot()
 
-_ADD = statements.Statement(
-    lambda: _COUNTER.insert(
-        {
-            _COUNTER.tenant_id: named(_COUNTER.tenant_id),
-            _COUNTER.stage: named(_COUNTER.stage),
-            _COUNTER.origin: named(_COUNTER.origin),
-            _COUNTER.recurring: named(_COUNTER.recurring),
-            _COUNTER.folder_id: named(_COUNTER.folder_id),
-            _COUNTER.slot: named(_COUNTER.slot),
-            _COUNTER.jobs: named(_COUNTER.jobs),
-        }
-    ).on_conflict(
-        conflict_target=[
-            _COUNTER.tenant_id,
-            _COUNTER.stage,
-            _COUNTER.origin,
-            _COUNTER.recurring,
-            _COUNTER.folder_id,
-            _COUNTER.slot,
-        ],
-        update={_COUNTER.jobs: _COUNTER.jobs + peewee.EXCLUDED.jobs},
-    )
+_ADD = statements.Insert(
+    _COUNTER,
+    _COUNTER.tenant_id,
+    _COUNTER.stage,
+    _COUNTER.origin,
+    _COUNTER.recurring,
+    _COUNTER.folder_id,
+    _COUNTER.slot,
+    _COUNTER.jobs,
+    adding=_COUNTER.jobs,
 )
-
-
 _KEYS = (_COUNTER.stage, _COUNTER.origin, _COUNTER.recurring, _COUNTER.folder_id)
 _TOTALS = statements.Statement(
     lambda: (
@@ -80,7 +66,7 @@ class Count:
 
 
 def add(
-    session: Session,
+    session: WritingSession,
     tenant: int,
     stage: Stage,
     origin: Origin,
@@ -88,8 +74,8 @@ def add(
     folder_id: int | None,
     jobs: int,
 ) -> None:
-    """Count ``jobs`` more (or fewer) in a stage."""
-    session.run(
+    """Count ``jobs`` more (or fewer) in a stage; written once for a whole transaction."""
+    session.add_up(
         _ADD,
         {
             "tenant_id": tenant,
@@ -98,8 +84,8 @@ def add(
             "recurring": recurring,
             "folder_id": folder_id or 0,
             "slot": _slot.number if session.postgres else 0,
-            "jobs": jobs,
         },
+        jobs,
     )
 
 

@@ -10,7 +10,7 @@ from gateway.jobs import moves, rows
 from gateway.jobs.rows import JobRow
 from gateway.jobs.states import JobStatus
 from storage import models
-from storage.session import Session
+from storage.session import Session, WritingSession
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def planned(session: Session, job: JobRow) -> list[RunPlan]:
     return [RunPlan(who["agent"], tasks) for who in request["who"]]
 
 
-def start(session: Session, job: JobRow, plans: Sequence[RunPlan], now: int) -> None:
+def start(session: WritingSession, job: JobRow, plans: Sequence[RunPlan], now: int) -> None:
     """Make the runs of a due job; they wait for their agents until the launch timeout."""
     insert_runs(session, job, plans, now)
     await_agents(job, plans)
@@ -54,7 +54,7 @@ def await_agents(job: JobRow, plans: Sequence[RunPlan]) -> None:
     job.wake_at = job.launch_by
 
 
-def insert_runs(session: Session, job: JobRow, plans: Sequence[RunPlan], now: int) -> None:
+def insert_runs(session: WritingSession, job: JobRow, plans: Sequence[RunPlan], now: int) -> None:
     """Insert the runs of a job whose row says that they wait."""
     for item in plans:
         rows.insert_run(session, _run(job, item, now))

@@ -7,18 +7,18 @@ the same transaction, and leaves the job in a state from which the clock knows w
 from gateway.jobs import counters, rows, states
 from gateway.jobs.rows import JobRow
 from gateway.jobs.states import JobStatus, Stage
-from storage.session import Session
+from storage.session import WritingSession
 
 
-def enter(session: Session, job: JobRow, actor: str) -> None:
+def enter(session: WritingSession, job: JobRow, actor: str) -> None:
     """Insert a new job in its first status."""
-    job.id = rows.insert_job(session, job)
+    rows.insert_job(session, job)
     _event(session, job, None, job.created_at, actor)
     _count(session, job, job.status.stage, 1)
 
 
 def move(
-    session: Session, job: JobRow, wanted: JobStatus, at: int, actor: str, reason: str = ""
+    session: WritingSession, job: JobRow, wanted: JobStatus, at: int, actor: str, reason: str = ""
 ) -> None:
     """Move a locked job; the row is changed and written. Raises MoveRefused."""
     before = job.status
@@ -32,14 +32,18 @@ def move(
         job.wake_at = None
     rows.write_job(session, job)
     _event(session, job, before, at, actor)
-    # Last, and always in the order of the stages: others wait for these rows.
-    changes = {before.stage: -1, wanted.stage: 1} if before.stage is not wanted.stage else {}
-    for stage in sorted(changes):
-        _count(session, job, stage, changes[stage])
+    if before.stage is not wanted.stage:
+        _count(session, job, before.stage, -1)
+        _count(session, job, wanted.stage, 1)
 
 
 def note(
-    session: Session, job: JobRow, at: int, actor: str, reason: str, run_id: int | None = None
+    session: WritingSession,
+    job: JobRow,
+    at: int,
+    actor: str,
+    reason: str,
+    run_id: int | None = None,
 ) -> None:
     """Leave a visible record in a job's history without moving it."""
     rows.insert_event(
@@ -56,7 +60,9 @@ def note(
     )
 
 
-def _event(session: Session, job: JobRow, before: JobStatus | None, at: int, actor: str) -> None:
+def _event(
+    session: WritingSession, job: JobRow, before: JobStatus | None, at: int, actor: str
+) -> None:
     rows.insert_event(
         session,
         {
@@ -71,5 +77,5 @@ def _event(session: Session, job: JobRow, before: JobStatus | None, at: int, act
     )
 
 
-def _count(session: Session, job: JobRow, stage: Stage, jobs: int) -> None:
+def _count(session: WritingSession, job: JobRow, stage: Stage, jobs: int) -> None:
     counters.add(session, job.tenant_id, stage, job.origin, job.recurring, job.folder_id, jobs)

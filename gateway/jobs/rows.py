@@ -15,13 +15,14 @@ import peewee
 from gateway.jobs.orders import Origin
 from gateway.jobs.states import JobStatus
 from storage import models, statements
-from storage.session import Row, Session
+from storage.session import Row, Session, WritingSession
 from storage.statements import named
 
 _JOB = models.Job
 _RUN = models.Run
 
 _JOB_COLUMNS = (
+    _JOB.id,
     _JOB.guid,
     _JOB.tenant_id,
     _JOB.parent_id,
@@ -54,9 +55,7 @@ _RUN_COLUMNS = (
     _RUN.created_at,
 )
 
-_INSERT_JOB = statements.Statement(
-    lambda: _JOB.insert({column: named(column) for column in _JOB_COLUMNS}).returning(_JOB.id)
-)
+_INSERT_JOB = statements.insert(_JOB, *_JOB_COLUMNS)
 _INSERT_RUN = statements.insert(_RUN, *_RUN_COLUMNS)
 _INSERT_REQUEST = statements.insert(
     models.JobRequest,
@@ -80,37 +79,31 @@ _INSERT_EVENT = statements.insert(
     models.JobEvent.actor,
     models.JobEvent.reason,
 )
-_MOVE_JOB = statements.Statement(
-    lambda: _JOB.update(
-        {
-            _JOB.status: named(_JOB.status),
-            _JOB.stage: named(_JOB.stage),
-            _JOB.reason: named(_JOB.reason),
-            _JOB.runs_open: named(_JOB.runs_open),
-            _JOB.schedule_id: named(_JOB.schedule_id),
-            _JOB.due_at: named(_JOB.due_at),
-            _JOB.launch_by: named(_JOB.launch_by),
-            _JOB.wake_at: named(_JOB.wake_at),
-            _JOB.started_at: named(_JOB.started_at),
-            _JOB.finished_at: named(_JOB.finished_at),
-        }
-    ).where(_JOB.id == named(_JOB.id))
+_MOVE_JOB = statements.Update(
+    _JOB,
+    _JOB.status,
+    _JOB.stage,
+    _JOB.reason,
+    _JOB.runs_open,
+    _JOB.schedule_id,
+    _JOB.due_at,
+    _JOB.launch_by,
+    _JOB.wake_at,
+    _JOB.started_at,
+    _JOB.finished_at,
+    key=_JOB.id,
 )
-_MOVE_RUN = statements.Statement(
-    lambda: _RUN.update(
-        {
-            _RUN.status: named(_RUN.status),
-            _RUN.reason: named(_RUN.reason),
-            _RUN.attempt: named(_RUN.attempt),
-            _RUN.session: named(_RUN.session),
-            _RUN.lease_until: named(_RUN.lease_until),
-            _RUN.started_at: named(_RUN.started_at),
-            _RUN.finished_at: named(_RUN.finished_at),
-        }
-    ).where(_RUN.id == named(_RUN.id))
-)
-_PROGRESS = statements.Statement(
-    lambda: _RUN.update({_RUN.tasks_done: named(_RUN.tasks_done)}).where(_RUN.id == named(_RUN.id))
+_MOVE_RUN = statements.Update(
+    _RUN,
+    _RUN.status,
+    _RUN.reason,
+    _RUN.attempt,
+    _RUN.session,
+    _RUN.lease_until,
+    _RUN.tasks_done,
+    _RUN.started_at,
+    _RUN.finished_at,
+    key=_RUN.id,
 )
 _RUNS_OF_JOB = statements.Statement(
     lambda: _RUN.select().where(_RUN.job_id == named(_RUN.job_id)).order_by(_RUN.id)
@@ -236,39 +229,36 @@ class RunRow:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-def insert_job(session: Session, job: JobRow) -> int:
-    """Insert the row and answer its id."""
-    return int(session.run(_INSERT_JOB, job.values()).fetchone()[0])
+def insert_job(session: WritingSession, job: JobRow) -> int:
+    """Insert the row under a number of its own, and answer that."""
+    job.id = session.new_id(_JOB)
+    session.gather(_INSERT_JOB, job.values())
+    return job.id
 
 
-def insert_request(session: Session, values: Row) -> None:
+def insert_request(session: WritingSession, values: Row) -> None:
     """Insert what was asked for."""
-    session.run(_INSERT_REQUEST, values)
+    session.gather(_INSERT_REQUEST, values)
 
 
-def insert_run(session: Session, values: Row) -> None:
+def insert_run(session: WritingSession, values: Row) -> None:
     """Insert a run that waits for its agent."""
-    session.run(_INSERT_RUN, values)
+    session.gather(_INSERT_RUN, values)
 
 
-def insert_event(session: Session, values: Row) -> None:
+def insert_event(session: WritingSession, values: Row) -> None:
     """Insert one move."""
-    session.run(_INSERT_EVENT, values)
+    session.gather(_INSERT_EVENT, values)
 
 
-def write_job(session: Session, job: JobRow) -> None:
+def write_job(session: WritingSession, job: JobRow) -> None:
     """Write back what can change in a job."""
-    session.run(_MOVE_JOB, job.values())
+    session.gather(_MOVE_JOB, job.values())
 
 
-def write_run(session: Session, run: RunRow) -> None:
+def write_run(session: WritingSession, run: RunRow) -> None:
     """Write back what can change in a run."""
-    session.run(_MOVE_RUN, run.values())
-
-
-def write_progress(session: Session, run: RunRow) -> None:
-    """Write how many of a run's tasks are over."""
-    session.run(_PROGRESS, {"id": run.id, "tasks_done": run.tasks_done})
+    session.gather(_MOVE_RUN, run.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from gateway.jobs.orders import MissedRuns, Origin, Recurrence, RecurrenceKind
 from gateway.jobs.rows import JobRow
 from gateway.jobs.states import JobStatus
 from storage import models
-from storage.session import Session
+from storage.session import Session, WritingSession
 
 _SCHEDULE = models.Schedule
 _FIRING = models.ScheduleFiring
@@ -34,7 +34,7 @@ class StoredSchedule:
     recurrence: Recurrence
 
 
-def insert(session: Session, job: JobRow, rule: Recurrence) -> None:
+def insert(session: WritingSession, job: JobRow, rule: Recurrence) -> None:
     """Store the schedule of a new recurring job and tie the two together."""
     job.schedule_id = session.execute(
         _SCHEDULE.insert(
@@ -72,7 +72,7 @@ def of_job(session: Session, job: JobRow) -> StoredSchedule:
     return StoredSchedule(row["id"], rule)
 
 
-def fire(session: Session, job: JobRow, now: int, default_grace: int) -> None:
+def fire(session: WritingSession, job: JobRow, now: int, default_grace: int) -> None:
     """Deal with every due time of a recurring job up to now, then set the next one.
 
     Due times within the grace run; older ones follow the missed-run policy. Whatever happens,
@@ -91,7 +91,7 @@ def fire(session: Session, job: JobRow, now: int, default_grace: int) -> None:
     _advance(session, job, stored, dues[-1], now)
 
 
-def set_enabled(session: Session, job: JobRow, enabled: bool, now: int) -> None:
+def set_enabled(session: WritingSession, job: JobRow, enabled: bool, now: int) -> None:
     """Stop or take up again a schedule; due times that pass meanwhile are not owed."""
     stored = of_job(session, job)
     job.due_at = recurrence.next_due(stored.recurrence, now) if enabled else None
@@ -124,7 +124,7 @@ def _sorted_out(
 
 
 def _record_missed(
-    session: Session, job: JobRow, schedule_id: int, missed: list[int], now: int
+    session: WritingSession, job: JobRow, schedule_id: int, missed: list[int], now: int
 ) -> None:
     for due in missed:
         _firing(session, schedule_id, due, Outcome.MISSED, None, now, _lateness(due, now))
@@ -139,7 +139,7 @@ def _record_missed(
     )
 
 
-def _run(session: Session, job: JobRow, schedule_id: int, due: int, now: int) -> None:
+def _run(session: WritingSession, job: JobRow, schedule_id: int, due: int, now: int) -> None:
     """Make the job of one due time, unless the key says that it exists already."""
     request = session.first(models.JobRequest.select().where(models.JobRequest.job_id == job.id))
     late = _lateness(due, now)
@@ -184,14 +184,16 @@ def _firing(
     return True
 
 
-def _advance(session: Session, job: JobRow, stored: StoredSchedule, last: int, now: int) -> None:
+def _advance(
+    session: WritingSession, job: JobRow, stored: StoredSchedule, last: int, now: int
+) -> None:
     job.due_at = recurrence.next_due(stored.recurrence, last)
     _write_due(session, job, stored.id, enabled=True)
     if job.due_at is None:
         moves.move(session, job, JobStatus.COMPLETED, now, "clock", "the schedule has ended")
 
 
-def _write_due(session: Session, job: JobRow, schedule_id: int, *, enabled: bool) -> None:
+def _write_due(session: WritingSession, job: JobRow, schedule_id: int, *, enabled: bool) -> None:
     job.wake_at = job.due_at
     rows.write_job(session, job)
     session.execute(

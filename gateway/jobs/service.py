@@ -21,7 +21,7 @@ from gateway.jobs.states import JobStatus, MoveRefused, Stage
 from gateway.jobs.views import EventView, JobView, RunView, ShownValue, ShownWhat
 from storage import models, statements
 from storage.database import Store
-from storage.session import Session
+from storage.session import Session, WritingSession
 from storage.statements import named
 
 _JOB = models.Job
@@ -92,7 +92,7 @@ class Jobs:
         with self._store.reading() as session:
             resolved = self._acceptance.resolve(session, order, now)
 
-        def insert(session: Session) -> JobRow:
+        def insert(session: WritingSession) -> JobRow:
             job = self._acceptance.insert(session, resolved, caller, now)
             session.after_commit(self._signals.wake)
             return job
@@ -172,7 +172,7 @@ class Jobs:
         self._check_room()
         now = self._now()
 
-        def copy(session: Session) -> uuid.UUID:
+        def copy(session: WritingSession) -> uuid.UUID:
             job = rows.lock_job_by_guid(session, guid)
             if job is None:
                 raise _not_found(guid)
@@ -188,9 +188,9 @@ class Jobs:
         caller: Caller,
         action: str,
         reason: str,
-        act: Callable[[Session, JobRow, int, str, str], None],
+        act: Callable[[WritingSession, JobRow, int, str, str], None],
     ) -> JobView:
-        def work(session: Session) -> None:
+        def work(session: WritingSession) -> None:
             now = self._now()
             job = rows.lock_job_by_guid(session, guid)
             if job is None:
@@ -231,7 +231,7 @@ class Jobs:
             )
 
 
-def _abort(session: Session, job: JobRow, now: int, actor: str, reason: str) -> None:
+def _abort(session: WritingSession, job: JobRow, now: int, actor: str, reason: str) -> None:
     reason = reason or f"aborted by {actor}"
     if job.status.finished or job.status is JobStatus.ABORTING:
         return
@@ -248,7 +248,7 @@ def _abort(session: Session, job: JobRow, now: int, actor: str, reason: str) -> 
     settlement.close_waiting(session, job, JobStatus.ABORTED, now, reason)
 
 
-def _hold(session: Session, job: JobRow, now: int, actor: str, reason: str) -> None:
+def _hold(session: WritingSession, job: JobRow, now: int, actor: str, reason: str) -> None:
     moves.move(session, job, JobStatus.DISABLED, now, actor, reason)
     if job.recurring:
         schedules.set_enabled(session, job, False, now)
@@ -258,7 +258,7 @@ def _hold(session: Session, job: JobRow, now: int, actor: str, reason: str) -> N
     _set_waiting(session, job, JobStatus.SCHEDULED, JobStatus.DISABLED)
 
 
-def _resume(session: Session, job: JobRow, now: int, actor: str, reason: str) -> None:
+def _resume(session: WritingSession, job: JobRow, now: int, actor: str, reason: str) -> None:
     if job.status is not JobStatus.DISABLED:
         raise MoveRefused(job.status, JobStatus.SCHEDULED)
     moves.move(session, job, JobStatus.SCHEDULED, now, actor, reason)
@@ -273,7 +273,7 @@ def _resume(session: Session, job: JobRow, now: int, actor: str, reason: str) ->
     _set_waiting(session, job, JobStatus.DISABLED, JobStatus.SCHEDULED)
 
 
-def _set_waiting(session: Session, job: JobRow, before: JobStatus, after: JobStatus) -> None:
+def _set_waiting(session: WritingSession, job: JobRow, before: JobStatus, after: JobStatus) -> None:
     for run in settlement.open_runs(session, job):
         if run.status is before:
             run.status = after

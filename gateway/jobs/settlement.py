@@ -9,7 +9,7 @@ from gateway.jobs import ledger, moves, outcomes, rows
 from gateway.jobs.rows import JobRow, RunRow
 from gateway.jobs.states import JobStatus
 from storage import models
-from storage.session import Session
+from storage.session import Session, WritingSession
 
 _TASK = models.TaskResult
 _OPEN_RUNS = frozenset(
@@ -18,7 +18,7 @@ _OPEN_RUNS = frozenset(
 
 
 def finish_run(
-    session: Session, job: JobRow, run: RunRow, status: JobStatus, now: int, reason: str = ""
+    session: WritingSession, job: JobRow, run: RunRow, status: JobStatus, now: int, reason: str = ""
 ) -> None:
     """End a run; the job ends with its last one, and one that has ended stays as it is."""
     run.status = status
@@ -33,7 +33,7 @@ def finish_run(
         _finish_job(session, job, now, reason)
 
 
-def lose_run(session: Session, job: JobRow, run: RunRow, now: int, reason: str) -> None:
+def lose_run(session: WritingSession, job: JobRow, run: RunRow, now: int, reason: str) -> None:
     """Settle a run whose agent is gone: aborted if that was asked for, tried again if the job's
     policy allows another attempt, otherwise failed with the reason.
     """
@@ -53,7 +53,7 @@ def end_tasks(session: Session, run: RunRow, now: int, reason: str) -> None:
     ledger.seal_logs(session, run)
 
 
-def give_back(session: Session, job: JobRow, run: RunRow, now: int) -> None:
+def give_back(session: WritingSession, job: JobRow, run: RunRow, now: int) -> None:
     """Let a run wait again that its agent has not begun: no attempt is used up."""
     if run.status is JobStatus.ABORTING:
         end_tasks(session, run, now, run.reason)
@@ -70,7 +70,9 @@ def give_back(session: Session, job: JobRow, run: RunRow, now: int) -> None:
         moves.move(session, job, JobStatus.SCHEDULED, now, "agent", "not begun, waiting again")
 
 
-def close_waiting(session: Session, job: JobRow, status: JobStatus, now: int, reason: str) -> None:
+def close_waiting(
+    session: WritingSession, job: JobRow, status: JobStatus, now: int, reason: str
+) -> None:
     """End the runs that no agent has taken up. Ends the job too if none is left."""
     for run in rows.runs_of(session, job.id):
         if run.status in (JobStatus.SCHEDULED, JobStatus.DISABLED):
@@ -92,19 +94,18 @@ def _close(
     )
 
 
-def _try_again(session: Session, job: JobRow, run: RunRow, now: int, reason: str) -> None:
+def _try_again(session: WritingSession, job: JobRow, run: RunRow, now: int, reason: str) -> None:
     run.attempt += 1
     run.status = JobStatus.SCHEDULED
     run.reason = reason
     run.session = run.lease_until = None
     run.tasks_done = 0
     rows.write_run(session, run)
-    rows.write_progress(session, run)
     _await_agent(session, job, now)
     moves.note(session, job, now, "engine", f"attempt {run.attempt}: {reason}", run.id)
 
 
-def _await_agent(session: Session, job: JobRow, now: int) -> None:
+def _await_agent(session: WritingSession, job: JobRow, now: int) -> None:
     """Have the clock cancel what waits again, unless it is begun within the launch timeout.
 
     The moment that the job had at first may have passed while the run was under way.
@@ -128,7 +129,7 @@ def _options(session: Session, job: JobRow) -> dict[str, Any]:
     return {} if request is None else dict(request["options"])
 
 
-def _finish_job(session: Session, job: JobRow, now: int, reason: str) -> None:
+def _finish_job(session: WritingSession, job: JobRow, now: int, reason: str) -> None:
     ends = [run.status for run in rows.runs_of(session, job.id)]
     status = outcomes.of_runs(ends)
     if job.status is JobStatus.SCHEDULED and status not in (

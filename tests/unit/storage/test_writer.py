@@ -13,7 +13,7 @@ import pytest
 
 from storage import sqlite, statements
 from storage.errors import StoreUnavailable
-from storage.session import Session
+from storage.session import Session, WritingSession
 from storage.writer import GroupWriter, is_disk_error
 from tests.conftest import SqlitePlace
 from tests.unit.storage.rows import add
@@ -58,7 +58,7 @@ class Writing:
             connected.set_result(disk)
             return disk.database
 
-        self.writer = GroupWriter(connect, lambda db: Session(db, statements.Catalog(db)))
+        self.writer = GroupWriter(connect, sqlite.open_session)
         self.disk = connected.result(WAIT)
 
     def together(self, *works: Callable[[Session], Any]) -> list["Future[Any]"]:
@@ -220,7 +220,7 @@ def test_work_that_ends_the_program_does_not_end_the_writer(writing: Writing) ->
 def test_an_error_outside_all_work_does_not_end_the_writer(sqlite_place: SqlitePlace) -> None:
     failing = [MemoryError("no memory to take the group")]
 
-    class Fragile(Session):
+    class Fragile(WritingSession):
         def take_after_commit(self) -> list[Callable[[], None]]:
             if failing:
                 raise failing.pop()
@@ -228,7 +228,7 @@ def test_an_error_outside_all_work_does_not_end_the_writer(sqlite_place: SqliteP
 
     writer = GroupWriter(
         lambda: sqlite.connect_writer(sqlite_place.path),
-        lambda database: Fragile(database, statements.Catalog(database)),
+        lambda database: Fragile(database, statements.Catalog(database), savepoints=True),
     )
     try:
         with pytest.raises(StoreUnavailable, match="nothing was stored"):
@@ -250,7 +250,7 @@ def test_a_file_that_cannot_be_opened_is_tried_again(sqlite_place: SqlitePlace) 
             raise error
         return sqlite.connect_writer(sqlite_place.path)
 
-    writer = GroupWriter(connect, lambda db: Session(db, statements.Catalog(db)))
+    writer = GroupWriter(connect, sqlite.open_session)
     try:
         with pytest.raises(StoreUnavailable, match="cannot be opened"):
             writer.submit(add("t-1")).result(WAIT)

@@ -1,0 +1,100 @@
+"""Rows that wait to be written together.
+
+A unit of work that gathers rows instead of writing each at once lets one statement write those of
+many calls, and of many units that share a commit. Whoever then looks at the tables finds them as
+if each had been written in its turn: before any other statement, what waits is written
+(``storage.session``).
+"""
+
+from collections.abc import Hashable, Iterator
+
+from storage import statements
+
+Values = list[object]
+
+
+class Batch:
+    """Rows by the statement that writes them, and sums by the row that keeps them.
+
+    Rows of one table that are written by different statements do not go together: their order
+    counts. Nor do rows whose tables come in another order, which may refer to each other.
+    """
+
+    def __init__(self) -> None:
+        self._rows: dict[str, tuple[statements.RowWriter, list[Values]]] = {}
+        self._sums: dict[tuple[statements.RowWriter, Hashable], tuple[Values, int]] = {}
+
+    @property
+    def holds_rows(self) -> bool:
+        """Whether rows wait; sums are nobody's concern before the commit."""
+        return bool(self._rows)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self._rows and not self._sums
+
+    def takes(self, writer: statements.RowWriter) -> bool:
+        """Whether rows of this writer may join those that wait."""
+        waiting = self._rows.get(writer.write.table)
+        return waiting is None or waiting[0] is writer
+
+    def add(self, writer: statements.RowWriter, row: Values) -> None:
+        """Let a row wait; ``takes`` must hold."""
+        waiting = self._rows.get(writer.write.table)
+        if waiting is None:
+            self._rows[writer.write.table] = (writer, [row])
+        else:
+            waiting[1].append(row)
+
+    def add_up(self, writer: statements.RowWriter, row: Values, amount: int) -> None:
+        """Add to the sum of a row, of which ``row`` has all values but the last, the amount."""
+        key = (writer, tuple(row))
+        known = self._sums.get(key)
+        self._sums[key] = (row, amount if known is None else known[1] + amount)
+
+    def fits(self, later: "Batch") -> bool:
+        """Whether the rows of a later batch may be written together with these."""
+        places = {table: place for place, table in enumerate(self._rows)}
+        last = -1
+        for table, (writer, _) in later._rows.items():
+            if not self.takes(writer):
+                return False
+            place = places.get(table, len(places))
+            if place < last:
+                return False
+            last = place
+        return True
+
+    def absorb(self, later: "Batch") -> None:
+        """Take over all of a later batch, which fits."""
+        for table, (writer, rows) in later._rows.items():
+            waiting = self._rows.get(table)
+            if waiting is None:
+                self._rows[table] = (writer, rows)
+            else:
+                waiting[1].extend(rows)
+        for (writer, _), (row, amount) in later._sums.items():
+            self.add_up(writer, row, amount)
+
+    def take_rows(self) -> Iterator[tuple[str, Values]]:
+        """The statements that write what waits, with their values; nothing waits any more."""
+        rows, self._rows = self._rows, {}
+        for writer, waiting in rows.values():
+            yield from writer.statements(waiting)
+
+    def take_sums(self) -> Iterator[tuple[str, Values]]:
+        """The statements that bring the sums up to date; in one order for all who do so."""
+        sums, self._sums = self._sums, {}
+        by_writer: dict[statements.RowWriter, list[Values]] = {}
+        for (writer, _), (row, amount) in sums.items():
+            if amount:
+                by_writer.setdefault(writer, []).append([*row, amount])
+        for writer, rows in by_writer.items():
+            # Others wait for these rows until the commit: taken in one order, never in a circle.
+            yield from writer.statements(sorted(rows, key=repr))
+
+    @property
+    def tables(self) -> list[str]:
+        """The tables whose rows wait."""
+        return list(self._rows)
