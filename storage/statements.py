@@ -81,7 +81,8 @@ class Write(Statement):
 class Insert(Write):
     """An INSERT of rows with the given columns.
 
-    With ``adding``, a row whose key is there already adds its value of that column to it.
+    With ``adding``, a row whose key is there already adds its value of that column to it; with
+    ``ignoring``, it is left out.
     """
 
     def __init__(
@@ -89,10 +90,12 @@ class Insert(Write):
         model: type[peewee.Model],
         *columns: peewee.Field,
         adding: peewee.Field | None = None,
+        ignoring: bool = False,
     ) -> None:
         super().__init__(model, lambda: model.insert({each: named(each) for each in columns}))
         self._columns = columns
         self._adding = adding
+        self._ignoring = ignoring
 
     def columns(self) -> tuple[peewee.Field, ...]:
         """The columns as given."""
@@ -107,7 +110,7 @@ class Insert(Write):
 
     def _conflict(self) -> str:
         if self._adding is None:
-            return ""
+            return " ON CONFLICT DO NOTHING" if self._ignoring else ""
         keys = ", ".join(_quoted(each) for each in self._columns if each is not self._adding)
         added = _quoted(self._adding)
         return (

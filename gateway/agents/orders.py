@@ -7,9 +7,8 @@ from gateway.agents.protocol import ParameterValue, RunOrder, TaskOrder
 from gateway.catalog.catalog import Catalog
 from gateway.catalog.sealing import SealedModule
 from gateway.jobs.parameters import ParameterReader
-from gateway.jobs.rows import RunRow
-from storage import models
-from storage.session import Session
+from gateway.jobs.rows import JobRow, RunRow
+from storage.session import Row, Session
 
 
 class OrderImpossible(Exception):
@@ -24,24 +23,21 @@ class OrderMaker:
         self._parameters = parameters
         self._log_limit = log_limit
 
-    def order(self, session: Session, run: RunRow) -> RunOrder:
-        """The order of a run; it holds secrets in clear. Raises OrderImpossible."""
-        job, request = models.Job, models.JobRequest
-        found = session.first(
-            request.select(request, job.guid)
-            .join(job, on=job.id == request.job_id)
-            .where(request.job_id == run.job_id)
-        )
-        if found is None:
+    def order(self, session: Session, job: JobRow, run: RunRow, request: Row | None) -> RunOrder:
+        """The order of a run of a job, of which ``request`` is what was asked for.
+
+        It holds secrets in clear. Raises OrderImpossible.
+        """
+        if request is None:
             raise OrderImpossible("what was asked for is no longer stored")
-        modules = [self._catalog.module(session, what["version"]) for what in found["what"]]
+        modules = [self._catalog.module(session, what["version"]) for what in request["what"]]
         return RunOrder(
             run=run.guid,
             attempt=run.attempt,
-            job=found["guid"],
-            name=found["description"] or modules[0].name,
+            job=job.guid,
+            name=request["description"] or modules[0].name,
             tasks=_tasks(modules),
-            parameters=self._values(session, modules, found["parameters"]),
+            parameters=self._values(session, modules, request["parameters"]),
             log_limit=self._log_limit,
         )
 

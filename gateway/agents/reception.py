@@ -11,7 +11,7 @@ import logging
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import peewee
@@ -32,7 +32,7 @@ from gateway.agents.protocol import (
 from gateway.catalog.resources import Resources
 from gateway.identity.errors import IdentityError
 from gateway.jobs import ledger, moves, rows, settlement
-from gateway.jobs.rows import Held, JobRow, RunRow
+from gateway.jobs.rows import Held, RunRow
 from gateway.jobs.signals import Signals
 from gateway.jobs.states import JobStatus
 from gateway.tasks.base import ResourceContent
@@ -241,13 +241,23 @@ class Reception:
             if held.run.status is JobStatus.SCHEDULED and not held.job.status.finished
         ]
         waiting.sort(key=lambda held: urgency[held.run.id])
-        taken = [self._take(db, agent, held.job, held.run, now) for held in waiting]
-        return [order for order in taken if order is not None]
+        # All is read before anything is written: so the writes of all runs go together.
+        requests = rows.requests_of(db, [held.job.id for held in waiting])
+        prepared = [(held, self._prepared(db, held, requests)) for held in waiting]
+        for held, order in prepared:
+            self._take(db, agent, held, order, now)
+        return [order for _, order in prepared if isinstance(order, RunOrder)]
 
     def _take(
-        self, db: WritingSession, agent: AgentSession, job: JobRow, run: RunRow, now: int
-    ) -> RunOrder | None:
+        self,
+        db: WritingSession,
+        agent: AgentSession,
+        held: Held,
+        order: RunOrder | orders.OrderImpossible,
+        now: int,
+    ) -> None:
         """Make the run the agent's. One that cannot be prepared ends, with the reason."""
+        job, run = held.job, held.run
         run.status = JobStatus.ACTIVE
         run.session = agent.session
         run.lease_until = now + self._lease
@@ -255,66 +265,88 @@ class Reception:
         rows.write_run(db, run)
         if job.status is JobStatus.SCHEDULED:
             moves.move(db, job, JobStatus.ACTIVE, now, "agent")
-        try:
-            order = self._prepared(db, run)
-        except orders.OrderImpossible as error:
-            log.warning("run %s cannot be prepared: %s", run.guid, error)
-            reason = f"the run could not be prepared: {error}"
-            settlement.finish_run(db, job, run, JobStatus.FAILED, now, reason)
-            return None
-        ledger.plan_tasks(db, run, order)
-        return order
+        if isinstance(order, RunOrder):
+            ledger.plan_tasks(db, run, order)
+            return
+        log.warning("run %s cannot be prepared: %s", run.guid, order)
+        reason = f"the run could not be prepared: {order}"
+        settlement.finish_run(db, job, run, JobStatus.FAILED, now, reason)
 
-    def _prepared(self, db: Session, run: RunRow) -> RunOrder:
-        """The order of a run. Whatever is wrong with it is its own failure, not its agent's.
+    def _prepared(
+        self, db: Session, held: Held, requests: Mapping[int, Row]
+    ) -> RunOrder | orders.OrderImpossible:
+        """The order of a run, or why there is none: that is its own failure, not its agent's.
 
-        Raises OrderImpossible, and what is the store's fault.
+        Raises what is the store's fault.
         """
         try:
-            return self._orders.order(db, run)
-        except (orders.OrderImpossible, peewee.PeeweeException, StoreUnavailable):
+            return self._orders.order(db, held.job, held.run, requests.get(held.job.id))
+        except orders.OrderImpossible as error:
+            return error
+        except (peewee.PeeweeException, StoreUnavailable):
             raise
         except (IdentityError, LookupError, ValueError) as error:
-            raise orders.OrderImpossible(str(error)) from error
-        except Exception as error:
-            log.exception("the order of run %s cannot be made", run.guid)
-            raise orders.OrderImpossible("a mistake in the server, whose log has it") from error
+            return orders.OrderImpossible(str(error))
+        except Exception:
+            log.exception("the order of run %s cannot be made", held.run.guid)
+            return orders.OrderImpossible("a mistake in the server, whose log has it")
 
     def _report(
         self, db: WritingSession, agent: AgentSession, reports: Sequence[Report]
     ) -> list[Refusal]:
         found = rows.find_runs(db, {report.run for report in reports})
         held = {held.run.guid: held for held in rows.lock_runs(db, found)}
+        book = ledger.TaskBook(
+            db,
+            [one.run for one in held.values()],
+            [report.seq for report in reports if not isinstance(report, RunFinished)],
+        )
         ends = {r.run: r for r in reports if isinstance(r, RunFinished)}
         refused: dict[Attempt, Refusal] = {}
+        endings: list[settlement.Ending] = []
         for report in reports:
             known = held.get(report.run)
             attempt = (report.run, report.attempt)
             if known is None or not _has(agent, known.run, report.attempt):
                 refused[attempt] = Refusal(*attempt, OVER)
             elif known.run.status in _HELD_STATES:
-                self._take_in(db, known.job, known.run, report)
+                endings += self._take_in(db, book, known, report)
             elif not _is_end(known.run, ends.get(report.run)):
                 refused[attempt] = Refusal(*attempt, OVER)
+        book.write()
+        settlement.finish_jobs(db, endings)
         return list(refused.values())
 
-    def _take_in(self, db: WritingSession, job: JobRow, run: RunRow, report: Report) -> None:
+    def _take_in(
+        self, db: WritingSession, book: ledger.TaskBook, held: Held, report: Report
+    ) -> list[settlement.Ending]:
+        """Take in one report; the ending of the job, if its last run has ended with it."""
+        run = held.run
         match report:
             case TaskStarted():
-                ledger.start_task(db, run, report)
+                book.start(run, report)
             case LogChunk():
-                ledger.add_output(db, run, report)
+                book.add_output(run, report)
             case TaskFinished():
-                if ledger.finish_task(db, run, report):
+                if book.finish(run, report):
                     run.tasks_done += 1
                     rows.write_run(db, run)
             case RunFinished():
-                if run.tasks_done < run.tasks_total:
-                    # The agent gave up on the run, or left tasks out: nothing stays open.
-                    settlement.end_tasks(db, run, report.at, report.detail)
-                settlement.finish_run(db, job, run, report.status, report.at, report.detail)
-                seconds = (report.at - (run.started_at or report.at)) / moments.SECOND
-                db.after_commit(functools.partial(self._ended, report.status.name.lower(), seconds))
+                return self._end(db, book, held, report)
+        return []
+
+    def _end(
+        self, db: WritingSession, book: ledger.TaskBook, held: Held, report: RunFinished
+    ) -> list[settlement.Ending]:
+        run, at = held.run, report.at
+        if run.tasks_done < run.tasks_total:
+            # The agent gave up on the run, or left tasks out: nothing stays open.
+            book.write()
+            settlement.end_tasks(db, run, at, report.detail)
+        seconds = (at - (run.started_at or at)) / moments.SECOND
+        db.after_commit(functools.partial(self._ended, report.status.name.lower(), seconds))
+        last = settlement.close_run(db, held.job, run, report.status, at, report.detail)
+        return [settlement.Ending(held.job, at, report.detail)] if last else []
 
     def _renew(self, db: Session, agent: AgentSession, runs: Sequence[Attempt]) -> "_Renewal":
         now = self._now()

@@ -8,15 +8,16 @@ nothing the second time.
 import dataclasses
 import hashlib
 import uuid
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Self
 
 from gateway import moments
 from gateway.agents.protocol import LogChunk, RunOrder, TaskFinished, TaskOrder, TaskStarted
 from gateway.jobs.rows import RunRow
 from gateway.jobs.states import JobStatus
 from storage import models, statements
-from storage.session import Session
+from storage.selections import Selection
+from storage.session import Row, Session, WritingSession
 from storage.statements import named
 
 _TASK = models.TaskResult
@@ -43,38 +44,28 @@ _INSERT_TASK = statements.insert(
     _TASK.started_at,
     _TASK.finished_at,
 )
-_THIS_TASK = (
-    (_TASK.run_id == named(_TASK.run_id))
-    & (_TASK.attempt == named(_TASK.attempt))
-    & (_TASK.seq == named(_TASK.seq))
+_WRITE_TASK = statements.Update(
+    _TASK,
+    _TASK.status,
+    _TASK.exit_code,
+    _TASK.detail,
+    _TASK.outputs,
+    _TASK.log_id,
+    _TASK.log_truncated,
+    _TASK.process,
+    _TASK.started_at,
+    _TASK.finished_at,
+    key=_TASK.id,
 )
-_START_TASK = statements.Statement(
-    lambda: _TASK.update(
-        {
-            _TASK.status: named(_TASK.status, "new_status"),
-            _TASK.started_at: named(_TASK.started_at),
-            _TASK.process: named(_TASK.process),
-        }
-    ).where(_THIS_TASK, _TASK.status == JobStatus.SCHEDULED)
+# Open ones only: a run may have many tasks, and most are over for most of its time.
+_OPEN_TASKS = Selection(
+    _TASK.run_id,
+    lambda: _TASK.select().where(
+        _TASK.status.in_((JobStatus.SCHEDULED, JobStatus.ACTIVE)),
+        _TASK.seq.between(named(_TASK.seq, "first"), named(_TASK.seq, "last")),
+    ),
 )
-_FINISH_TASK = statements.Statement(
-    lambda: _TASK.update(
-        {
-            _TASK.status: named(_TASK.status, "new_status"),
-            _TASK.exit_code: named(_TASK.exit_code),
-            _TASK.detail: named(_TASK.detail),
-            _TASK.outputs: named(_TASK.outputs),
-            _TASK.started_at: named(_TASK.started_at),
-            _TASK.finished_at: named(_TASK.finished_at),
-        }
-    ).where(_THIS_TASK, _TASK.status.in_((JobStatus.SCHEDULED, JobStatus.ACTIVE)))
-)
-_FIND_TASK = statements.Statement(lambda: _TASK.select(_TASK.id, _TASK.log_id).where(_THIS_TASK))
-_INSERT_CHUNK = statements.Statement(
-    lambda: _CHUNK.insert(
-        {column: named(column) for column in (_CHUNK.blob_id, _CHUNK.seq, _CHUNK.data)}
-    ).on_conflict_ignore()
-)
+_INSERT_CHUNK = statements.Insert(_CHUNK, _CHUNK.blob_id, _CHUNK.seq, _CHUNK.data, ignoring=True)
 # A log is read in portions: drivers hand over the whole answer of a query at once.
 _PORTION = 16
 _NEXT_CHUNKS = statements.Statement(
@@ -87,10 +78,10 @@ _NEXT_CHUNKS = statements.Statement(
 )
 
 
-def plan_tasks(session: Session, run: RunRow, order: RunOrder) -> None:
+def plan_tasks(session: WritingSession, run: RunRow, order: RunOrder) -> None:
     """Write down the tasks of an attempt before it begins, so that all are known by name."""
     for task in order.tasks:
-        session.run(_INSERT_TASK, _planned(run, task))
+        session.gather(_INSERT_TASK, _planned(run, task))
 
 
 def unplan_tasks(session: Session, run: RunRow) -> None:
@@ -98,49 +89,101 @@ def unplan_tasks(session: Session, run: RunRow) -> None:
     session.execute(_TASK.delete().where(_TASK.run_id == run.id, _TASK.attempt == run.attempt))
 
 
-def start_task(session: Session, run: RunRow, report: TaskStarted) -> None:
-    """A task has begun."""
-    process = None if report.process is None else dataclasses.asdict(report.process)
-    session.run(
-        _START_TASK,
-        _key(run, report.seq)
-        | {"new_status": JobStatus.ACTIVE, "started_at": report.at, "process": process},
-    )
+@dataclasses.dataclass(slots=True)
+class TaskRow:
+    """A task of the present attempt of a run that has not ended."""
+
+    id: int
+    status: JobStatus
+    exit_code: int | None
+    detail: str
+    outputs: dict[str, str]
+    log_id: int | None
+    log_truncated: bool
+    process: dict[str, Any] | None
+    started_at: int | None
+    finished_at: int | None
+
+    @classmethod
+    def of(cls, row: Row) -> Self:
+        """The task of a row of the table."""
+        values = {name: row[name] for name in cls.__slots__}
+        return cls(**values | {"status": JobStatus(row["status"])})
 
 
-def finish_task(session: Session, run: RunRow, report: TaskFinished) -> bool:
-    """A task is over, or was skipped; its log is sealed. Whether that is news."""
-    changed = session.run(
-        _FINISH_TASK,
-        _key(run, report.seq)
-        | {
-            "new_status": report.status,
-            "exit_code": report.exit_code,
-            "detail": report.detail,
-            "outputs": report.outputs,
-            "started_at": report.started_at,
-            "finished_at": report.at,
-        },
-    )
-    if changed.rowcount == 0:
-        return False
-    _, log_id = _find(session, run, report.seq)
-    if log_id is not None:
-        seal(session, log_id)
-    return True
+class TaskBook:
+    """The open tasks that some reports are about: read at once, changed here, written at once.
+
+    What is reported of a task that has ended, or that nobody knows, is not taken in.
+    """
+
+    def __init__(
+        self, session: WritingSession, runs: Iterable[RunRow], seqs: Sequence[int]
+    ) -> None:
+        self._session = session
+        self._tasks = _open_tasks(session, list(runs), seqs)
+        self._changed: dict[int, TaskRow] = {}
+
+    def start(self, run: RunRow, report: TaskStarted) -> None:
+        """A task has begun."""
+        task = self._tasks.get((run.id, report.seq))
+        if task is None or task.status is not JobStatus.SCHEDULED:
+            return
+        task.status = JobStatus.ACTIVE
+        task.started_at = report.at
+        task.process = None if report.process is None else dataclasses.asdict(report.process)
+        self._changed[task.id] = task
+
+    def add_output(self, run: RunRow, chunk: LogChunk) -> None:
+        """Store a piece of output."""
+        task = self._tasks.get((run.id, chunk.seq))
+        if task is None:
+            return
+        if task.log_id is None:
+            task.log_id = _new_log(self._session)
+            self._changed[task.id] = task
+        values = {"blob_id": task.log_id, "seq": chunk.index, "data": chunk.data}
+        self._session.gather(_INSERT_CHUNK, values)
+        if chunk.truncated:
+            task.log_truncated = True
+            self._changed[task.id] = task
+
+    def finish(self, run: RunRow, report: TaskFinished) -> bool:
+        """A task is over, or was skipped; its log is sealed. Whether that is news."""
+        task = self._tasks.pop((run.id, report.seq), None)
+        if task is None:
+            return False
+        task.status = report.status
+        task.exit_code = report.exit_code
+        task.detail = report.detail
+        task.outputs = report.outputs
+        task.started_at = report.started_at
+        task.finished_at = report.at
+        self._changed[task.id] = task
+        if task.log_id is not None:
+            seal(self._session, task.log_id)
+        return True
+
+    def write(self) -> None:
+        """Write back what has changed so far."""
+        for task in self._changed.values():
+            values = {name: getattr(task, name) for name in TaskRow.__slots__}
+            self._session.gather(_WRITE_TASK, values)
+        self._changed.clear()
 
 
-def add_output(session: Session, run: RunRow, chunk: LogChunk) -> None:
-    """Store a piece of output."""
-    task_id, log_id = _find(session, run, chunk.seq)
-    if task_id is None:
-        return
-    if log_id is None:
-        log_id = _new_log(session)
-        session.execute(_TASK.update(log_id=log_id).where(_TASK.id == task_id))
-    session.run(_INSERT_CHUNK, {"blob_id": log_id, "seq": chunk.index, "data": chunk.data})
-    if chunk.truncated:
-        session.execute(_TASK.update(log_truncated=True).where(_TASK.id == task_id))
+def _open_tasks(
+    session: Session, runs: Sequence[RunRow], seqs: Sequence[int]
+) -> dict[tuple[int, int], TaskRow]:
+    if not seqs:
+        return {}
+    attempts = {run.id: run.attempt for run in runs}
+    found = _OPEN_TASKS.rows(session, list(attempts), first=min(seqs), last=max(seqs))
+    return {
+        (row["run_id"], row["seq"]): TaskRow.of(row)
+        for row in found
+        if row["attempt"] == attempts[row["run_id"]]
+    }
 
 
 def seal(session: Session, log_id: int) -> None:
@@ -233,16 +276,6 @@ def _planned(run: RunRow, task: TaskOrder) -> dict[str, Any]:
         "started_at": None,
         "finished_at": None,
     }
-
-
-def _key(run: RunRow, seq: int) -> dict[str, Any]:
-    return {"run_id": run.id, "attempt": run.attempt, "seq": seq}
-
-
-def _find(session: Session, run: RunRow, seq: int) -> tuple[int | None, int | None]:
-    """The ids of a task's result and of its log."""
-    found = session.run(_FIND_TASK, _key(run, seq)).fetchone()
-    return (None, None) if found is None else (found[0], found[1])
 
 
 def _new_log(session: Session) -> int:

@@ -6,15 +6,14 @@ is the one thing that is written with the run's lock alone, in the same order.
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
-
-import peewee
 
 from gateway.jobs.orders import Origin
 from gateway.jobs.states import JobStatus
 from storage import models, statements
+from storage.selections import Selection
 from storage.session import Row, Session, WritingSession
 from storage.statements import named
 
@@ -109,53 +108,11 @@ _RUNS_OF_JOB = statements.Statement(
     lambda: _RUN.select().where(_RUN.job_id == named(_RUN.job_id)).order_by(_RUN.id)
 )
 
-_MOST_VALUES = 512
-
-
-class _Selection:
-    """A SELECT by a list of values, in the order of ids; compiled for lists of 1, 2, 4 ... values.
-
-    A shorter list is filled up with its last value, which changes nothing.
-    """
-
-    def __init__(
-        self, field: peewee.Field, query: Callable[[], Any], *, locking: bool = False
-    ) -> None:
-        self._field = field
-        self._query = query
-        self._locking = locking
-        self._compilable: dict[tuple[int, bool], statements.Statement] = {}
-
-    def rows(self, session: Session, values: Sequence[Any]) -> list[Row]:
-        """The rows of these values; if this is a locking selection, locked from now on."""
-        return [row for some in _portions(values) for row in self._some(session, some)]
-
-    def _some(self, session: Session, values: Sequence[Any]) -> list[Row]:
-        size = 1 << (len(values) - 1).bit_length()
-        filled = [*values, *[values[-1]] * (size - len(values))]
-        statement = self._statement(size, locking=self._locking and session.postgres)
-        return session.select(statement, {str(place): value for place, value in enumerate(filled)})
-
-    def _statement(self, size: int, *, locking: bool) -> statements.Statement:
-        key = (size, locking)
-        if key not in self._compilable:
-            self._compilable[key] = statements.Statement(lambda: self._built(size, locking))
-        return self._compilable[key]
-
-    def _built(self, size: int, locking: bool) -> Any:
-        places = [named(self._field, str(place)) for place in range(size)]
-        query = self._query().where(self._field.in_(places)).order_by(self._field.model.id)
-        return query.for_update() if locking else query
-
-
-def _portions(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(values), _MOST_VALUES):
-        yield values[start : start + _MOST_VALUES]
-
-
-_LOCK_JOBS = _Selection(_JOB.id, _JOB.select, locking=True)
-_LOCK_RUNS = _Selection(_RUN.id, _RUN.select, locking=True)
-_FIND_RUNS = _Selection(_RUN.guid, lambda: _RUN.select(_RUN.id, _RUN.job_id))
+_LOCK_JOBS = Selection(_JOB.id, _JOB.select, locking=True)
+_LOCK_RUNS = Selection(_RUN.id, _RUN.select, locking=True)
+_FIND_RUNS = Selection(_RUN.guid, lambda: _RUN.select(_RUN.id, _RUN.job_id))
+_RUN_STATES = Selection(_RUN.job_id, lambda: _RUN.select(_RUN.job_id, _RUN.status))
+_REQUESTS = Selection(models.JobRequest.job_id, models.JobRequest.select)
 
 
 @dataclass(slots=True)
@@ -302,3 +259,16 @@ def lock_runs(session: Session, found: Iterable[Row]) -> list[Held]:
 def runs_of(session: Session, job_id: int) -> list[RunRow]:
     """All runs of a job, in the order of their making."""
     return [RunRow.of(row) for row in session.select(_RUNS_OF_JOB, {"job_id": job_id})]
+
+
+def run_states(session: Session, job_ids: Iterable[int]) -> dict[int, list[JobStatus]]:
+    """The statuses of all runs of jobs, by job."""
+    states: dict[int, list[JobStatus]] = {job_id: [] for job_id in job_ids}
+    for row in _RUN_STATES.rows(session, list(states)):
+        states[row["job_id"]].append(JobStatus(row["status"]))
+    return states
+
+
+def requests_of(session: Session, job_ids: Iterable[int]) -> dict[int, Row]:
+    """What was asked for, by job; one whose request is no longer stored is left out."""
+    return {row["job_id"]: row for row in _REQUESTS.rows(session, sorted(set(job_ids)))}

@@ -3,6 +3,8 @@
 Jobs and runs come locked (``rows.lock_runs``, ``rows.lock_job``) and are changed in place.
 """
 
+import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from gateway.jobs import ledger, moves, outcomes, rows
@@ -18,9 +20,22 @@ _OPEN_RUNS = frozenset(
 
 
 def finish_run(
-    session: WritingSession, job: JobRow, run: RunRow, status: JobStatus, now: int, reason: str = ""
+    session: WritingSession,
+    job: JobRow,
+    run: RunRow,
+    status: JobStatus,
+    now: int,
+    reason: str = "",
 ) -> None:
     """End a run; the job ends with its last one, and one that has ended stays as it is."""
+    if close_run(session, job, run, status, now, reason):
+        finish_jobs(session, [Ending(job, now, reason)])
+
+
+def close_run(
+    session: WritingSession, job: JobRow, run: RunRow, status: JobStatus, now: int, reason: str
+) -> bool:
+    """End a run, and tell whether it was its job's last: who calls then ends the job."""
     run.status = status
     run.reason = reason
     run.finished_at = now
@@ -29,8 +44,26 @@ def finish_run(
     job.runs_open = max(0, job.runs_open - 1)
     if job.runs_open > 0 or job.status.finished:
         rows.write_job(session, job)
-    else:
-        _finish_job(session, job, now, reason)
+        return False
+    return True
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ending:
+    """A job whose last run has ended, when, and with what reason."""
+
+    job: JobRow
+    at: int
+    reason: str
+
+
+def finish_jobs(session: WritingSession, endings: Sequence[Ending]) -> None:
+    """End jobs that have no open run any more, as their runs say."""
+    if not endings:
+        return
+    states = rows.run_states(session, [ending.job.id for ending in endings])
+    for ending in endings:
+        _finish_job(session, ending, states[ending.job.id])
 
 
 def lose_run(session: WritingSession, job: JobRow, run: RunRow, now: int, reason: str) -> None:
@@ -129,13 +162,12 @@ def _options(session: Session, job: JobRow) -> dict[str, Any]:
     return {} if request is None else dict(request["options"])
 
 
-def _finish_job(session: WritingSession, job: JobRow, now: int, reason: str) -> None:
-    ends = [run.status for run in rows.runs_of(session, job.id)]
-    status = outcomes.of_runs(ends)
+def _finish_job(session: WritingSession, ending: Ending, runs: list[JobStatus]) -> None:
+    job, status = ending.job, outcomes.of_runs(runs)
     if job.status is JobStatus.SCHEDULED and status not in (
         JobStatus.ABORTED,
         JobStatus.CANCELED,
     ):
         # Its agent was lost before it said that it had begun.
-        moves.move(session, job, JobStatus.ACTIVE, now, "engine")
-    moves.move(session, job, status, now, "engine", reason)
+        moves.move(session, job, JobStatus.ACTIVE, ending.at, "engine")
+    moves.move(session, job, status, ending.at, "engine", ending.reason)

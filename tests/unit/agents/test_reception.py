@@ -17,10 +17,10 @@ from gateway.agents.protocol import (
 )
 from gateway.agents.reception import REMOVED, STOPPED
 from gateway.catalog.definitions import Parameter, ParameterType
-from gateway.jobs.rows import RunRow
+from gateway.jobs.rows import JobRow, RunRow
 from gateway.jobs.states import JobStatus
 from storage import models
-from storage.session import Session
+from storage.session import Row, Session
 from tests.engine import LAUNCH_TIMEOUT, LEASE, Engine
 
 
@@ -345,8 +345,10 @@ def test_a_mistake_in_the_making_of_one_order_stops_no_other(
     bad, good = (engine.accept(engine.order(engine.module(), agent)) for _ in range(2))
     make = OrderMaker.order
 
-    def mistaken(maker: OrderMaker, session: Session, run: RunRow) -> RunOrder:
-        order = make(maker, session, run)
+    def mistaken(
+        maker: OrderMaker, session: Session, job: JobRow, run: RunRow, request: Row | None
+    ) -> RunOrder:
+        order = make(maker, session, job, run, request)
         if order.job == bad.guid:
             raise TypeError("the password is 1234")
         return order
