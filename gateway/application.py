@@ -7,14 +7,11 @@ here starts a thread of its own accord: ``Gateway.start`` does.
 import contextlib
 import logging
 import platform
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http import HTTPStatus
 
 import flask
-import werkzeug.exceptions
-from werkzeug.datastructures import Headers
+import flask.sessions
 
 from gateway import moments
 from gateway.agents import processes
@@ -42,26 +39,23 @@ from gateway.jobs.clock import Clock
 from gateway.jobs.parameters import ParameterReader
 from gateway.jobs.service import Jobs
 from gateway.jobs.signals import Signals
-from gateway.observability import health, logs
+from gateway.observability import health
 from gateway.observability.health import Check, Health
 from gateway.observability.metrics import Metrics
 from gateway.settings import Settings
 from gateway.surfaces.dispatcher import routes as dispatcher
 from gateway.surfaces.dispatcher.operations import Services
 from gateway.tasks.registry import TaskTypes
-from gateway.web import requests, status, surfaces
+from gateway.web import framing, status, surfaces
 from gateway.web.authentication import Guard
 from gateway.wire import wcf_json, xml
 from storage import opening
 from storage.database import Store
-from storage.errors import DamagedStore, StoreUnavailable
+from storage.errors import DamagedStore
 
 log = logging.getLogger("gateway")
-access = logging.getLogger("gateway.requests")
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _SWEEP_SECONDS = 600.0
-_RETRY_AFTER_SECONDS = 10
 _UNPUBLISHED_FOR = 24 * 3600 * moments.SECOND
 
 
@@ -251,7 +245,7 @@ def _embedded(settings: Settings, folder: DataFolder, reception: Reception) -> E
 
 def create_app(gateway: Gateway) -> flask.Flask:
     """The WSGI application: all surfaces before the parts of a gateway."""
-    app = flask.Flask("gateway", static_folder=None)
+    app = framing.Application("gateway", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = gateway.settings.limits.body_bytes
     # One contract forbids redirects for slashes, another sends its own: no surface gets Flask's.
     app.url_map.strict_slashes = False
@@ -260,7 +254,7 @@ def create_app(gateway: Gateway) -> flask.Flask:
     table = surfaces.by_segment(served)
     for surface in served:
         app.register_blueprint(surface.routes)
-    _frame(app, gateway, table)
+    framing.frame(app, table, gateway.metrics, gateway.settings.log_requests)
     app.wsgi_app = dispatcher.LowerCasePaths(app.wsgi_app)  # type: ignore[method-assign]
     return app
 
@@ -306,7 +300,7 @@ def _status(gateway: Gateway) -> surfaces.Surface:
         status.SURFACE,
         status.SEGMENTS,
         status.blueprint(health.alive, gateway.ready, gateway.metrics),
-        _plain_error,
+        framing.plain_error,
     )
 
 
@@ -316,105 +310,6 @@ def _by_stage(jobs: Jobs) -> dict[str, float]:
         stage = count.stage.name.lower()
         figures[stage] = figures.get(stage, 0) + count.jobs
     return figures
-
-
-def _frame(app: flask.Flask, gateway: Gateway, table: dict[str, surfaces.Surface]) -> None:
-    """What happens around every request: its id, its log lines, its figures, its errors."""
-
-    @app.before_request
-    def begin() -> flask.Response | None:
-        flask.g.begun = time.perf_counter()
-        context = contextlib.ExitStack()
-        context.enter_context(logs.within(request_id=requests.request_id()))
-        flask.g.log_context = context
-        surface = surfaces.of_path(table, flask.request.path)
-        allowed = flask.request.environ.get("gateway.surfaces")
-        if surface is not None and allowed is not None and surface.name not in allowed:
-            flask.abort(HTTPStatus.NOT_FOUND)
-        return None
-
-    @app.after_request
-    def end(answer: flask.Response) -> flask.Response:
-        answer.headers[requests.HEADER] = requests.request_id()
-        surface = flask.request.blueprint or "none"
-        operation = (flask.request.endpoint or "none").rpartition(".")[2]
-        seconds = time.perf_counter() - flask.g.get("begun", time.perf_counter())
-        gateway.metrics.request(surface, operation, answer.status_code, seconds)
-        _note_request(answer, seconds)
-        return answer
-
-    @app.teardown_request
-    def leave(_error: BaseException | None) -> None:
-        context = flask.g.pop("log_context", None)
-        if context is not None:
-            context.close()
-
-    @app.errorhandler(werkzeug.exceptions.HTTPException)
-    def refused(error: werkzeug.exceptions.HTTPException) -> flask.Response:
-        return _error_answer(table, error)
-
-    @app.errorhandler(StoreUnavailable)
-    def without_store(error: StoreUnavailable) -> flask.Response:
-        # The views answer for themselves; here the store was wanted to learn who asks.
-        log.warning("request %s was refused: %s", requests.request_id(), error)
-        return _error_answer(table, _store_unavailable())
-
-    @app.errorhandler(Exception)
-    def failed(error: Exception) -> flask.Response:
-        log.error("request %s failed", requests.request_id(), exc_info=error)
-        return _error_answer(
-            table,
-            werkzeug.exceptions.InternalServerError(
-                "The server failed to answer this; its log has the cause under the request's id."
-            ),
-        )
-
-
-def _note_request(answer: flask.Response, seconds: float) -> None:
-    """A line for each request that changes something or is refused; readers come too often."""
-    request = flask.request
-    notable = request.method not in _READING or answer.status_code >= HTTPStatus.BAD_REQUEST
-    level = logging.INFO if notable else logging.DEBUG
-    if access.isEnabledFor(level):
-        access.log(
-            level,
-            "%s %s %d in %.1f ms from %s",
-            request.method,
-            request.path,
-            answer.status_code,
-            seconds * 1000,
-            request.remote_addr,
-        )
-
-
-def _store_unavailable() -> werkzeug.exceptions.HTTPException:
-    return werkzeug.exceptions.ServiceUnavailable(
-        "The store cannot be used at present; try again later.", retry_after=_RETRY_AFTER_SECONDS
-    )
-
-
-def _error_answer(
-    table: dict[str, surfaces.Surface], error: werkzeug.exceptions.HTTPException
-) -> flask.Response:
-    surface = surfaces.of_path(table, flask.request.path)
-    answer = (_plain_error if surface is None else surface.error_answer)(error)
-    _keep_headers(error, answer.headers)
-    return answer
-
-
-def _keep_headers(error: werkzeug.exceptions.HTTPException, headers: Headers) -> None:
-    """What belongs to the status: Allow, Retry-After."""
-    for name, value in error.get_headers(flask.request.environ):
-        if name not in headers and name != "Content-Type":
-            headers[name] = value
-
-
-def _plain_error(error: werkzeug.exceptions.HTTPException) -> flask.Response:
-    return flask.Response(
-        f"{error.code} {error.name}: {error.description}\n",
-        error.code or 500,
-        mimetype="text/plain",
-    )
 
 
 @contextlib.contextmanager

@@ -43,6 +43,13 @@ class Store(abc.ABC):
         The future carries what the work raised, with nothing of it stored, or StoreUnavailable.
         """
 
+    def soon(self, work: Work[T]) -> "Future[T]":
+        """As ``submit``, for a caller who has nothing to do but to wait, and can do that elsewhere.
+
+        Where a transaction needs a thread of its own, that is the caller's.
+        """
+        return self.submit(work)
+
     def unit_of_work(self, work: Work[T]) -> T:
         """Do work in a transaction and answer its result once it is durable.
 

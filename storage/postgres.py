@@ -67,6 +67,15 @@ class PostgresStore(Store):
         """Have work done by a background thread; see Store.submit."""
         return self._background.submit(self.unit_of_work, work)
 
+    def soon(self, work: Work[T]) -> "Future[T]":
+        """Do work in the calling thread; see Store.soon."""
+        future: Future[T] = Future()
+        try:
+            future.set_result(self.unit_of_work(work))
+        except Exception as error:  # noqa: BLE001  # told by the future, as everywhere
+            future.set_exception(error)
+        return future
+
     def unit_of_work(self, work: Work[T]) -> T:
         """Do work in a transaction in the calling thread; see Store.unit_of_work."""
         with self._waiting():

@@ -82,6 +82,11 @@ class SqliteStore(Store):
         """Queue work for the writer; see Store.submit."""
         return self._writer.submit(work)
 
+    def unit_of_work(self, work: Work[T]) -> T:
+        """Do work on the writer's connection; see Store.unit_of_work."""
+        result: T = self._writer.do(work, self._waiting)
+        return result
+
     @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:
         """A session on a pooled connection, taken when it is first needed, that can only read."""

@@ -12,7 +12,7 @@ from wsgiref.types import WSGIApplication
 
 import click
 
-from gateway import failures
+from gateway import failures, garbage
 from gateway.administration import Administration
 from gateway.catalog import demonstration
 from gateway.cli.options import with_settings
@@ -118,6 +118,7 @@ def _run(settings: Settings, folder: DataFolder, requests: Requests) -> int:
         parts.callback(front.stop, settings.drain_seconds)
         # After the listeners: a start that fails has begun no job.
         gateway.start()
+        garbage.settle()
         _announce(settings, front.addresses)
         return _until_stopped(front, requests)
 

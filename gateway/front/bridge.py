@@ -18,6 +18,7 @@ from werkzeug.wsgi import FileWrapper
 
 from gateway.front.body import BodyPending
 from gateway.front.gate import Gate
+from gateway.front.held import HELD
 
 LOGGER = logging.getLogger("gateway.front")
 
@@ -197,6 +198,10 @@ class Call:
         """Give back the answer and the body; needed when ``start`` was not complete."""
         self._context.run(self._close)
 
+    def close_input(self) -> None:
+        """Give back the body of a call whose answer was held: it might have been run again."""
+        self._environ["wsgi.input"].close()
+
     def _start(self) -> Reply | BodyPending:
         try:
             return self._begin()
@@ -240,7 +245,8 @@ class Call:
         iterable, self._iterable = self._iterable, ()
         try:
             getattr(iterable, "close", _nothing)()
-            self._environ["wsgi.input"].close()
+            if not self._environ.get(HELD):
+                self.close_input()
         except BaseException:
             LOGGER.exception("request %s: closing the answer failed", self.identity)
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import dataclasses
 import http
 import io
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO, Any
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http import httptools_impl
 
-from gateway.front import answer, body, bridge
+from gateway.front import answer, body, bridge, held
 from gateway.front.connection import NATIVE, Connection
 from gateway.front.gate import Gate
 from gateway.front.limits import Limits
@@ -169,10 +170,33 @@ class Exchange:
         house = self._house
         trusted = self._connection.peer.trusted
         application = house.proxied if trusted else house.application
+        outcomes: list[concurrent.futures.Future[Any]] = []
         run = {**variables, "wsgi.input": content, body.RECEIVED: length}
-        call = bridge.Call(application, run, house.gate)
+        call = bridge.Call(application, {**run, held.HELD: outcomes}, house.gate)
         begin = house.workers.run if admitted else house.workers.admit
-        return call, await begin(call.start)
+        reply = await begin(call.start)
+        if not outcomes:
+            return call, reply
+        error = await self._outcome(outcomes)
+        if error is None:
+            call.close_input()
+            return call, reply
+        # The answer told of something that has not come about.
+        await house.workers.run(call.close)
+        content.seek(0)
+        call = bridge.Call(application, {**run, held.FAILURE: error}, house.gate)
+        return call, await house.workers.run(call.start)
+
+    async def _outcome(
+        self, outcomes: Sequence[concurrent.futures.Future[Any]]
+    ) -> Exception | None:
+        """Wait for all; the first error, if there is any."""
+        for outcome in outcomes:
+            try:
+                await self._house.workers.told(outcome)
+            except Exception as error:  # noqa: BLE001 (the application answers it)
+                return error
+        return None
 
     # -- the answer -----------------------------------------------------------------------------
 

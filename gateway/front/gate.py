@@ -8,8 +8,9 @@ waits.
 from __future__ import annotations
 
 import contextlib
+import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 
 
@@ -23,12 +24,22 @@ class Gate:
     def __init__(self, width: int) -> None:
         if width < 1:
             raise ValueError(f"a gate needs a width of at least 1, got {width}")
-        self._turns = threading.Semaphore(width)
+        self.width = width
+        self._left: Callable[[], None] = _nothing
+        self._back: Callable[[], None] = _nothing
+        # Taken and given back twice by each request: a queue costs a tenth of a Semaphore.
+        self._turns: queue.SimpleQueue[None] = queue.SimpleQueue()
+        for _ in range(width):
+            self._turns.put(None)
         self._thread = _Depth()
+
+    def watch(self, left: Callable[[], None], back: Callable[[], None]) -> None:
+        """Have ``left`` called when a thread gives its turn up, ``back`` before it takes one."""
+        self._left, self._back = left, back
 
     def __enter__(self) -> None:
         if not self._thread.depth:
-            self._turns.acquire()
+            self._turns.get()
         self._thread.depth += 1
 
     def __exit__(
@@ -39,7 +50,7 @@ class Gate:
     ) -> None:
         self._thread.depth -= 1
         if not self._thread.depth:
-            self._turns.release()
+            self._turns.put(None)
 
     @contextlib.contextmanager
     def released(self) -> Iterator[None]:
@@ -50,13 +61,19 @@ class Gate:
         """
         depth, self._thread.depth = self._thread.depth, 0
         if depth:
-            self._turns.release()
+            self._turns.put(None)
+            self._left()
         try:
             yield
         finally:
             if depth:
-                self._turns.acquire()
+                self._back()
+                self._turns.get()
             self._thread.depth = depth
+
+
+def _nothing() -> None:
+    """Stand in until somebody watches."""
 
 
 class _Depth(threading.local):

@@ -84,7 +84,7 @@ class Front:
         self._listeners = tuple(listeners)
         self._limits = dataclasses.replace(limits, connections=_room(limits.connections))
         self._gate = gate
-        self._workers = Workers(threads, limits.waiting)
+        self._workers = Workers(threads, limits.waiting, gate)
         self._trusted = tuple(trusted_proxies)
         self._native = dict(native or {})
         self._spool_folder = spool_folder

@@ -85,6 +85,11 @@ class OpenAccess:
         self._proxy_configured = proxy_configured
         self._facts = _Facts(0, without_login=False, logins_exist=True)
 
+    def possible(self) -> bool:
+        """Whether any request at all may do without. Raises StoreUnavailable."""
+        facts = self._present()
+        return facts.without_login and not facts.logins_exist
+
     def permits(self, surface: str, peer: str, headers: Mapping[str, str]) -> bool:
         """Whether a request need not say who sends it. Raises StoreUnavailable."""
         facts = self._present()

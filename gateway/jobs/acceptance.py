@@ -64,6 +64,17 @@ class ResolvedOrder:
     parameters: tuple[GivenParameters, ...]
 
 
+@dataclass(frozen=True)
+class MadeJob:
+    """A job that is ready to be stored, with its runs if it is due at once."""
+
+    job: JobRow
+    plans: tuple[dispatch.RunPlan, ...]
+    resolved: ResolvedOrder
+    caller: Caller
+    now: int
+
+
 class Acceptance:
     """Accepts orders. ``launch_timeout`` in microseconds is used where an order has none."""
 
@@ -82,10 +93,8 @@ class Acceptance:
         _check_required(what, parameters)
         return ResolvedOrder(order, what, agents, parameters)
 
-    def insert(
-        self, session: WritingSession, resolved: ResolvedOrder, caller: Caller, now: int
-    ) -> JobRow:
-        """Store the job, dispatched at once if it is due. For use in a unit of work."""
+    def made(self, resolved: ResolvedOrder, caller: Caller, now: int) -> MadeJob:
+        """The job of an order, which nobody has stored yet."""
         order = resolved.order
         job = self._row(resolved, caller, now)
         if order.timing.recurrence is not None:
@@ -95,12 +104,16 @@ class Acceptance:
         if plans:
             # Before the row is inserted, which spares the hottest path an update.
             dispatch.await_agents(job, plans)
-        moves.enter(session, job, _actor(caller))
-        rows.insert_request(session, self._request(session, job, resolved, caller, now))
-        dispatch.insert_runs(session, job, plans, now)
-        if order.timing.recurrence is not None:
-            schedules.insert(session, job, order.timing.recurrence)
-        return job
+        return MadeJob(job, tuple(plans), resolved, caller, now)
+
+    def insert(self, session: WritingSession, made: MadeJob) -> None:
+        """Store a job, dispatched at once if it is due. For use in a unit of work."""
+        job, resolved = made.job, made.resolved
+        moves.enter(session, job, _actor(made.caller))
+        rows.insert_request(session, self._request(session, made))
+        dispatch.insert_runs(session, job, made.plans, made.now)
+        if resolved.order.timing.recurrence is not None:
+            schedules.insert(session, job, resolved.order.timing.recurrence)
 
     def again(self, session: WritingSession, job: JobRow, caller: Caller, now: int) -> JobRow:
         """Store a copy of a job, to run now. For use in a unit of work."""
@@ -136,8 +149,12 @@ class Acceptance:
         return copy
 
     @staticmethod
-    def view(job: JobRow, resolved: ResolvedOrder, caller: Caller) -> JobView:
-        """The view of a job just accepted, without reading it back."""
+    def view(made: MadeJob) -> JobView:
+        """The view of a job as it is accepted, without reading it back.
+
+        Its number is not known before it is stored.
+        """
+        job, resolved, caller = made.job, made.resolved, made.caller
         timing = resolved.order.timing
         return JobView(
             id=job.id,
@@ -202,9 +219,8 @@ class Acceptance:
             created_at=now,
         )
 
-    def _request(
-        self, session: Session, job: JobRow, resolved: ResolvedOrder, caller: Caller, now: int
-    ) -> dict[str, Any]:
+    def _request(self, session: Session, made: MadeJob) -> dict[str, Any]:
+        job, resolved, caller, now = made.job, made.resolved, made.caller, made.now
         order = resolved.order
         return {
             "job_id": job.id,

@@ -1,7 +1,10 @@
 """What surfaces and the command line do with jobs."""
 
+import functools
+import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import peewee
@@ -12,7 +15,7 @@ from gateway.catalog.definitions import Module
 from gateway.identity import audit
 from gateway.identity.principals import Caller
 from gateway.jobs import counters, ledger, moves, rows, schedules, settlement, views
-from gateway.jobs.acceptance import Acceptance
+from gateway.jobs.acceptance import Acceptance, MadeJob
 from gateway.jobs.clock import Clock
 from gateway.jobs.orders import JobOrder, Origin
 from gateway.jobs.rows import JobRow
@@ -59,6 +62,35 @@ class JobPage:
     total: int
 
 
+@dataclass(frozen=True)
+class _Accepted:
+    """A job as it is shown once it is stored, and how that is done."""
+
+    view: JobView
+    store: Callable[[WritingSession], None]
+
+
+_ROOM_SECONDS = 0.5
+
+
+class Room:
+    """The disk's free bytes, asked for twice a second at most: the guard needs no more."""
+
+    def __init__(self, store: Store, elapsed: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._elapsed = elapsed
+        self._asked_at = float("-inf")
+        self._bytes: int | None = None
+
+    def bytes(self) -> int | None:
+        """Free bytes; None where that cannot be known."""
+        now = self._elapsed()
+        if now >= self._asked_at + _ROOM_SECONDS:
+            self._bytes = self._store.free_bytes()
+            self._asked_at = now
+        return self._bytes
+
+
 class Jobs:
     """Accept, look at, and steer jobs. ``least_free`` bytes of disk are kept for running ones."""
 
@@ -78,6 +110,7 @@ class Jobs:
         self._acceptance = acceptance
         self._clock = clock
         self._signals = signals
+        self._room = Room(store)
         self._least_free = least_free
         self._now = now
         self._accepted = accepted
@@ -87,21 +120,37 @@ class Jobs:
 
         Raises OrderRefused, StoreNearlyFull, StoreUnavailable.
         """
+        accepted = self._accepted_of(order, caller)
+        self._store.unit_of_work(accepted.store)
+        return accepted.view
+
+    def accept_soon(self, order: JobOrder, caller: Caller) -> tuple[JobView, "Future[None]"]:
+        """Take an order, for a caller who answers it only once the future is done without error.
+
+        Raises OrderRefused, StoreNearlyFull; the future has StoreUnavailable.
+        """
+        accepted = self._accepted_of(order, caller)
+        return accepted.view, self._store.soon(accepted.store)
+
+    def _accepted_of(self, order: JobOrder, caller: Caller) -> "_Accepted":
         self._check_room()
         now = self._now()
         with self._store.reading() as session:
             resolved = self._acceptance.resolve(session, order, now)
+        made = self._acceptance.made(resolved, caller, now)
 
-        def insert(session: WritingSession) -> JobRow:
-            job = self._acceptance.insert(session, resolved, caller, now)
-            session.after_commit(self._signals.wake)
-            return job
+        def store(session: WritingSession) -> None:
+            self._acceptance.insert(session, made)
+            session.after_commit(functools.partial(self._announce, made))
 
-        job = self._store.unit_of_work(insert)
-        self._accepted(caller.surface)
-        if job.wake_at is not None:
-            self._clock.wake_by(job.wake_at)
-        return self._acceptance.view(job, resolved, caller)
+        return _Accepted(self._acceptance.view(made), store)
+
+    def _announce(self, made: MadeJob) -> None:
+        """Let everybody know of a job that is durable now."""
+        self._signals.wake()
+        self._accepted(made.caller.surface)
+        if made.job.wake_at is not None:
+            self._clock.wake_by(made.job.wake_at)
 
     def get(self, guid: uuid.UUID) -> JobView:
         """A job by its id. Raises JobNotFound."""
@@ -223,7 +272,7 @@ class Jobs:
         return views.jobs(session, found)[0]
 
     def _check_room(self) -> None:
-        free = self._store.free_bytes()
+        free = self._room.bytes()
         if free is not None and free < self._least_free:
             raise StoreNearlyFull(
                 f"the disk of the store has {free // 2**20} MiB left; new jobs are accepted again "

@@ -4,10 +4,11 @@ Modules log through ``logging.getLogger``; what is bound with ``within`` stands 
 the same thread writes meanwhile, such as the request's id.
 """
 
+import contextvars
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, TextIO
 
 import structlog
@@ -44,6 +45,14 @@ Event = MutableMapping[str, Any]
 
 within = structlog.contextvars.bound_contextvars
 """``with within(request_id=...):`` puts values on every line of the log written in the block."""
+
+mark = structlog.contextvars.bind_contextvars
+"""``marks = mark(request_id=...)`` puts values on every line from here on, until ``unmark``."""
+
+
+def unmark(marks: Mapping[str, contextvars.Token[Any]]) -> None:
+    """Take off the log's lines what ``mark`` has put there."""
+    structlog.contextvars.reset_contextvars(**marks)
 
 
 def configure(level: LogLevel, form: LogFormat, stream: TextIO | None = None) -> None:

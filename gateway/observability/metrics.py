@@ -40,6 +40,8 @@ class Metrics:
             buckets=_REQUEST_SECONDS,
             registry=self.registry,
         )
+        # Found by one look instead of under a lock: there is one for each route and status.
+        self._of_request: dict[tuple[str, str, int], Histogram] = {}
         self._accepted = Counter(
             "gateway_jobs_accepted", "Jobs accepted", ("surface",), registry=self.registry
         )
@@ -67,7 +69,11 @@ class Metrics:
 
     def request(self, surface: str, operation: str, status: int, seconds: float) -> None:
         """Count a request; ``operation`` is a route's name, never text of the client's."""
-        self._requests.labels(surface, operation, str(status)).observe(seconds)
+        key = (surface, operation, status)
+        series = self._of_request.get(key)
+        if series is None:
+            series = self._of_request[key] = self._requests.labels(surface, operation, str(status))
+        series.observe(seconds)
 
     def accepted(self, surface: str) -> None:
         """Count a job that was accepted."""

@@ -46,6 +46,14 @@ class LogFormat(enum.StrEnum):
     CONSOLE = "console"
 
 
+class LogRequests(enum.StrEnum):
+    """Which requests have a line in the log."""
+
+    REFUSED = "refused"
+    CHANGING = "changing"
+    ALL = "all"
+
+
 class LogLevel(enum.StrEnum):
     """The least level that is logged."""
 
@@ -287,6 +295,12 @@ class Settings(BaseSettings):
     )
     log_level: LogLevel = Field(
         default=LogLevel.INFO, description="The least level that is logged."
+    )
+    log_requests: LogRequests = Field(
+        default=LogRequests.REFUSED,
+        description="Which requests have a line in the log: those that were `refused`, those "
+        "`changing` something as well, or `all`. What was accepted stands in the store in any "
+        "case, with who, when and from which surface.",
     )
     log_format: LogFormat = Field(
         default=LogFormat.CONSOLE, description="Log lines as JSON objects, or for people to read."

@@ -24,6 +24,13 @@ class MissingRight(Exception):
         super().__init__(f"{caller.name!r} has no {access.name.lower()} access to {node}")
 
 
+class _Basic(HTTPBasicAuth):  # type: ignore[misc]  # Flask-HTTPAuth has no types
+    """Leaves the header to the authenticator, which reads it in more forms and only once."""
+
+    def get_auth(self) -> None:
+        """Nothing: ``verify_password`` looks for itself."""
+
+
 class Guard:
     """Decides, before a body is read, whether a request may go on."""
 
@@ -44,7 +51,7 @@ class Guard:
 
         Changing calls that a page of another site makes are refused first, with 403.
         """
-        auth = HTTPBasicAuth(realm=REALM)
+        auth = _Basic(realm=REALM)
 
         @auth.verify_password  # type: ignore[untyped-decorator]  # Flask-HTTPAuth has no types
         def verify(_name: str, _password: str) -> bool:
@@ -70,19 +77,23 @@ class Guard:
 
     def _authenticate(self, surface: str) -> bool:
         """Whether it is known who calls; the header is read here in all forms that clients use."""
-        headers = flask.request.headers
-        direct = not requests.forwarded()
-        if direct and self._open_access.permits(surface, requests.peer(), dict(headers)):
+        request = requests.present()
+        if self._needs_no_login(surface, request):
             flask.g.setdefault(_CALLER, requests.caller(None, surface))
             return True
         outcome = self._authenticator.authenticate(
-            headers.get("Authorization"), flask.request.remote_addr or ""
+            request.environ.get("HTTP_AUTHORIZATION"), request.remote_addr or ""
         )
         if isinstance(outcome, Authenticated):
             flask.g.setdefault(_CALLER, requests.caller(outcome.principal, surface))
             return True
         flask.g.setdefault(_CHALLENGE, outcome)
         return False
+
+    def _needs_no_login(self, surface: str, request: flask.Request) -> bool:
+        if not self._open_access.possible() or requests.forwarded():
+            return False
+        return self._open_access.permits(surface, requests.peer(), dict(request.headers))
 
 
 def _refuse_foreign_pages(public_url: str | None) -> None:

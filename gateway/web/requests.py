@@ -2,10 +2,13 @@
 
 import re
 import uuid
+from concurrent.futures import Future
+from typing import Any
 
 import flask
 
 from gateway.front import body as front_body
+from gateway.front import held
 from gateway.identity.principals import Caller, Principal
 
 HEADER = "X-Request-Id"
@@ -15,12 +18,18 @@ _FIT = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 
 def request_id() -> str:
     """The id of this request: the front's, the client's own if it is fit, or a new one."""
-    environ = flask.request.environ
+    environ = present().environ
     known = environ.get(_ENVIRON)
     if known is None:
         sent = flask.request.headers.get(HEADER, "")
         known = environ[_ENVIRON] = sent if _FIT.match(sent) else uuid.uuid4().hex
     return str(known)
+
+
+def present() -> flask.Request:
+    """The present request itself, for who asks it more than once: a proxy looks it up each time."""
+    request: flask.Request = flask.request._get_current_object()  # type: ignore[attr-defined]
+    return request
 
 
 def body() -> bytes:
@@ -29,17 +38,32 @@ def body() -> bytes:
     Nothing before this call may have an effect: under our front the request is run again when its
     body has arrived. Raises RequestEntityTooLarge, and BodyPending for the front.
     """
-    request = flask.request
+    request = present()
     limit = request.max_content_length
     # A length that is stated and too long is refused below, in the surface's own dialect.
     if limit is not None and (request.content_length or 0) <= limit:
         front_body.allow(request.environ, limit)
+        received = request.environ.get(front_body.RECEIVED)
+        if received is not None:
+            # It is here, within the limit: nothing has to watch how it is read.
+            complete: bytes = request.environ["wsgi.input"].read()
+            return complete
     return request.get_data(cache=False)
+
+
+def hold_answer(outcome: "Future[Any]") -> None:
+    """Have the answer to this request sent only once this has come about; see ``front.held``."""
+    held.hold(present().environ, outcome)
+
+
+def failure() -> Exception | None:
+    """What the outcome was with which the answer of an earlier run was held, if it was an error."""
+    return held.failure(present().environ)
 
 
 def peer() -> str:
     """The address at the other end of the connection, never one from a header."""
-    environ = flask.request.environ
+    environ = present().environ
     return str(environ.get("gateway.peer") or environ.get("REMOTE_ADDR") or "")
 
 

@@ -16,7 +16,7 @@ from wsgiref.types import WSGIApplication
 import flask
 import peewee
 
-from gateway import moments
+from gateway import garbage, moments
 from gateway.front.gate import Gate
 from gateway.front.limits import Limits
 from gateway.front.listeners import Listener
@@ -111,6 +111,7 @@ def main() -> None:
             threads=workers.request_threads,
         )
         front.start()
+        garbage.settle()
         print("listening on port", front.addresses[0].port, flush=True)
         sys.stdin.read()
         front.stop(1)

@@ -6,6 +6,7 @@ REST routes, the SOAP service, its WSDL and the help page are all made from this
 import enum
 import uuid
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,12 +78,15 @@ class Call:
     """One call: by whom, of which services.
 
     ``check`` raises MissingRight where the caller may not read what an argument names; it is asked
-    before anything is done.
+    before anything is done. ``hold`` has the answer wait for an outcome; a call that is made again
+    because that was a ``failure`` does nothing but to raise it.
     """
 
     caller: Caller
     services: Services
     check: Callable[[Node, Access], object]
+    hold: Callable[[Future[Any]], None]
+    failure: Exception | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,8 @@ class Operation:
 
     def call(self, call: Call, arguments: Mapping[str, Any]) -> Any:
         """Do it; arguments that were not sent are None. Raises BadArgument and the handler's."""
+        if call.failure is not None:
+            raise call.failure
         values = {argument.name: arguments.get(argument.name) for argument in self.arguments}
         for argument in self.arguments:
             if argument.required and values[argument.name] is None:
@@ -131,7 +137,9 @@ def _schedule_job(call: Call, job: messages.Job) -> messages.Job:
     order = mapping.order(job)
     for node in _named_in(order):
         call.check(node, Access.READ)
-    return mapping.job(call.services.jobs.accept(order, call.caller))
+    accepted, stored = call.services.jobs.accept_soon(order, call.caller)
+    call.hold(stored)
+    return mapping.job(accepted)
 
 
 def _named_in(order: JobOrder) -> list[Node]:

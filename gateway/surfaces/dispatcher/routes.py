@@ -157,7 +157,10 @@ def _view(
                     raise
                 return _answer(operation, operation.without_right(arguments), dates)
             arguments |= _body(operation, limits)
-            result = operation.call(Call(caller, services, guard.check), arguments)
+            result = operation.call(
+                Call(caller, services, guard.check, requests.hold_answer, requests.failure()),
+                arguments,
+            )
         except errors.KNOWN as error:
             return _problem(error)
         return _answer(operation, result, dates)

@@ -72,7 +72,9 @@ def add(
             if operation.without_right is None:
                 raise
             return operation.without_right(arguments)
-        return operation.call(Call(caller, services, guard.check), arguments)
+        return operation.call(
+            Call(caller, services, guard.check, requests.hold_answer, requests.failure()), arguments
+        )
 
     service = build(handle, limits)
 

@@ -1,0 +1,168 @@
+"""What happens around every request, whichever surface answers it."""
+
+import logging
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import flask
+import flask.sessions
+import werkzeug.exceptions
+from werkzeug.datastructures import Headers
+
+from gateway.observability import logs
+from gateway.observability.metrics import Metrics
+from gateway.settings import LogRequests
+from gateway.web import requests, surfaces
+from storage.errors import StoreUnavailable
+
+log = logging.getLogger("gateway")
+access = logging.getLogger("gateway.requests")
+
+_RETRY_AFTER_SECONDS = 10
+
+
+class _NoSessions(flask.sessions.SessionInterface):
+    """Our clients know no session: none is made, looked for or stored."""
+
+    _none = flask.sessions.NullSession()
+
+    def open_session(
+        self,
+        app: flask.Flask,  # noqa: ARG002
+        request: flask.Request,  # noqa: ARG002
+    ) -> flask.sessions.NullSession:
+        """The one session without content, which refuses any."""
+        return self._none
+
+
+class Application(flask.Flask):
+    """Flask without what no surface uses, which each request would pay for."""
+
+    session_interface = _NoSessions()
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function itself: none of ours is a coroutine."""
+        return func
+
+
+def frame(
+    app: flask.Flask,
+    table: dict[str, surfaces.Surface],
+    metrics: Metrics,
+    logged: LogRequests,
+) -> None:
+    """Have every request framed: its id, its place, its figures, its log lines, its errors."""
+    _begin_and_end(app, table, metrics, logged)
+    _answer_errors(app, table)
+
+
+def _begin_and_end(
+    app: flask.Flask,
+    table: dict[str, surfaces.Surface],
+    metrics: Metrics,
+    logged: LogRequests,
+) -> None:
+
+    @app.before_request
+    def begin() -> flask.Response | None:
+        flask.g.begun = time.perf_counter()
+        flask.g.log_marks = logs.mark(request_id=requests.request_id())
+        allowed = flask.request.environ.get("gateway.surfaces")
+        if allowed is not None:
+            surface = surfaces.of_path(table, flask.request.path)
+            if surface is not None and surface.name not in allowed:
+                flask.abort(HTTPStatus.NOT_FOUND)
+        return None
+
+    @app.after_request
+    def end(answer: flask.Response) -> flask.Response:
+        request = requests.present()
+        answer.headers[requests.HEADER] = requests.request_id()
+        surface, _, operation = (request.endpoint or "none.none").rpartition(".")
+        seconds = time.perf_counter() - flask.g.get("begun", time.perf_counter())
+        metrics.request(surface, operation, answer.status_code, seconds)
+        if is_logged(request.method, answer.status_code, logged):
+            _log_request(request, answer, seconds)
+        return answer
+
+    @app.teardown_request
+    def leave(_error: BaseException | None) -> None:
+        marks = flask.g.pop("log_marks", None)
+        if marks is not None:
+            logs.unmark(marks)
+
+
+def _answer_errors(app: flask.Flask, table: dict[str, surfaces.Surface]) -> None:
+    @app.errorhandler(werkzeug.exceptions.HTTPException)
+    def refused(error: werkzeug.exceptions.HTTPException) -> flask.Response:
+        return _error_answer(table, error)
+
+    @app.errorhandler(StoreUnavailable)
+    def without_store(error: StoreUnavailable) -> flask.Response:
+        # The views answer for themselves; here the store was wanted to learn who asks.
+        log.warning("request %s was refused: %s", requests.request_id(), error)
+        return _error_answer(table, _store_unavailable())
+
+    @app.errorhandler(Exception)
+    def failed(error: Exception) -> flask.Response:
+        log.error("request %s failed", requests.request_id(), exc_info=error)
+        return _error_answer(
+            table,
+            werkzeug.exceptions.InternalServerError(
+                "The server failed to answer this; its log has the cause under the request's id."
+            ),
+        )
+
+
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def is_logged(method: str, status: int, wanted: LogRequests) -> bool:
+    """Whether a request has a line in the log."""
+    if wanted is LogRequests.ALL or status >= HTTPStatus.BAD_REQUEST:
+        return True
+    return wanted is LogRequests.CHANGING and method not in _READING
+
+
+def _log_request(request: flask.Request, answer: flask.Response, seconds: float) -> None:
+    access.info(
+        "%s %s %d in %.1f ms from %s",
+        request.method,
+        request.path,
+        answer.status_code,
+        seconds * 1000,
+        request.remote_addr,
+    )
+
+
+def _store_unavailable() -> werkzeug.exceptions.HTTPException:
+    return werkzeug.exceptions.ServiceUnavailable(
+        "The store cannot be used at present; try again later.", retry_after=_RETRY_AFTER_SECONDS
+    )
+
+
+def _error_answer(
+    table: dict[str, surfaces.Surface], error: werkzeug.exceptions.HTTPException
+) -> flask.Response:
+    surface = surfaces.of_path(table, flask.request.path)
+    answer = (plain_error if surface is None else surface.error_answer)(error)
+    _keep_headers(error, answer.headers)
+    return answer
+
+
+def _keep_headers(error: werkzeug.exceptions.HTTPException, headers: Headers) -> None:
+    """What belongs to the status: Allow, Retry-After."""
+    for name, value in error.get_headers(flask.request.environ):
+        if name not in headers and name != "Content-Type":
+            headers[name] = value
+
+
+def plain_error(error: werkzeug.exceptions.HTTPException) -> flask.Response:
+    """A line of text, for paths of no surface and surfaces without a form of their own."""
+    return flask.Response(
+        f"{error.code} {error.name}: {error.description}\n",
+        error.code or 500,
+        mimetype="text/plain",
+    )
