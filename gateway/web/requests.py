@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from http import HTTPStatus
 
 import flask
 
@@ -10,6 +11,8 @@ from gateway.identity.principals import Caller, Principal
 
 HEADER = "X-Request-Id"
 _ENVIRON = "gateway.request_id"
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?\Z")
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _FIT = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 
 
@@ -21,6 +24,19 @@ def request_id() -> str:
         sent = flask.request.headers.get(HEADER, "")
         known = environ[_ENVIRON] = sent if _FIT.match(sent) else uuid.uuid4().hex
     return str(known)
+
+
+def root_url() -> str:
+    """The address at which this client reaches us, such as ``http://machine:8080``.
+
+    Werkzeug gives none for names with an underscore, which machines with Windows have. Raises
+    BadRequest for a Host that is no name and port: what is written from it is believed.
+    """
+    request = flask.request
+    host = request.headers.get("Host", request.host)
+    if not _HOST.match(host):
+        flask.abort(HTTPStatus.BAD_REQUEST, "The Host of the request is no name of a host.")
+    return f"{request.scheme}://{host.removesuffix(_DEFAULT_PORTS.get(request.scheme, ''))}"
 
 
 def body() -> bytes:

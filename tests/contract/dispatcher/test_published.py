@@ -53,13 +53,34 @@ def test_what_is_not_published_is_refused(client: Client, query: str) -> None:
     client.get(f"soap?{query}").refused(405)
 
 
-@pytest.mark.parametrize("host", ['a"b', "a<b>", "ä.example", "a&b"])
-def test_a_hostile_host_cannot_break_the_document(client: Client, host: str) -> None:
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("one.example", "http://one.example"),
+        ("one.example:80", "http://one.example"),
+        ("10.0.0.1:8080", "http://10.0.0.1:8080"),
+        ("[::1]:8080", "http://[::1]:8080"),
+        ("RES_DISPATCHER", "http://RES_DISPATCHER"),
+        ("RES_DISPATCHER:8080", "http://RES_DISPATCHER:8080"),
+    ],
+)
+def test_each_client_gets_the_address_that_it_has_asked(
+    client: Client, host: str, address: str
+) -> None:
+    """Spyne gives everybody the one that the first client asked, for ever."""
+    other = "http://other.example/Dispatcher"
+    assert other in client.send("GET", "soap?wsdl", Host="other.example").text
     answer = client.send("GET", "soap?wsdl", Host=host)
-    if answer.status == 200:
-        assert etree.fromstring(answer.body).tag.endswith("}definitions")
-    else:
-        answer.refused(400)
+    assert f'location="{address}/Dispatcher/SchedulingService/soap"' in answer.text
+    assert other not in answer.text
+
+
+@pytest.mark.parametrize(
+    "host", ['a"b', "a<b>", "ä.example", "a&b", "", "a b", "a/b", "u@a", "a:b", "a:123456", "[x]"]
+)
+def test_a_hostile_host_is_refused(client: Client, host: str) -> None:
+    client.send("GET", "soap?wsdl", Host=host).refused(400, "Host")
+    client.send("GET", "help", Host=host).refused(400, "Host")
 
 
 def test_the_schema_is_usable_alone(house: House) -> None:
