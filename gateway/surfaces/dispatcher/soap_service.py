@@ -52,14 +52,16 @@ def explain(error: Exception) -> SoapFault | None:
     return SoapFault(code, problem.word, problem.sentence)
 
 
+_WORDS = {403: "AccessDenied", 415: "UnsupportedMediaType"}
+
+
 def _refusal(error: Exception) -> tuple[SoapFault, int | None]:
     """What stopped a request before its envelope was read, as a fault; and its status, if known."""
     if isinstance(error, werkzeug.exceptions.RequestEntityTooLarge):
         sentence = f"the request is longer than {flask.request.max_content_length} bytes"
         return SoapFault(FaultCode.CLIENT, "RequestTooLong", sentence), error.code
     if isinstance(error, werkzeug.exceptions.HTTPException):
-        denied = isinstance(error, werkzeug.exceptions.Forbidden)
-        word = "AccessDenied" if denied else "InvalidRequest"
+        word = _WORDS.get(error.code or 0, "InvalidRequest")
         return SoapFault(FaultCode.CLIENT, word, error.description or error.name), error.code
     fault = explain(error)
     if fault is None:
@@ -99,6 +101,7 @@ def add(
 
     def call() -> flask.Response:
         content_type = flask.request.headers.get("Content-Type")
+        _refuse_encoded(flask.request.content_encoding)
         return _response(service.call(requests.body(), content_type, None, requests.request_id()))
 
     call_with_login = auth.login_required(call)
@@ -123,6 +126,13 @@ def add(
     routes.add_url_rule(
         rule, "wsdl", publish if wsdl_public else auth.login_required(publish), methods=["GET"]
     )
+
+
+def _refuse_encoded(encoding: str | None) -> None:
+    if encoding and encoding.strip().lower() != "identity":
+        raise werkzeug.exceptions.UnsupportedMediaType(
+            "bodies with a Content-Encoding are not supported; send plain XML"
+        )
 
 
 def _response(answer: SoapAnswer) -> flask.Response:

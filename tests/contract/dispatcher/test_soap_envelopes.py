@@ -309,6 +309,19 @@ def test_a_text_that_is_too_long_is_a_typed_fault(build: Build, namespace: str) 
 
 
 @VERSIONS
+def test_a_compressed_request_is_a_typed_fault(house: House, namespace: str) -> None:
+    data = gzip.compress(envelope("<GetModules/>", namespace).encode())
+    answer = house.client().send("POST", "soap", data, TYPES[namespace], Content_Encoding="gzip")
+    assert answer.status == 415
+    reason, sentence = told(answer, namespace)
+    assert reason == "UnsupportedMediaType"
+    assert "Content-Encoding" in sentence
+    plain = envelope("<GetModules/>", namespace)
+    kind = {"Content_Encoding": "identity"}
+    assert house.client().send("POST", "soap", plain, TYPES[namespace], **kind).status == 200
+
+
+@VERSIONS
 def test_a_call_from_a_page_of_another_site_is_a_typed_fault(house: House, namespace: str) -> None:
     answer = house.client().send(
         "POST", "soap", envelope("<GetModules/>"), TYPES[namespace], Origin="http://evil.example"
