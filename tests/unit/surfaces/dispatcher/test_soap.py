@@ -399,6 +399,47 @@ def test_any_bytes_get_an_answer(data: bytes, content_type: str | None) -> None:
     assert SERVICE.call(data, content_type, None).fault != "InternalError"
 
 
+SEEDS = [
+    envelope(body, namespace, '<a xmlns="urn:a" s:mustUnderstand="0"/>')
+    for namespace in (S11, S12)
+    for body in (
+        (
+            f"<ScheduleJob><job><JobID>{{{ID}}}</JobID><What><JobWhat><Type>Module</Type></JobWhat></What>"
+            "<When><Immediate>1</Immediate></When></job><note>&#65;<![CDATA[x]]></note></ScheduleJob>"
+        ),
+        "<Upload><data>QUJD</data><flag>true</flag></Upload>",
+    )
+]
+SNIPPETS = st.binary(max_size=3) | st.sampled_from(
+    [
+        *(b"<a/>", b"</a>", b"<", b">", b"&", b"'", b'"', b"&#0;", b"&#x10FFFF;", b"]]>", b"<!--"),
+        *(
+            b"-->",
+            b"<?x ",
+            b"?>",
+            b"<![CDATA[",
+            b"<!DOCTYPE a>",
+            b"s:",
+            b"xmlns=''",
+            b"\xef\xbb\xbf",
+        ),
+        *(b" href='#a'", b" s:mustUnderstand='1'", b"s:Header", b"s:Body", b"s:Fault", b"9" * 20),
+    ]
+)
+
+
+@given(
+    st.sampled_from(SEEDS),
+    st.lists(st.tuples(st.integers(0, 500), st.integers(0, 12), SNIPPETS), max_size=3),
+)
+def test_any_envelope_gets_an_answer(data: bytes, edits: list[tuple[int, int, bytes]]) -> None:
+    for place, length, put in edits:
+        data = data[:place] + put + data[place + length :]
+    answer = SERVICE.call(data, None, None)
+    assert answer.fault != "InternalError"
+    assert etree.fromstring(answer.body)[0][0] is not None
+
+
 # --- threads ------------------------------------------------------------------------------
 
 
@@ -406,10 +447,16 @@ def test_threads_get_their_own_answers_and_faults(service: soap.SoapService) -> 
     """Spyne's validator shares its errors between threads: clients were told values of others."""
 
     def ask(number: int) -> bool:
-        wrong = envelope(f"<Upload><flag>no{number}.</flag></Upload>", (S11, S12)[number % 2])
-        right = envelope(f"<ScheduleJob><note>{number}</note></ScheduleJob>")
-        message = detail_of(service.call(wrong, None, None))["Message"] or ""
-        return f"'no{number}.'" in message and service.call(right, None, None).status == 200
+        namespace = (S11, S12)[number % 2]
+        wrong = envelope(f"<Upload><flag>no{number}.</flag></Upload>", namespace)
+        told = detail_of(service.call(wrong, None, None, f"R-{number}"))
+        job = f"<job><Description>{number}</Description></job>"
+        right = service.call(envelope(f"<ScheduleJob>{job}</ScheduleJob>", namespace), None, None)
+        return (
+            told["Message"] == f"Upload.flag: is 'no{number}.'; true or false is expected"
+            and told["RequestId"] == f"R-{number}"
+            and result_of(right)[0].findtext("{*}Description") == str(number)
+        )
 
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         assert all(pool.map(ask, range(1000)))
