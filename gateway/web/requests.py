@@ -3,6 +3,7 @@
 import re
 import uuid
 from concurrent.futures import Future
+from http import HTTPStatus
 from typing import Any
 
 import flask
@@ -13,6 +14,8 @@ from gateway.identity.principals import Caller, Principal
 
 HEADER = "X-Request-Id"
 _ENVIRON = "gateway.request_id"
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?\Z")
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _FIT = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 
 
@@ -30,6 +33,19 @@ def present() -> flask.Request:
     """The present request itself, for who asks it more than once: a proxy looks it up each time."""
     request: flask.Request = flask.request._get_current_object()  # type: ignore[attr-defined]
     return request
+
+
+def root_url() -> str:
+    """The address at which this client reaches us, such as ``http://machine:8080``.
+
+    Werkzeug gives none for names with an underscore, which machines with Windows have. Raises
+    BadRequest for a Host that is no name and port: what is written from it is believed.
+    """
+    request = present()
+    host = request.headers.get("Host", request.host)
+    if not _HOST.match(host):
+        flask.abort(HTTPStatus.BAD_REQUEST, "The Host of the request is no name of a host.")
+    return f"{request.scheme}://{host.removesuffix(_DEFAULT_PORTS.get(request.scheme, ''))}"
 
 
 def body() -> bytes:

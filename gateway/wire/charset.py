@@ -6,7 +6,9 @@ charset of its own. The order in which the claims are believed stands in :func:`
 """
 
 import codecs
+import encodings
 from collections.abc import Iterator
+from encodings import aliases
 
 from gateway.wire.errors import CharsetError
 
@@ -24,6 +26,9 @@ _KNOWN = frozenset(
     | {f"iso8859-{part}" for part in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16)}
     | {f"cp125{page}" for page in range(9)}
 )
+
+# All that may be looked up, normalized. Python keeps whatever it was asked for, for ever.
+_SPELLINGS = frozenset(aliases.aliases) | {name.replace("-", "_") for name in _KNOWN}
 
 # As browsers do: what calls itself ASCII is a part of UTF-8, and Latin-1 means its Windows form.
 _MEANT = {"ascii": "utf-8", "iso8859-1": "cp1252"}
@@ -65,9 +70,10 @@ def _candidates(charset: str | None, declared: str | None) -> Iterator[str]:
 
 
 def _codec(name: str) -> str:
+    spelling = encodings.normalize_encoding(name.strip(" \t\"'")).lower()
     try:
-        codec = codecs.lookup(name.strip(" \t\"'")).name
-    except (LookupError, ValueError):  # ValueError: a zero byte in the name
+        codec = codecs.lookup(spelling).name if spelling in _SPELLINGS else ""
+    except LookupError:  # an alias of what this platform has not
         codec = ""
     if codec not in _KNOWN:
         raise CharsetError(f"the charset {name[:40]!r} is not known; send UTF-8")

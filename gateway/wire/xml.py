@@ -7,6 +7,7 @@ depth, number of elements, and attributes.
 import dataclasses
 import re
 import threading
+from typing import NoReturn
 
 from lxml import etree
 
@@ -60,6 +61,7 @@ _DECLARATION = re.compile(
 )
 # What may stand before a DOCTYPE: white space, processing instructions, comments.
 _DOCTYPE = re.compile(rb"(?:\s+|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", re.DOTALL)
+_HAS_DOCTYPE = "the document has a DOCTYPE, which is not allowed"
 # Where the declaration of a document in any ASCII-compatible encoding must have ended.
 _DECLARATION_SPAN = 200
 
@@ -80,11 +82,13 @@ def parse(
     if text.count(b"xmlns") > limits.namespaces:
         raise XmlError(f"the document declares more than {limits.namespaces} namespaces")
     if _DOCTYPE.match(text):  # before the parser sees what it names
-        raise XmlError("the document has a DOCTYPE, which is not allowed")
+        raise XmlError(_HAS_DOCTYPE)
     try:
         root = etree.fromstring(text, _parser())
     except etree.XMLSyntaxError as error:
         raise XmlError(_sentence(error)) from None
+    if root.getroottree().docinfo.internalDTD is not None:  # one that the pattern did not see
+        raise XmlError(_HAS_DOCTYPE)
     if problem := limits.breach(root):
         raise XmlError(f"the document is refused: {problem}")
     return root
@@ -97,8 +101,19 @@ def _utf8(data: bytes, charset: str | None) -> bytes:
         text = charsets.decode(data, charset, match.group(1) if match else None)
     except CharsetError as error:
         raise XmlError(error.sentence) from None
-    # Old stacks put line breaks before the declaration, which libxml2 would refuse.
-    return text.lstrip(" \t\r\n").encode("utf-8")
+    # Old stacks put line breaks before the declaration, which libxml2 would refuse. A second byte
+    # order mark it would skip, and so a DOCTYPE behind one must not be hidden from our pattern.
+    return text.lstrip(" \t\r\n\ufeff").encode("utf-8")
+
+
+class _NothingOutside(etree.Resolver):
+    """Refuses all that a document names outside of itself.
+
+    libxml2 opens the external part of a DOCTYPE even where it is told not to load it.
+    """
+
+    def resolve(self, *_named: object, **_more: object) -> NoReturn:
+        raise XmlError(_HAS_DOCTYPE)
 
 
 # A parser is not shared between threads: lxml would make them wait for each other, and its
@@ -121,12 +136,13 @@ def _parser() -> etree.XMLParser:
             remove_pis=True,
             collect_ids=False,
         )
+        parser.resolvers.add(_NothingOutside())
     return parser
 
 
 def _sentence(error: etree.XMLSyntaxError) -> str:
     line, column = error.position
-    problem = re.sub(r", line \d+, column \d+.*$", "", error.msg or "", flags=re.DOTALL)
+    problem = re.sub(r", line \d+, column \d+.*$", "", error.msg or "", flags=re.DOTALL).strip()
     if not line:
         return f"the document is not XML: {problem or 'it is empty'}"
     return f"the document is not well-formed XML: line {line}, column {column}: {problem}"

@@ -69,7 +69,7 @@ def members_reader(members: Sequence[Member]) -> Callable[[etree._Element], dict
     """Compile a reader of an element's children into a dict of all members and ``extras``.
 
     The reader raises :class:`~gateway.wire.errors.MessageError` with a path that begins with
-    the member's name. Of a member that is given twice the last counts.
+    the member's name. A member that is given twice is refused: one of the two would be lost.
     """
     readers = {member.name: _content_reader(member.content) for member in members}
     absent: dict[str, Any] = {
@@ -78,11 +78,14 @@ def members_reader(members: Sequence[Member]) -> Callable[[etree._Element], dict
 
     def read_members(element: etree._Element) -> dict[str, Any]:
         values = absent.copy()
+        not_seen = readers.copy()
         unknown: list[etree._Element] = []
         for child in element.iterchildren("*"):
             name = child.tag.rpartition("}")[2]
-            reader = readers.get(name)
+            reader = not_seen.pop(name, None)
             if reader is None:
+                if name in readers:
+                    raise MessageError(name, "is given twice")
                 unknown.append(child)
                 continue
             try:
@@ -122,7 +125,7 @@ def _list_reader(content: ListOf) -> Reader:
     read_item = _content_reader(content.content)
 
     def read_list(element: etree._Element) -> tuple[Any, ...]:
-        _refuse_bare_text(element)
+        refuse_bare_text(element)
         items = []
         for index, child in enumerate(element.iterchildren("*")):
             try:
@@ -141,7 +144,7 @@ def _message_reader(message: type[Message]) -> Reader:
 
     def read_message(element: etree._Element) -> Message | None:
         if not len(element):
-            _refuse_bare_text(element)
+            refuse_bare_text(element)
             if _is_nil(element):
                 return None
         # The generated __init__ of a frozen class would cost as much as the reading.
@@ -157,7 +160,8 @@ def _is_nil(element: etree._Element) -> bool:
     return element.get(_NIL, "").strip() in ("true", "1")
 
 
-def _refuse_bare_text(element: etree._Element) -> None:
+def refuse_bare_text(element: etree._Element) -> None:
+    """Raise MessageError for an element that holds text where only elements can mean anything."""
     if not len(element) and element.text and not element.text.isspace():
         raise MessageError("", "holds text; elements are expected")
 

@@ -114,8 +114,7 @@ _ANY = ["GET", "POST", "PUT", "DELETE", "PATCH"]
 
 def base_url(public_url: str | None) -> str:
     """The address of the service as clients know it."""
-    root = public_url or flask.request.host_url
-    return root.rstrip("/") + BASE
+    return (public_url or requests.root_url()).rstrip("/") + BASE
 
 
 def error_answer(error: werkzeug.exceptions.HTTPException) -> flask.Response:

@@ -27,7 +27,7 @@ from gateway.surfaces.dispatcher.soap_contract import (
 )
 from gateway.surfaces.dispatcher.soap_envelope import Envelope, SoapVersion
 from gateway.wire import negotiation, xml, xml_messages
-from gateway.wire.errors import WireError
+from gateway.wire.errors import MessageError, WireError
 from gateway.wire.messages import Member
 
 _log = logging.getLogger(__name__)
@@ -62,9 +62,10 @@ class _Codec:
     def arguments(self, entry: etree._Element) -> list[Any]:
         """Read the arguments in their declared order, or raise a Client fault."""
         try:
+            xml_messages.refuse_bare_text(entry)
             values = self._read(entry)
-        except WireError as error:
-            raise _fault(_invalid(f"{self._name}.{error.sentence}")) from None
+        except MessageError as error:
+            raise _fault(_invalid(str(error.below(self._name)))) from None
         return [values[name] for name in self._names]
 
     def response(self, result: Any) -> str:
@@ -102,9 +103,8 @@ class _CompiledBodies:
         entry = ctx.in_document.entry
         name = etree.QName(entry).localname
         if name not in self._codecs:
-            raise _fault(
-                SoapFault(FaultCode.CLIENT, "UnknownOperation", f"there is no operation {name}")
-            )
+            problem = f"there is no operation {soap_envelope.shown(name)}"
+            raise _fault(SoapFault(FaultCode.CLIENT, "UnknownOperation", problem))
         ctx.in_body_doc = entry
         ctx.method_request_string = f"{{{self.app.tns}}}{name}"
 
@@ -187,17 +187,16 @@ class _InProcess(spyne.ServerBase):  # type: ignore[misc]  # Spyne has no types
             self.get_out_object(context)
         error = context.in_error or context.out_error
         if error is not None:
-            raise _told_by_spyne(error)
+            raise _told_by_spyne(error, context)
         self.get_out_string(context)
         return "".join(context.out_string)
 
 
-def _told_by_spyne(error: Any) -> SoapFault:
+def _told_by_spyne(error: Any, context: Any) -> SoapFault:
     if isinstance(error.detail, SoapFault):
         return error.detail
-    # Nothing of Spyne's own is known to get here; if it does, it is told as what it is.
-    code = FaultCode.CLIENT if error.faultcode.startswith("Client") else FaultCode.SERVER
-    return SoapFault(code, "InvalidRequest", str(error.faultstring))
+    # Nothing of Spyne's own is known to get here. If it does, it is a mistake of ours.
+    return unexpected(error, context.method_request_string or "call", context.udc.request_id)
 
 
 class SoapService:
@@ -226,9 +225,9 @@ class SoapService:
         clients in faults and written to the log beside what went wrong.
         """
         media, charset = negotiation.content_type(content_type)
-        version = SoapVersion.V12 if media == "application/soap+xml" else SoapVersion.V11
         if media.startswith("multipart/"):
-            return soap_envelope.fault_answer(version, _attachments(), request_id, status=415)
+            return self.refuse(_attachments(), content_type, request_id, status=415)
+        version = _supposed_version(content_type)
         try:
             root = xml.parse(data, charset=charset, limits=self._limits)
             version = soap_envelope.version_of(root)
@@ -243,12 +242,28 @@ class SoapService:
             return soap_envelope.fault_answer(version, told, request_id)
         return soap_envelope.answer(version, body)
 
+    def refuse(
+        self, fault: SoapFault, content_type: str | None, request_id: str, status: int | None
+    ) -> SoapAnswer:
+        """Answer a request whose envelope has not been read; None is the fault's own status."""
+        version = _supposed_version(content_type)
+        return soap_envelope.fault_answer(version, fault, request_id, status)
+
     def interface_document(self) -> bytes:
         """Return the WSDL as Spyne makes it; :mod:`~gateway.surfaces.dispatcher.wsdl` mends it."""
         document = spyne.Wsdl11(self._servers[SoapVersion.V11].app.interface)
         document.build_interface_document("http://localhost/")
         made: bytes = document.get_interface_document()
         return made
+
+
+def _supposed_version(content_type: str | None) -> SoapVersion:
+    """The version as the Content-Type has it, in attachments' parameters, too.
+
+    It counts only where there is no Envelope to tell.
+    """
+    soap_12 = "application/soap+xml" in (content_type or "").lower()
+    return SoapVersion.V12 if soap_12 else SoapVersion.V11
 
 
 def _attachments() -> SoapFault:

@@ -47,18 +47,22 @@ class FaultCode(enum.Enum):
     MUST_UNDERSTAND = "MustUnderstand"
 
 
+_LONGEST_MESSAGE = 1000
+
+
 class SoapFault(Exception):
     """An answer that says what went wrong.
 
     ``reason`` is a CamelCase word for programs, such as JobNotFound; ``message`` a sentence for
-    people, shown to the client as it is.
+    people, shown to the client as it is, but for one that quotes too much and is cut.
     """
 
     def __init__(self, code: FaultCode, reason: str, message: str) -> None:
         super().__init__(message)
         self.code = code
         self.reason = reason
-        self.message = message
+        long = len(message) > _LONGEST_MESSAGE
+        self.message = f"{message[:_LONGEST_MESSAGE]}..." if long else message
 
 
 @dataclasses.dataclass(frozen=True)

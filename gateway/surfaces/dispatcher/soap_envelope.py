@@ -34,6 +34,9 @@ class SoapVersion(enum.Enum):
         self.label = label
         self.namespace = namespace
         self.content_type = content_type
+        self.header = f"{{{namespace}}}Header"
+        self.body = f"{{{namespace}}}Body"
+        self.must_understand = f"{{{namespace}}}mustUnderstand"
 
 
 # --- reading ------------------------------------------------------------------------------
@@ -47,7 +50,14 @@ class Envelope:
     entry: etree._Element
 
 
-_references = etree.XPath("boolean(//@href[starts-with(., '#')])")
+# SOAP encoding's ways to say "see there", and attachments': nobody here follows them, so the value
+# would be lost. Looking at attributes only takes a tenth of the time: most messages have none.
+_references = etree.XPath(
+    "boolean(descendant-or-self::*/@*["
+    "(local-name() = 'href' and (starts-with(., '#') or starts-with(., 'cid:')))"
+    "or (local-name() = 'ref' and namespace-uri() = 'http://www.w3.org/2003/05/soap-encoding')])"
+)
+_FAULTS = frozenset(f"{{{version.namespace}}}Fault" for version in SoapVersion)
 
 # Header blocks for others, or for nobody, need not be understood here.
 _OURS = {
@@ -74,12 +84,21 @@ def version_of(root: etree._Element) -> SoapVersion:
         if name.localname == "Envelope" and name.namespace == version.namespace:
             return version
     if name.localname == "Envelope":
+        space = f"of namespace {shown(name.namespace)}" if name.namespace else "without a namespace"
         raise SoapFault(
             FaultCode.VERSION_MISMATCH,
             "VersionMismatch",
-            f"an Envelope of namespace {name.namespace!r} is not known; use SOAP 1.1 or 1.2",
+            f"an Envelope {space} is not known; use SOAP 1.1 or 1.2",
         )
-    raise _malformed(f"the document is a {name.localname}, not a SOAP Envelope")
+    raise _malformed(f"the document is {shown(name.localname)}, not a SOAP Envelope")
+
+
+_LONGEST_NAME = 200
+
+
+def shown(name: str) -> str:
+    """Quote a name that a client sent, so that a long one does not fill the answer."""
+    return f"'{name}'" if len(name) <= _LONGEST_NAME else f"'{name[:_LONGEST_NAME]}...'"
 
 
 def unwrap(
@@ -88,40 +107,78 @@ def unwrap(
     """Check an envelope and return what matters of it.
 
     ``understood`` are the header blocks, as ``{namespace}name``, that somebody has looked at.
-    Raises :class:`SoapFault` for headers that must be understood and are not, a Body without
-    exactly one element, and references between elements (SOAP encoding).
+    Raises :class:`SoapFault` for an envelope of other parts than one Header, which may be left
+    out, and one Body after it; for headers that must be understood and are not; for a Body
+    without exactly one element; and for references to other elements or attachments.
     """
-    _check_headers(root, version, understood)
-    body = root.find(f"{{{version.namespace}}}Body")
-    entries = [] if body is None else list(body.iterchildren("*"))
-    if len(entries) != 1:
-        raise _malformed(f"the SOAP Body must hold one element, the operation, not {len(entries)}")
-    if entries[0].tag == f"{{{version.namespace}}}Fault":
-        raise _malformed("the SOAP Body holds a Fault, which is no request")
-    if _references(root):
-        raise _malformed("references between elements (href) are not supported; write values out")
-    return Envelope(version, entries[0])
+    header, body = _parts(root, version)
+    if header is not None:
+        _check_headers(header, version, understood)
+    return Envelope(version, _entry(body))
 
 
 def _malformed(message: str) -> SoapFault:
     return SoapFault(FaultCode.CLIENT, "InvalidEnvelope", message)
 
 
+def _parts(
+    root: etree._Element, version: SoapVersion
+) -> tuple[etree._Element | None, etree._Element]:
+    """Return the Header, if there is one, and the Body.
+
+    A second one of either would be passed over in silence, with what must be understood in it.
+    """
+    names = [child.tag for child in root]
+    if version.body not in names:
+        raise _malformed(f"the Envelope of SOAP {version.label} has no Body of its namespace")
+    place = names.index(version.body)
+    if names[:place] not in ([], [version.header]):
+        raise _malformed("only one Header may stand before the SOAP Body")
+    for name in names[place + 1 :]:
+        # SOAP 1.1 lets foreign elements follow (section 4), SOAP 1.2 nothing.
+        if version is SoapVersion.V12 or name in (version.header, version.body):
+            raise _malformed(f"{shown(str(name))} may not follow the SOAP Body")
+    _refuse_text(root, "Envelope")
+    return (root[0] if place else None), root[place]
+
+
+def _entry(body: etree._Element) -> etree._Element:
+    """Return the element that names the operation."""
+    if len(body) != 1:
+        raise _malformed(
+            f"the SOAP Body must hold one element, the operation, not {len(body) or 'none'}"
+        )
+    _refuse_text(body, "Body")
+    entry = body[0]
+    if entry.tag in _FAULTS:
+        raise _malformed("the SOAP Body holds a Fault, which is no request")
+    if _references(entry):
+        raise _malformed(
+            "references to other elements or attachments (href, ref) are not supported; "
+            "write values out"
+        )
+    return entry
+
+
+def _refuse_text(element: etree._Element, name: str) -> None:
+    texts = [element.text, *[child.tail for child in element]]
+    if any(text and not text.isspace() for text in texts):
+        raise _malformed(f"the SOAP {name} holds text between its elements")
+
+
 def _check_headers(
-    root: etree._Element, version: SoapVersion, understood: AbstractSet[str]
+    header: etree._Element, version: SoapVersion, understood: AbstractSet[str]
 ) -> None:
-    header = root.find(f"{{{version.namespace}}}Header")
-    if header is None:
-        return
     attribute, ours = _OURS[version]
-    for block in header.iterchildren("*"):
-        must = block.get(f"{{{version.namespace}}}mustUnderstand", "").strip() in ("1", "true")
+    for block in header:
+        # What is neither true nor false may be meant as true: it is not done against a ban.
+        must = block.get(version.must_understand, "").strip().lower() not in ("", "0", "false")
         target = block.get(f"{{{version.namespace}}}{attribute}", "").strip()
         if must and target in ours and block.tag not in understood:
             raise SoapFault(
                 FaultCode.MUST_UNDERSTAND,
                 "MustUnderstand",
-                f"the header {block.tag} must be understood and is not; leave it out",
+                f"the header {shown(str(block.tag))} must be understood and is not; leave it out",
             )
 
 

@@ -1,16 +1,19 @@
 """The SOAP address of the scheduling service: the table of operations, through Spyne."""
 
 import functools
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import flask
+import werkzeug.exceptions
 from flask_httpauth import HTTPBasicAuth
 
 from gateway.surfaces.dispatcher import errors, messages, soap
 from gateway.surfaces.dispatcher.operations import OPERATIONS, Call, Operation, Services
 from gateway.surfaces.dispatcher.soap_contract import (
     FaultCode,
+    SoapAnswer,
     SoapArgument,
     SoapFault,
     SoapOperation,
@@ -20,6 +23,8 @@ from gateway.web.authentication import Guard, MissingRight
 from gateway.wire import xml
 
 SERVICE_NAME = "SchedulingService"
+
+_log = logging.getLogger(__name__)
 
 
 def build(
@@ -45,6 +50,24 @@ def explain(error: Exception) -> SoapFault | None:
         return None
     code = FaultCode.SERVER if problem.passing else FaultCode.CLIENT
     return SoapFault(code, problem.word, problem.sentence)
+
+
+_WORDS = {403: "AccessDenied", 415: "UnsupportedMediaType"}
+
+
+def _refusal(error: Exception) -> tuple[SoapFault, int | None]:
+    """What stopped a request before its envelope was read, as a fault; and its status, if known."""
+    if isinstance(error, werkzeug.exceptions.RequestEntityTooLarge):
+        sentence = f"the request is longer than {flask.request.max_content_length} bytes"
+        return SoapFault(FaultCode.CLIENT, "RequestTooLong", sentence), error.code
+    if isinstance(error, werkzeug.exceptions.HTTPException):
+        word = _WORDS.get(error.code or 0, "InvalidRequest")
+        return SoapFault(FaultCode.CLIENT, word, error.description or error.name), error.code
+    fault = explain(error)
+    if fault is None:
+        return soap.unexpected(error, "call", requests.request_id()), None
+    _log.warning("request %s was refused: %s", requests.request_id(), error)
+    return fault, None
 
 
 def add(
@@ -79,13 +102,20 @@ def add(
     service = build(handle, limits)
 
     def call() -> flask.Response:
-        answer = service.call(
-            requests.body(),
-            flask.request.headers.get("Content-Type"),
-            None,
-            requests.request_id(),
-        )
-        return flask.Response(answer.body, answer.status, content_type=answer.content_type)
+        content_type = flask.request.headers.get("Content-Type")
+        _refuse_encoded(flask.request.content_encoding)
+        return _response(service.call(requests.body(), content_type, None, requests.request_id()))
+
+    call_with_login = auth.login_required(call)
+
+    def call_or_refuse() -> flask.Response:
+        try:
+            answer: flask.Response = call_with_login()
+        except Exception as error:  # noqa: BLE001 - it is logged; SOAP clients need a fault
+            fault, status = _refusal(error)
+            content_type = flask.request.headers.get("Content-Type")
+            return _response(service.refuse(fault, content_type, requests.request_id(), status))
+        return answer
 
     def publish() -> flask.Response:
         query = {name.lower(): value for name, value in flask.request.args.items()}
@@ -94,10 +124,21 @@ def add(
             flask.abort(405, valid_methods=["POST"])
         return flask.Response(document, content_type="text/xml; charset=utf-8")
 
-    routes.add_url_rule(rule, "soap", auth.login_required(call), methods=["POST"])
+    routes.add_url_rule(rule, "soap", call_or_refuse, methods=["POST"])
     routes.add_url_rule(
         rule, "wsdl", publish if wsdl_public else auth.login_required(publish), methods=["GET"]
     )
+
+
+def _refuse_encoded(encoding: str | None) -> None:
+    if encoding and encoding.strip().lower() != "identity":
+        raise werkzeug.exceptions.UnsupportedMediaType(
+            "bodies with a Content-Encoding are not supported; send plain XML"
+        )
+
+
+def _response(answer: SoapAnswer) -> flask.Response:
+    return flask.Response(answer.body, answer.status, content_type=answer.content_type)
 
 
 def _operation(operation: Operation, handle: Callable[..., Any] | None) -> SoapOperation:

@@ -169,7 +169,6 @@ def test_a_body_that_is_too_long_is_413_with_a_page(build: Build) -> None:
     body = bodies.itm(house.module().guid, house.agent().agent)
     assert house.client().post("jobs", body).status == 200
     house.client().post("jobs", body + " " * 1000).refused(413)
-    house.client().send("POST", "soap", " " * 1001, "text/xml").refused(413)
     assert house.stored() == 1
 
 

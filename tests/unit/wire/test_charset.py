@@ -1,6 +1,7 @@
 """Bytes to text, when the claims about the encoding are missing, wrong or contradictory."""
 
 import contextlib
+import encodings
 
 import pytest
 from hypothesis import given
@@ -64,3 +65,14 @@ def test_any_bytes_give_text_or_a_charset_error(
 ) -> None:
     with contextlib.suppress(CharsetError):
         assert charset.decode(data, named, declared).encode("utf-8") is not None
+
+
+def test_names_that_are_no_charsets_are_not_kept_by_python() -> None:
+    """A client could fill the memory with them."""
+    kept: dict[str, object] = vars(encodings)["_cache"]
+    before = set(kept)
+    for number in range(50):
+        for name in (f"x-{number}", f"utf{'-' * number}8"):
+            with contextlib.suppress(CharsetError):
+                charset.decode(b"<a/>", name)
+    assert len(set(kept) - before) <= 1

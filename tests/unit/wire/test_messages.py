@@ -189,6 +189,21 @@ def test_errors_in_xml_name_the_member(text: str, path: str) -> None:
     assert caught.value.sentence.startswith(f"{path}: ")
 
 
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("<Thing><Count>1</Count><Count>1</Count></Thing>", "Thing.Count"),
+        ("<Thing><Parts/><x/><y:Parts xmlns:y='u'/></Thing>", "Thing.Parts"),
+        ("<Thing><Parts><Part><ID/><ID/></Part></Parts></Thing>", "Thing.Parts[0].ID"),
+    ],
+)
+def test_a_member_that_is_given_twice_is_refused(text: str, path: str) -> None:
+    """Either would be lost in silence."""
+    with pytest.raises(MessageError) as caught:
+        xml_messages.read(Whole, xml.parse(text.encode()))
+    assert (caught.value.path, caught.value.problem) == (path, "is given twice")
+
+
 def test_comments_are_neither_members_nor_text() -> None:
     assert from_xml("<T><!-- Words --><Words>a<!-- b -->c</Words></T>").Words == "ac"
 

@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import pathlib
+import re
 
 import pytest
 from hypothesis import given
@@ -98,6 +99,40 @@ def test_an_external_entity_is_not_opened(tmp_path: pathlib.Path) -> None:
         with pytest.raises(XmlError) as caught:
             xml.parse(f"<!DOCTYPE a [{entity}]><a>&x;</a>".encode())
         assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "before", ["", "\ufeff", "\ufeff\ufeff", " \ufeff\n\ufeff", "<?p i?>\ufeff"]
+)
+def test_no_byte_order_mark_hides_a_doctype(tmp_path: pathlib.Path, before: str) -> None:
+    """libxml2 skips a mark of its own; it then opened the file that the DOCTYPE names."""
+    outside = tmp_path / "outside.dtd"
+    outside.write_text("no declarations, which libxml2 would complain of")
+    for doctype in (f'SYSTEM "{outside.as_uri()}"', '[<!ENTITY x "y">]'):
+        with pytest.raises(XmlError, match=r"DOCTYPE|not well-formed") as caught:
+            xml.parse(f"{before}<!DOCTYPE a {doctype}><a/>".encode())
+        assert "subset" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "doctype",
+    [
+        "a SYSTEM 'outside.dtd'",
+        "a PUBLIC 'p' 'outside.dtd'",
+        "a [<!ENTITY % p SYSTEM 'outside.dtd'> %p;]",
+        "a [<!ENTITY x SYSTEM 'outside.dtd'>]",
+        "a [<!ENTITY x 'y'>]",
+        "a",
+    ],
+)
+def test_a_doctype_is_refused_by_the_parser_too(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, doctype: str
+) -> None:
+    (tmp_path / "outside.dtd").write_text("<!ENTITY x 'hush'><!ATTLIST a b CDATA 'hush'>")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(xml, "_DOCTYPE", re.compile(b"(?!)"))
+    with pytest.raises(XmlError, match="has a DOCTYPE"):
+        xml.parse(f"<!DOCTYPE {doctype}><a>&lt;</a>".encode())
 
 
 def test_threads_get_their_own_errors() -> None:

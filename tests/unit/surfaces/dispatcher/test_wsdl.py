@@ -141,7 +141,7 @@ def test_answers_of_soap_are_valid_against_the_schema(service: soap.SoapService,
 
 
 def test_the_address_is_replaced_and_nothing_else(service: soap.SoapService) -> None:
-    """Spyne kept the address of whoever asked first (B8)."""
+    """Spyne keeps the address of whoever asks first, for ever."""
     document = wsdl.published_wsdl(service, wsdl.FORMS["all"])
     moved = wsdl.with_address(document, 'https://h/"x"?a=1&b=<2>')
     assert values(etree.fromstring(moved), "//@location") == ['https://h/"x"?a=1&b=<2>'] * 2
