@@ -166,7 +166,9 @@ def _view(
 
 
 def _arguments(operation: Operation, path: Mapping[str, str]) -> dict[str, Any]:
-    query = {name.lower(): value for name, value in flask.request.args.items()}
+    query: dict[str, str] = {}
+    for name, value in flask.request.args.items():
+        query.setdefault(name.lower(), value)
     sent: dict[str, Any] = {}
     for argument in operation.arguments:
         if argument.place is Place.PATH:

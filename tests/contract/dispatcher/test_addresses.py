@@ -33,6 +33,16 @@ def test_1_1_query_names_and_stages_are_compared_without_regard_to_case(
 
 
 @pytest.mark.parametrize(
+    "query", ["stage=History&stage=All", "Stage=History&stage=All", "stage=History&STAGE=All"]
+)
+def test_1_1_of_a_name_that_is_given_twice_in_any_case_the_first_counts(
+    house: House, query: str
+) -> None:
+    house.engine.accept(house.engine.order(house.module().guid, house.agent()))
+    assert house.client().get(f"jobs?{query}").json["Items"] == []
+
+
+@pytest.mark.parametrize(
     "spelling",
     [
         bodies.braced,
