@@ -74,9 +74,9 @@ def blueprint(
     public_url: str | None,
     wsdl_public: bool,
     limits: MessageLimits,
-    dates: wcf_json.DateWriter = wcf_json.date,
+    dates: wcf_json.Dates = wcf_json.DATES,
 ) -> flask.Blueprint:
-    """The routes of the scheduling service; ``dates`` writes those of JSON."""
+    """The routes of the scheduling service; ``dates`` are those of JSON."""
     routes = flask.Blueprint(SURFACE, __name__, template_folder="templates")
     if not enabled:
         routes.add_url_rule(f"{_RULES}/<path:anything>", view_func=_disabled, methods=_ANY)
@@ -143,7 +143,7 @@ def _view(
     services: Services,
     guard: Guard,
     limits: MessageLimits,
-    dates: wcf_json.DateWriter,
+    dates: wcf_json.Dates,
 ) -> Callable[..., flask.Response]:
     """One route. The right is checked before the body is read."""
 
@@ -156,7 +156,7 @@ def _view(
                 if operation.without_right is None:
                     raise
                 return _answer(operation, operation.without_right(arguments), dates)
-            arguments |= _body(operation, limits)
+            arguments |= _body(operation, limits, dates)
             result = operation.call(Call(caller, services, guard.check), arguments)
         except errors.KNOWN as error:
             return _problem(error)
@@ -186,15 +186,15 @@ def _read(argument: Argument, text: str) -> Any:
         raise BadArgument(f"{argument.rest_name}: {error.problem}") from None
 
 
-def _body(operation: Operation, limits: MessageLimits) -> dict[str, Any]:
+def _body(operation: Operation, limits: MessageLimits, dates: wcf_json.Dates) -> dict[str, Any]:
     for argument in operation.arguments:
         if argument.place is Place.BODY:
             content: type[Message] = argument.content  # type: ignore[assignment]  # by its place
-            return {argument.name: _message(content, limits)}
+            return {argument.name: _message(content, limits, dates)}
     return {}
 
 
-def _message(content: type[Message], limits: MessageLimits) -> Message:
+def _message(content: type[Message], limits: MessageLimits, dates: wcf_json.Dates) -> Message:
     header = flask.request.headers.get("Content-Type")
     data, charset = requests.body(), negotiation.content_type(header).charset
     if negotiation.body_dialect(header, data) is Dialect.XML:
@@ -202,25 +202,23 @@ def _message(content: type[Message], limits: MessageLimits) -> Message:
     value = wcf_json.read(
         data, charset=charset, max_size=limits.json_size, max_depth=limits.json_depth
     )
-    return json_messages.read(content, value)
+    return json_messages.read(content, value, offsets=dates.read_offset)
 
 
-def _answer(operation: Operation, result: Any, dates: wcf_json.DateWriter) -> flask.Response:
+def _answer(operation: Operation, result: Any, dates: wcf_json.Dates) -> flask.Response:
     headers = flask.request.headers
     dialect = negotiation.answer_dialect(headers.get("Accept"), headers.get("Content-Type"))
     return flask.Response(_written(operation, result, dialect, dates), content_type=dialect.value)
 
 
-def _written(
-    operation: Operation, result: Any, dialect: Dialect, dates: wcf_json.DateWriter
-) -> bytes:
+def _written(operation: Operation, result: Any, dialect: Dialect, dates: wcf_json.Dates) -> bytes:
     content = operation.answer
     if isinstance(content, ListOf):
         if dialect is Dialect.JSON:
-            return json_messages.write_list(result, dates=dates)
+            return json_messages.write_list(result, dates=dates.write)
         return xml_messages.write_list(content.content, result, messages.NAMESPACE)  # type: ignore[arg-type]  # lists of messages only
     if dialect is Dialect.JSON:
-        return json_messages.write(result, dates=dates)
+        return json_messages.write(result, dates=dates.write)
     return xml_messages.write(result, messages.NAMESPACE)
 
 

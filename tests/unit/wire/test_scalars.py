@@ -148,7 +148,7 @@ def test_text_that_is_refused(scalar: Scalar[Any], text: str, problem: str) -> N
     ],
 )
 def test_a_json_value_is_read(scalar: Scalar[Any], raw: Any, value: Any) -> None:
-    assert scalar.from_json(raw) == value
+    assert scalar.from_json(raw, wcf_json.plain_offset) == value
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_a_json_value_is_read(scalar: Scalar[Any], raw: Any, value: Any) -> None
 )
 def test_json_values_that_are_refused(scalar: Scalar[Any], raw: Any, problem: str) -> None:
     with pytest.raises(MessageError, match=problem) as caught:
-        scalar.from_json(raw)
+        scalar.from_json(raw, wcf_json.plain_offset)
     assert len(caught.value.problem) < 250
 
 
