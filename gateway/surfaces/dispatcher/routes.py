@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib import parse
 
 import flask
 import werkzeug.exceptions
@@ -39,6 +40,7 @@ ROOT = "Dispatcher"
 BASE = "/Dispatcher/SchedulingService"
 _RULES = BASE.lower()
 _PREFIX = f"/{ROOT.lower()}/"
+_SLASH = "gateway.dispatcher.slash_at_the_end"
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class MessageLimits:
 
 
 class LowerCasePaths:
-    """Lets paths below /Dispatcher match in any case, with or without a slash at the end."""
+    """Lets paths below /Dispatcher match in any case; those with a slash at the end are marked."""
 
     def __init__(self, application: "WSGIApplication") -> None:
         self._application = application
@@ -63,6 +65,7 @@ class LowerCasePaths:
         path = environ.get("PATH_INFO", "")
         if path[: len(_PREFIX)].lower() == _PREFIX:
             environ["PATH_INFO"] = path.lower().rstrip("/")
+            environ[_SLASH] = path.endswith("/")
         return self._application(environ, start_response)
 
 
@@ -86,6 +89,7 @@ def blueprint(
         lambda challenge: _page(HTTPStatus.UNAUTHORIZED, challenge.reason.value),
         public_url,
     )
+    routes.before_request(lambda: _without_slash(public_url))
     for operation in OPERATIONS:
         view = auth.login_required(_view(operation, services, guard, limits, dates))
         rule = f"{_RULES}/{_rule(operation.template)}"
@@ -114,8 +118,23 @@ _ANY = ["GET", "POST", "PUT", "DELETE", "PATCH"]
 
 def base_url(public_url: str | None) -> str:
     """The address of the service as clients know it."""
-    root = public_url or flask.request.host_url
+    root = public_url or flask.request.url_root
     return root.rstrip("/") + BASE
+
+
+def _without_slash(public_url: str | None) -> flask.Response | None:
+    """Send whoever put a slash at the end on to the address without (Dispatcher contract 1.1).
+
+    The target has no scheme and host, which a proxy may have changed.
+    """
+    request = flask.request
+    if not request.environ.get(_SLASH):
+        return None
+    base, rest = parse.urlsplit(base_url(public_url)).path, request.path.removeprefix(_RULES)
+    query = f"?{request.query_string.decode('latin-1')}" if request.query_string else ""
+    answer = _page(HTTPStatus.TEMPORARY_REDIRECT, "The address has no slash at its end.")
+    answer.headers["Location"] = f"{base}{parse.quote(rest)}{query}"
+    return answer
 
 
 def error_answer(error: werkzeug.exceptions.HTTPException) -> flask.Response:

@@ -138,6 +138,15 @@ def test_the_address_in_the_wsdl_is_the_one_that_was_asked(place: Place) -> None
     assert 'location="http://gateway.test/Dispatcher/SchedulingService/soap"' in answer.text
 
 
+def test_the_path_that_a_trusted_proxy_takes_off_is_put_back_in_addresses(build: Build) -> None:
+    with served.serving(build(trusted_proxies=["127.0.0.1/32"])) as place:
+        forwarded = {"X_Forwarded_Prefix": "/base", "X_Forwarded_Host": "proxy.example"}
+        answer = place.exchange(head("GET", "soap?wsdl", **forwarded))
+        assert f'location="http://proxy.example/base{BASE}/soap"' in answer.text
+        answer = place.exchange(head("GET", "jobs/", Authorization=LOGIN, **forwarded))
+        assert (answer.status, answer.headers["Location"]) == (307, f"/base{BASE}/jobs")
+
+
 def test_a_page_of_another_site_is_refused_before_its_body_is_read(place: Place) -> None:
     request = head(
         *("POST", "jobs"),
