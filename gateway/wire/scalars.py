@@ -7,6 +7,7 @@ the message adds it). Writers take values of the right type only.
 
 import base64
 import binascii
+import contextlib
 import dataclasses
 import datetime
 import enum
@@ -88,13 +89,21 @@ def _text(text: str) -> str:
 
 
 def _text_from_json(value: Any, _offsets: wcf_json.OffsetReader) -> str:
-    """Read a text member. Clients post numbers from their databases (Dispatcher contract 4.3)."""
+    """Read a text member. Clients post numbers from their databases (Dispatcher contract 4.3).
+
+    As in WCF they stay as they were written: 4.50 is the text "4.50".
+    """
     if isinstance(value, str):
         if bad := UNWRITABLE.search(value):
             raise _problem(f"holds the character U+{ord(bad.group()):04X}, which is not text")
         return value
-    if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
-        return _json_name(value)
+    if isinstance(value, wcf_json.Number):
+        return value.text
+    if isinstance(value, bool):
+        return _boolean_text(value)
+    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+        with contextlib.suppress(ValueError):  # Python refuses to print the very long ones
+            return repr(value)
     raise _problem(f"is {_shown(value)}; a text is expected")
 
 

@@ -128,10 +128,17 @@ def _refuse_constant(name: str) -> NoReturn:
     raise JsonError(f"the body is not JSON: {name} is not a JSON number")
 
 
-def _finite(digits: str) -> float:
-    number = float(digits)
+class Number(float):
+    """A number with a fraction or an exponent; ``text`` is how the client wrote it."""
+
+    text: str
+
+
+def _finite(digits: str) -> Number:
+    number = Number(digits)
     if math.isinf(number):
         raise JsonError("a number in the body is out of range")
+    number.text = digits
     return number
 
 

@@ -72,6 +72,14 @@ def test_4_3_vdi2_sends_values_as_its_database_has_them(house: House, value: obj
     assert values(house, answer.json["JobID"])["VMName"] == shown
 
 
+@pytest.mark.parametrize("written", ["4.50", "1E5", "1" + "0" * 400, "0.10000000000000000001"])
+def test_4_3_a_number_keeps_every_digit(house: House, written: str) -> None:
+    module, agent = house.module(parameters=PARAMETERS), house.agent()
+    body = bodies.vdi2(module.guid, agent.agent).replace('"vm01"', written)
+    answer = house.client().post("jobs", body)
+    assert values(house, answer.json["JobID"])["VMName"] == written
+
+
 def test_4_3_vdi2_reads_only_that_it_went_well(house: House) -> None:
     module, agent = house.module(), house.agent()
     assert house.client().post("jobs", bodies.vdi2(module.guid, agent.agent)).status == 200

@@ -77,6 +77,14 @@ def test_what_is_refused_and_how_it_is_said(data: bytes, problem: str) -> None:
         wcf_json.read(data)
 
 
+@pytest.mark.parametrize("digits", ["4.50", "1E5", "-0.0", "1e-7", "0.1234567890123456789"])
+def test_a_number_knows_how_it_was_written(digits: str) -> None:
+    (number,) = wcf_json.read(f"[{digits},]".encode())
+    assert number == float(digits)
+    assert number.text == digits
+    assert json.dumps(number) == json.dumps(float(digits))
+
+
 def test_an_unknown_charset_is_a_json_error() -> None:
     with pytest.raises(JsonError, match="'bogus' is not known"):
         wcf_json.read(b"{}", charset="bogus")
