@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 
 from gateway import moments
-from gateway.jobs.orders import Origin
 from storage import models
-from storage.session import Session
 from tests.contract.dispatcher import bodies
 from tests.contract.dispatcher.conftest import Build
 from tests.contract.dispatcher.house import JSON, PARAMETERS, XML, Client, House, braced
@@ -272,12 +270,7 @@ def test_7_5_a_scheduled_job_keeps_its_time_through_the_round(
 
 def test_2_7_a_job_inside_a_run_book_says_so(house: House) -> None:
     job = house.engine.accept(house.engine.order(house.module().guid, house.agent()))
-
-    def adopt(session: Session) -> None:
-        query = models.Job.update(origin=Origin.RUN_BOOK)
-        session.execute(query.where(models.Job.id == job.id))
-
-    house.gateway.store.unit_of_work(adopt)
+    house.adopt(job)
     shown = house.client().get(f"jobs/{job.guid}").json
     assert shown["Status"]["JobInvoker"] == "InvokeRunBook"
 
