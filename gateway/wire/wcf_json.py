@@ -131,6 +131,8 @@ def _refuse_constant(name: str) -> NoReturn:
 class Number(float):
     """A number with a fraction or an exponent; ``text`` is how the client wrote it."""
 
+    __slots__ = ("text",)  # a body may hold millions
+
     text: str
 
 
