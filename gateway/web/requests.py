@@ -4,6 +4,7 @@ import re
 import uuid
 
 import flask
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from gateway.front import body as front_body
 from gateway.identity.principals import Caller, Principal
@@ -31,8 +32,10 @@ def body() -> bytes:
     """
     request = flask.request
     limit = request.max_content_length
-    # A length that is stated and too long is refused below, in the surface's own dialect.
-    if limit is not None and (request.content_length or 0) <= limit:
+    if limit is not None:
+        # A length that is stated and too long is refused here, in the surface's own dialect.
+        if (request.content_length or 0) > limit:
+            raise RequestEntityTooLarge(f"The body is longer than {limit} bytes.")
         front_body.allow(request.environ, limit)
     return request.get_data(cache=False)
 

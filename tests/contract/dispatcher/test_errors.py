@@ -168,8 +168,8 @@ def test_a_body_that_is_too_long_is_413_with_a_page(build: Build) -> None:
     house = build(limits={"body_bytes": 1000})
     body = bodies.itm(house.module().guid, house.agent().agent)
     assert house.client().post("jobs", body).status == 200
-    house.client().post("jobs", body + " " * 1000).refused(413)
-    house.client().send("POST", "soap", " " * 1001, "text/xml").refused(413)
+    house.client().post("jobs", body + " " * 1000).refused(413, "longer than 1000 bytes")
+    house.client().send("POST", "soap", " " * 1001, "text/xml").refused(413, "1000 bytes")
     assert house.stored() == 1
 
 

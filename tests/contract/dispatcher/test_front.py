@@ -104,7 +104,7 @@ def test_a_stated_length_that_is_too_long_is_413_before_a_byte_of_it(
 ) -> None:
     with served.serving(build(limits={"body_bytes": 1000})) as place:
         request = head("POST", path, Authorization=LOGIN, Content_Length="1001")
-        place.exchange(request).refused(413)
+        place.exchange(request).refused(413, "longer than 1000 bytes")
 
 
 def test_a_chunked_body_that_grows_too_long_is_413(build: Build) -> None:
