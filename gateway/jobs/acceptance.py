@@ -152,7 +152,7 @@ class Acceptance:
     def view(made: MadeJob) -> JobView:
         """The view of a job as it is accepted, without reading it back.
 
-        Its number is not known before it is stored.
+        It has a number once it has been stored.
         """
         job, resolved, caller = made.job, made.resolved, made.caller
         timing = resolved.order.timing

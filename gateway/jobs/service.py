@@ -62,14 +62,6 @@ class JobPage:
     total: int
 
 
-@dataclass(frozen=True)
-class _Accepted:
-    """A job as it is shown once it is stored, and how that is done."""
-
-    view: JobView
-    store: Callable[[WritingSession], None]
-
-
 _ROOM_SECONDS = 0.5
 
 
@@ -120,30 +112,31 @@ class Jobs:
 
         Raises OrderRefused, StoreNearlyFull, StoreUnavailable.
         """
-        accepted = self._accepted_of(order, caller)
-        self._store.unit_of_work(accepted.store)
-        return accepted.view
+        made = self._made(order, caller)
+        self._store.unit_of_work(functools.partial(self._insert, made))
+        return self._acceptance.view(made)
 
     def accept_soon(self, order: JobOrder, caller: Caller) -> tuple[JobView, "Future[None]"]:
         """Take an order, for a caller who answers it only once the future is done without error.
 
+        The view has no number yet.
+
         Raises OrderRefused, StoreNearlyFull; the future has StoreUnavailable.
         """
-        accepted = self._accepted_of(order, caller)
-        return accepted.view, self._store.soon(accepted.store)
+        made = self._made(order, caller)
+        view = self._acceptance.view(made)
+        return view, self._store.soon(functools.partial(self._insert, made))
 
-    def _accepted_of(self, order: JobOrder, caller: Caller) -> "_Accepted":
+    def _made(self, order: JobOrder, caller: Caller) -> MadeJob:
         self._check_room()
         now = self._now()
         with self._store.reading() as session:
             resolved = self._acceptance.resolve(session, order, now)
-        made = self._acceptance.made(resolved, caller, now)
+        return self._acceptance.made(resolved, caller, now)
 
-        def store(session: WritingSession) -> None:
-            self._acceptance.insert(session, made)
-            session.after_commit(functools.partial(self._announce, made))
-
-        return _Accepted(self._acceptance.view(made), store)
+    def _insert(self, made: MadeJob, session: WritingSession) -> None:
+        self._acceptance.insert(session, made)
+        session.after_commit(functools.partial(self._announce, made))
 
     def _announce(self, made: MadeJob) -> None:
         """Let everybody know of a job that is durable now."""

@@ -152,8 +152,9 @@ class DispatcherSettings(Group):
     date_zone: ZoneName | None = Field(
         default=None,
         description="The zone of the server whose date quirk is kept up in JSON: times come out "
-        "shifted by its offset, as the vendor's do and old scripts expect. The machine's own zone "
-        "(`time_zone`) when left out; `UTC` switches the quirk off.",
+        "shifted by its offset, as the vendor's do and old scripts expect, and dates that carry an "
+        "offset are shifted back when they come in. The machine's own zone (`time_zone`) when left "
+        "out; `UTC` switches the quirk off.",
     )
 
 

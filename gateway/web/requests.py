@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 import flask
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from gateway.front import body as front_body
 from gateway.front import held
@@ -56,8 +57,10 @@ def body() -> bytes:
     """
     request = present()
     limit = request.max_content_length
-    # A length that is stated and too long is refused below, in the surface's own dialect.
-    if limit is not None and (request.content_length or 0) <= limit:
+    if limit is not None:
+        # A length that is stated and too long is refused here, in the surface's own dialect.
+        if (request.content_length or 0) > limit:
+            raise RequestEntityTooLarge(f"The body is longer than {limit} bytes.")
         front_body.allow(request.environ, limit)
         received = request.environ.get(front_body.RECEIVED)
         if received is not None:

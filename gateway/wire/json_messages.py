@@ -15,23 +15,25 @@ from gateway.wire.scalars import Scalar
 
 M = TypeVar("M", bound=Message)
 
-Reader: TypeAlias = Callable[[Any], Any]
+Reader: TypeAlias = Callable[[Any, wcf_json.OffsetReader], Any]
 Writer: TypeAlias = Callable[[Any, wcf_json.DateWriter], str]
 
 
 # --- the doors ----------------------------------------------------------------------------
 
 
-def read(message: type[M], value: Any) -> M:
+def read(
+    message: type[M], value: Any, *, offsets: wcf_json.OffsetReader = wcf_json.plain_offset
+) -> M:
     """Read a message from a JSON value, as :func:`gateway.wire.wcf_json.read` gives it.
 
-    ``null`` is a message without members. Raises :class:`~gateway.wire.errors.MessageError`,
-    its path beginning with the message's name.
+    ``offsets`` says what dates with an offset mean. ``null`` is a message without members.
+    Raises :class:`~gateway.wire.errors.MessageError`, its path beginning with the message's name.
     """
     if value is None:
         return message()
     try:
-        made = _message_reader(message)(value)
+        made = _message_reader(message)(value, offsets)
     except MessageError as error:
         raise error.below(message.wire_name) from None
     return made if isinstance(made, message) else message()
@@ -62,7 +64,7 @@ def _content_reader(content: Content) -> Reader:
 def _list_reader(content: ListOf) -> Reader:
     read_item = _content_reader(content.content)
 
-    def read_list(value: Any) -> tuple[Any, ...]:
+    def read_list(value: Any, offsets: wcf_json.OffsetReader) -> tuple[Any, ...]:
         if isinstance(value, dict):  # PowerShell unwraps lists of one
             value = [value]
         if not isinstance(value, list):
@@ -72,7 +74,7 @@ def _list_reader(content: ListOf) -> Reader:
             if raw is None:
                 continue
             try:
-                items.append(read_item(raw))
+                items.append(read_item(raw, offsets))
             except MessageError as error:
                 raise error.below(f"[{index}]") from None
         return tuple([item for item in items if item is not None])
@@ -85,7 +87,7 @@ def _message_reader(message: type[Message]) -> Reader:
     readers = {member.name: _content_reader(member.content) for member in message.members}
     blank = message().__dict__
 
-    def read_message(value: Any) -> Message:
+    def read_message(value: Any, offsets: wcf_json.OffsetReader) -> Message:
         if not isinstance(value, dict):
             raise MessageError("", f"is {_kind(value)}; an object is expected")
         # The generated __init__ of a frozen class would cost as much as the reading.
@@ -99,7 +101,7 @@ def _message_reader(message: type[Message]) -> Reader:
                 unknown[name] = raw
             elif raw is not None:
                 try:
-                    values[name] = reader(raw)
+                    values[name] = reader(raw, offsets)
                 except MessageError as error:
                     raise error.below(name) from None
         if unknown:

@@ -59,15 +59,14 @@ def body_dialect(request_type: str | None, body: bytes) -> Dialect:
 
 
 def _accepted(accept: str | None) -> Dialect | None:
-    """Return the dialect that Accept likes best; a wild card that is liked better says nothing."""
+    """Return the dialect that Accept names and likes best; wild cards name none.
+
+    As in WCF a type that is named comes before ``*/*``, whatever their qualities.
+    """
     if not accept:
         return None
     offers = http.parse_accept_header(accept, datastructures.MIMEAccept)
     # Werkzeug sorts by how specific a type is first; the sort is stable, so that breaks ties.
-    for media, quality in sorted(offers, key=lambda offer: -offer[1]):
-        kind = media.partition(";")[0].strip().lower()
-        if quality <= 0 or kind.endswith("/*"):
-            return None
-        if dialect := dialect_of(kind):
-            return dialect
-    return None
+    liked = sorted((offer for offer in offers if offer[1] > 0), key=lambda offer: -offer[1])
+    named = (dialect_of(media.partition(";")[0].strip().lower()) for media, _ in liked)
+    return next(filter(None, named), None)

@@ -7,6 +7,7 @@ the message adds it). Writers take values of the right type only.
 
 import base64
 import binascii
+import contextlib
 import dataclasses
 import datetime
 import enum
@@ -39,7 +40,7 @@ class Scalar(Generic[T]):
     xsd: str
     from_text: Callable[[str], T | None]
     to_text: Callable[[T], str]
-    from_json: Callable[[Any], T | None]
+    from_json: Callable[[Any, wcf_json.OffsetReader], T | None]
     to_json: Callable[[T, wcf_json.DateWriter], str]
     sample: T
     type_name: str | None = None
@@ -87,19 +88,31 @@ def _text(text: str) -> str:
     return text
 
 
-def _text_from_json(value: Any) -> str:
-    """Read a text member. Clients post numbers from their databases (Dispatcher contract 4.3)."""
+def _text_from_json(value: Any, _offsets: wcf_json.OffsetReader) -> str:
+    """Read a text member. Clients post numbers from their databases (Dispatcher contract 4.3).
+
+    As in WCF they stay as they were written: 4.50 is the text "4.50".
+    """
     if isinstance(value, str):
         if bad := UNWRITABLE.search(value):
             raise _problem(f"holds the character U+{ord(bad.group()):04X}, which is not text")
         return value
-    if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
-        return _json_name(value)
+    if isinstance(value, wcf_json.Number):
+        return value.text
+    if isinstance(value, bool):
+        return _boolean_text(value)
+    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+        with contextlib.suppress(ValueError):  # Python refuses to print the very long ones
+            return repr(value)
     raise _problem(f"is {_shown(value)}; a text is expected")
 
 
 def _string_to_json(value: str, _dates: wcf_json.DateWriter) -> str:
-    return wcf_json.string(value)
+    """Write a text. What cannot come in again does not go out either, as in XML."""
+    literal = wcf_json.string(value)
+    if "\\" in literal:  # only then can there be any
+        literal = wcf_json.string(UNWRITABLE.sub("\ufffd", value))
+    return literal
 
 
 TEXT = Scalar[str]("text", "string", _text, _text, _text_from_json, _string_to_json, sample="text")
@@ -118,7 +131,7 @@ def _integer(text: str) -> int:
     return _in_range(int(match.group(1)))
 
 
-def _integer_from_json(value: Any) -> int:
+def _integer_from_json(value: Any, _offsets: wcf_json.OffsetReader) -> int:
     if isinstance(value, str):
         return _integer(value)
     if isinstance(value, float) and value.is_integer():
@@ -159,7 +172,7 @@ def _boolean(text: str) -> bool:
     return truth
 
 
-def _boolean_from_json(value: Any) -> bool:
+def _boolean_from_json(value: Any, _offsets: wcf_json.OffsetReader) -> bool:
     """Real clients send ``"true"`` (Dispatcher contract 1.5)."""
     if isinstance(value, bool):
         return value
@@ -192,7 +205,7 @@ _DATE_TIME = re.compile(
     r"(?:(Z|z)|([+-])(\d\d):?(\d\d))?\s*",
     re.ASCII,
 )
-_JSON_DATE = re.compile(r"\s*\\?/Date\((-?\d{1,17})(?:[+-]\d{4})?\)\\?/\s*", re.ASCII)
+_JSON_DATE = re.compile(r"\s*\\?/Date\((-?\d{1,17})(?:([+-])(\d\d)(\d\d))?\)\\?/\s*", re.ASCII)
 _DAY = datetime.timedelta(days=1)
 
 
@@ -230,19 +243,27 @@ def _assemble(match: re.Match[str]) -> datetime.datetime:
 def _offset(sign: str, hours: int, minutes: int) -> datetime.timedelta:
     if hours > 14 or minutes > 59:  # noqa: PLR2004 - the widest offset of xs:dateTime
         raise ValueError("the offset from UTC is too large")
+    return _signed(sign, hours, minutes)
+
+
+def _signed(sign: str, hours: int, minutes: int) -> datetime.timedelta:
     offset = datetime.timedelta(hours=hours, minutes=minutes)
     return -offset if sign == "-" else offset
 
 
-def _date_time_from_json(value: Any) -> datetime.datetime:
-    """Read ``/Date(ms)/``; the offset after it says nothing about the moment. Or ISO 8601."""
+def _date_time_from_json(value: Any, offsets: wcf_json.OffsetReader) -> datetime.datetime:
+    """Read ``/Date(ms)/`` or ``/Date(ms+HHMM)/``, or ISO 8601."""
     if not isinstance(value, str):
         raise _problem(f"is {_shown(value)}; a date such as /Date(1435238400000)/ is expected")
     match = _JSON_DATE.fullmatch(value)
     if match is None:
         return _date_time(value)
+    milliseconds, sign, hours, minutes = match.groups()
     try:
-        return wcf_json.EPOCH + datetime.timedelta(milliseconds=int(match.group(1)))
+        moment = wcf_json.EPOCH + datetime.timedelta(milliseconds=int(milliseconds))
+        if sign is None:
+            return moment
+        return offsets(moment, _signed(sign, int(hours), int(minutes)))
     except OverflowError:
         raise _problem(f"is {_shown(value)}, which is outside the years 1 to 9999") from None
 
@@ -285,7 +306,7 @@ def _guid(text: str) -> uuid.UUID | None:
     raise _problem(f"is {_shown(text)}; an id such as {_guid_text(_SAMPLE_GUID)} is expected")
 
 
-def _guid_from_json(value: Any) -> uuid.UUID | None:
+def _guid_from_json(value: Any, _offsets: wcf_json.OffsetReader) -> uuid.UUID | None:
     if not isinstance(value, str):
         raise _problem(f"is {_shown(value)}; an id such as {_guid_text(_SAMPLE_GUID)} is expected")
     return _guid(value)
@@ -313,8 +334,8 @@ def _guid_or_name(text: str) -> uuid.UUID | str | None:
     return _guid(text) if match else text.strip() or None
 
 
-def _guid_or_name_from_json(value: Any) -> uuid.UUID | str | None:
-    return _guid_or_name(_text_from_json(value))
+def _guid_or_name_from_json(value: Any, offsets: wcf_json.OffsetReader) -> uuid.UUID | str | None:
+    return _guid_or_name(_text_from_json(value, offsets))
 
 
 def _guid_or_name_text(value: uuid.UUID | str) -> str:
@@ -327,7 +348,7 @@ GUID_OR_NAME = Scalar[uuid.UUID | str](
     _guid_or_name,
     _guid_or_name_text,
     _guid_or_name_from_json,
-    lambda value, _dates: wcf_json.string(_guid_or_name_text(value)),
+    lambda value, dates: _string_to_json(_guid_or_name_text(value), dates),
     sample=_SAMPLE_GUID,
 )
 
@@ -353,9 +374,9 @@ def enumeration(values: type[E]) -> Scalar[E]:
             raise _problem(f"is {_shown(text)}; it must be one of {allowed}")
         return value
 
-    def from_json(value: Any) -> E:
+    def from_json(value: Any, offsets: wcf_json.OffsetReader) -> E:
         try:
-            return by_number[_integer_from_json(value)]
+            return by_number[_integer_from_json(value, offsets)]
         except (KeyError, MessageError):
             raise _problem(
                 f"is {_shown(value)}; it must be the number of one of {allowed}"
@@ -387,7 +408,7 @@ def _bytes(text: str) -> bytes:
         raise _problem("is not valid base64") from None
 
 
-def _bytes_from_json(value: Any) -> bytes:
+def _bytes_from_json(value: Any, _offsets: wcf_json.OffsetReader) -> bytes:
     """Read a list of numbers, as WCF writes it, or a base64 string."""
     if isinstance(value, str):
         return _bytes(value)

@@ -5,6 +5,7 @@ one), dates go out as ``"\/Date(ms)\/"`` with the slashes escaped *on the wire*,
 PowerShell needs to see a date in them. No JSON library of Python writes that escape.
 """
 
+import dataclasses
 import datetime
 import json
 import math
@@ -24,6 +25,8 @@ MAX_DEPTH = 64
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _MILLISECOND = datetime.timedelta(milliseconds=1)
+_MINUTE = datetime.timedelta(minutes=1)
+_NOTHING = datetime.timedelta()
 
 
 # --- reading ------------------------------------------------------------------------------
@@ -125,10 +128,19 @@ def _refuse_constant(name: str) -> NoReturn:
     raise JsonError(f"the body is not JSON: {name} is not a JSON number")
 
 
-def _finite(digits: str) -> float:
-    number = float(digits)
+class Number(float):
+    """A number with a fraction or an exponent; ``text`` is how the client wrote it."""
+
+    __slots__ = ("text",)  # a body may hold millions
+
+    text: str
+
+
+def _finite(digits: str) -> Number:
+    number = Number(digits)
     if math.isinf(number):
         raise JsonError("a number in the body is out of range")
+    number.text = digits
     return number
 
 
@@ -141,6 +153,21 @@ _DECODER = json.JSONDecoder(strict=False, parse_constant=_refuse_constant, parse
 DateWriter: TypeAlias = Callable[[datetime.datetime], str]
 """How an aware datetime becomes a JSON string literal, quotes included."""
 
+OffsetReader: TypeAlias = Callable[[datetime.datetime, datetime.timedelta], datetime.datetime]
+"""What ``/Date(ms+HHMM)/`` means: the moment of its milliseconds and its offset give a moment.
+
+May raise OverflowError.
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Dates:
+    """How dates are written, and how those are read that carry an offset."""
+
+    write: DateWriter
+    read_offset: OffsetReader
+
+
 string: Callable[[str], str] = json.JSONEncoder(ensure_ascii=True).encode
 """Write a JSON string literal. All beyond ASCII is escaped, U+2028 and lone surrogates too."""
 
@@ -150,23 +177,43 @@ def date(moment: datetime.datetime) -> str:
     return f'"\\/Date({(moment - EPOCH) // _MILLISECOND})\\/"'
 
 
-def unspecified_date(zone: datetime.tzinfo) -> DateWriter:
-    r"""Write dates as a vendor's server in ``zone`` does that takes UTC for local time.
+def plain_offset(moment: datetime.datetime, _offset: datetime.timedelta) -> datetime.datetime:
+    """Read a date with an offset as WCF does: the offset says nothing about the moment."""
+    return moment
+
+
+DATES = Dates(date, plain_offset)
+"""Dates in UTC, without an offset."""
+
+
+def unspecified_date(zone: datetime.tzinfo) -> Dates:
+    r"""Dates of a vendor's server in ``zone`` that takes UTC for local time.
 
     Dispatcher contract 7, item 7: times come out earlier by the zone's offset, which is added
-    as a suffix: 14:00 UTC is ``"\/Date(<12:00 UTC>+0200)\/"`` of a server in Berlin in June.
+    as a suffix: 14:00 UTC is ``"\/Date(<12:00 UTC>+0200)\/"`` of a server in Berlin in June. What
+    comes in with a suffix is turned into the server's local time and that taken for UTC, so that
+    a date which was answered can be sent back (7, item 5).
     """
 
+    def offset_at(local: datetime.datetime) -> datetime.timedelta:
+        minutes = (local.replace(tzinfo=zone).utcoffset() or _NOTHING) // _MINUTE
+        return minutes * _MINUTE
+
     def write(moment: datetime.datetime) -> str:
-        local = moment.astimezone(datetime.UTC).replace(tzinfo=zone)
-        offset = local.utcoffset() or datetime.timedelta()
-        minutes = offset // datetime.timedelta(minutes=1)
-        hours, rest = divmod(abs(minutes), 60)
-        sign = "-" if minutes < 0 else "+"
+        offset = offset_at(moment.astimezone(datetime.UTC))
+        hours, rest = divmod(abs(offset) // _MINUTE, 60)
+        sign = "-" if offset < _NOTHING else "+"
         milliseconds = (moment - offset - EPOCH) // _MILLISECOND
         return f'"\\/Date({milliseconds}{sign}{hours:02}{rest:02})\\/"'
 
-    return write
+    def read_offset(moment: datetime.datetime, offset: datetime.timedelta) -> datetime.datetime:
+        # Of local times that daylight saving skips only the suffix tells what was written.
+        written = moment + offset
+        if offset_at(written) == offset:
+            return written
+        return moment.astimezone(zone).replace(tzinfo=datetime.UTC)
+
+    return Dates(write, read_offset)
 
 
 def write(value: object, *, dates: DateWriter = date) -> bytes:

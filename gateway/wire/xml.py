@@ -140,9 +140,15 @@ def _parser() -> etree.XMLParser:
     return parser
 
 
+# What libxml2 says to programmers: its functions, its options, the place once more.
+_OF_THE_PARSER = re.compile(
+    r"\Axml\w+: |,? (?:use|try) XML_\w+(?: option)?|, line \d+, column \d+.*\Z", re.DOTALL
+)
+
+
 def _sentence(error: etree.XMLSyntaxError) -> str:
     line, column = error.position
-    problem = re.sub(r", line \d+, column \d+.*$", "", error.msg or "", flags=re.DOTALL).strip()
+    problem = _OF_THE_PARSER.sub("", error.msg or "").strip()
     if not line:
         return f"the document is not XML: {problem or 'it is empty'}"
     return f"the document is not well-formed XML: line {line}, column {column}: {problem}"

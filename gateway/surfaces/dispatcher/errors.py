@@ -18,6 +18,9 @@ from storage.errors import StoreUnavailable
 
 RETRY_AFTER_SECONDS = 10
 
+# Sentences quote what the client sent, which may be as long as a body.
+LONGEST_SENTENCE = 500
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -57,5 +60,11 @@ def problem(error: Exception) -> Problem | None:
     """The problem behind an error of the domain or the wire; None for any other error."""
     for kind, status, word in _TABLE:
         if isinstance(error, kind):
-            return Problem(status, word, _GENERAL.get(type(error), str(error)))
+            return Problem(status, word, _shortened(_GENERAL.get(type(error), str(error))))
     return None
+
+
+def _shortened(sentence: str) -> str:
+    if len(sentence) <= LONGEST_SENTENCE:
+        return sentence
+    return f"{sentence[:LONGEST_SENTENCE]}..."

@@ -234,7 +234,7 @@ def _kind(what_type: str) -> DefinitionKind:
     kinds = {kind.name.replace("_", "").lower(): kind for kind in DefinitionKind}
     kind = kinds.get(what_type.strip().lower())
     if kind is None:
-        raise BadArgument(f"{what_type!r} is none of Module, Project, RunBook")
+        raise BadArgument(f"WHATTYPE: is none of Module, Project, RunBook, but {what_type!r}")
     return kind
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib import parse
 
 import flask
 import werkzeug.exceptions
@@ -39,6 +40,7 @@ ROOT = "Dispatcher"
 BASE = "/Dispatcher/SchedulingService"
 _RULES = BASE.lower()
 _PREFIX = f"/{ROOT.lower()}/"
+_SLASH = "gateway.dispatcher.slash_at_the_end"
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class MessageLimits:
 
 
 class LowerCasePaths:
-    """Lets paths below /Dispatcher match in any case, with or without a slash at the end."""
+    """Lets paths below /Dispatcher match in any case; those with a slash at the end are marked."""
 
     def __init__(self, application: "WSGIApplication") -> None:
         self._application = application
@@ -63,6 +65,7 @@ class LowerCasePaths:
         path = environ.get("PATH_INFO", "")
         if path[: len(_PREFIX)].lower() == _PREFIX:
             environ["PATH_INFO"] = path.lower().rstrip("/")
+            environ[_SLASH] = path.endswith("/")
         return self._application(environ, start_response)
 
 
@@ -74,9 +77,9 @@ def blueprint(
     public_url: str | None,
     wsdl_public: bool,
     limits: MessageLimits,
-    dates: wcf_json.DateWriter = wcf_json.date,
+    dates: wcf_json.Dates = wcf_json.DATES,
 ) -> flask.Blueprint:
-    """The routes of the scheduling service; ``dates`` writes those of JSON."""
+    """The routes of the scheduling service; ``dates`` are those of JSON."""
     routes = flask.Blueprint(SURFACE, __name__, template_folder="templates")
     if not enabled:
         routes.add_url_rule(f"{_RULES}/<path:anything>", view_func=_disabled, methods=_ANY)
@@ -86,6 +89,7 @@ def blueprint(
         lambda challenge: _page(HTTPStatus.UNAUTHORIZED, challenge.reason.value),
         public_url,
     )
+    routes.before_request(lambda: _without_slash(public_url))
     for operation in OPERATIONS:
         view = auth.login_required(_view(operation, services, guard, limits, dates))
         rule = f"{_RULES}/{_rule(operation.template)}"
@@ -114,7 +118,23 @@ _ANY = ["GET", "POST", "PUT", "DELETE", "PATCH"]
 
 def base_url(public_url: str | None) -> str:
     """The address of the service as clients know it."""
-    return (public_url or requests.root_url()).rstrip("/") + BASE
+    root = public_url or requests.root_url() + requests.present().script_root
+    return root.rstrip("/") + BASE
+
+
+def _without_slash(public_url: str | None) -> flask.Response | None:
+    """Send whoever put a slash at the end on to the address without (Dispatcher contract 1.1).
+
+    The target has no scheme and host, which a proxy may have changed.
+    """
+    request = flask.request
+    if not request.environ.get(_SLASH):
+        return None
+    base, rest = parse.urlsplit(base_url(public_url)).path, request.path.removeprefix(_RULES)
+    query = f"?{request.query_string.decode('latin-1')}" if request.query_string else ""
+    answer = _page(HTTPStatus.TEMPORARY_REDIRECT, "The address has no slash at its end.")
+    answer.headers["Location"] = f"{base}{parse.quote(rest)}{query}"
+    return answer
 
 
 def error_answer(error: werkzeug.exceptions.HTTPException) -> flask.Response:
@@ -142,7 +162,7 @@ def _view(
     services: Services,
     guard: Guard,
     limits: MessageLimits,
-    dates: wcf_json.DateWriter,
+    dates: wcf_json.Dates,
 ) -> Callable[..., flask.Response]:
     """One route. The right is checked before the body is read."""
 
@@ -155,7 +175,7 @@ def _view(
                 if operation.without_right is None:
                     raise
                 return _answer(operation, operation.without_right(arguments), dates)
-            arguments |= _body(operation, limits)
+            arguments |= _body(operation, limits, dates)
             result = operation.call(
                 Call(caller, services, guard.check, requests.hold_answer, requests.failure()),
                 arguments,
@@ -168,7 +188,9 @@ def _view(
 
 
 def _arguments(operation: Operation, path: Mapping[str, str]) -> dict[str, Any]:
-    query = {name.lower(): value for name, value in flask.request.args.items()}
+    query: dict[str, str] = {}
+    for name, value in flask.request.args.items():
+        query.setdefault(name.lower(), value)
     sent: dict[str, Any] = {}
     for argument in operation.arguments:
         if argument.place is Place.PATH:
@@ -186,15 +208,15 @@ def _read(argument: Argument, text: str) -> Any:
         raise BadArgument(f"{argument.rest_name}: {error.problem}") from None
 
 
-def _body(operation: Operation, limits: MessageLimits) -> dict[str, Any]:
+def _body(operation: Operation, limits: MessageLimits, dates: wcf_json.Dates) -> dict[str, Any]:
     for argument in operation.arguments:
         if argument.place is Place.BODY:
             content: type[Message] = argument.content  # type: ignore[assignment]  # by its place
-            return {argument.name: _message(content, limits)}
+            return {argument.name: _message(content, limits, dates)}
     return {}
 
 
-def _message(content: type[Message], limits: MessageLimits) -> Message:
+def _message(content: type[Message], limits: MessageLimits, dates: wcf_json.Dates) -> Message:
     header = flask.request.headers.get("Content-Type")
     data, charset = requests.body(), negotiation.content_type(header).charset
     if negotiation.body_dialect(header, data) is Dialect.XML:
@@ -202,25 +224,23 @@ def _message(content: type[Message], limits: MessageLimits) -> Message:
     value = wcf_json.read(
         data, charset=charset, max_size=limits.json_size, max_depth=limits.json_depth
     )
-    return json_messages.read(content, value)
+    return json_messages.read(content, value, offsets=dates.read_offset)
 
 
-def _answer(operation: Operation, result: Any, dates: wcf_json.DateWriter) -> flask.Response:
+def _answer(operation: Operation, result: Any, dates: wcf_json.Dates) -> flask.Response:
     headers = flask.request.headers
     dialect = negotiation.answer_dialect(headers.get("Accept"), headers.get("Content-Type"))
     return flask.Response(_written(operation, result, dialect, dates), content_type=dialect.value)
 
 
-def _written(
-    operation: Operation, result: Any, dialect: Dialect, dates: wcf_json.DateWriter
-) -> bytes:
+def _written(operation: Operation, result: Any, dialect: Dialect, dates: wcf_json.Dates) -> bytes:
     content = operation.answer
     if isinstance(content, ListOf):
         if dialect is Dialect.JSON:
-            return json_messages.write_list(result, dates=dates)
+            return json_messages.write_list(result, dates=dates.write)
         return xml_messages.write_list(content.content, result, messages.NAMESPACE)  # type: ignore[arg-type]  # lists of messages only
     if dialect is Dialect.JSON:
-        return json_messages.write(result, dates=dates)
+        return json_messages.write(result, dates=dates.write)
     return xml_messages.write(result, messages.NAMESPACE)
 
 

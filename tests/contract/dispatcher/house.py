@@ -18,8 +18,12 @@ from gateway.application import Gateway
 from gateway.catalog.definitions import Module, Parameter, ParameterType, Task
 from gateway.datafolder import DataFolder
 from gateway.identity.principals import MACHINE
+from gateway.jobs.orders import Origin
+from gateway.jobs.views import JobView
 from gateway.settings import Settings
 from gateway.surfaces.dispatcher import messages, published
+from storage import models
+from storage.session import Session
 from tests import engine as engines
 from tests.contract.conftest import SessionLog
 
@@ -245,6 +249,17 @@ class House:
     def agent(self, name: str = "PC1234") -> AgentSession:
         """An agent that is online."""
         return self.engine.agent(name)
+
+    def adopt(self, job: JobView) -> None:
+        """Make the only job of the store one that a run book started."""
+        assert self.stored() == 1
+
+        def change(session: Session) -> None:
+            query = models.Job.update(origin=Origin.RUN_BOOK)
+            session.execute(query.where(models.Job.id == job.id))
+            session.execute(models.JobCounter.update(origin=Origin.RUN_BOOK))
+
+        self.gateway.store.unit_of_work(change)
 
     def stored(self) -> int:
         """How many jobs are in the store."""

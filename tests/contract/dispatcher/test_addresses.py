@@ -5,7 +5,8 @@ import uuid
 import pytest
 
 from tests.contract.dispatcher import bodies
-from tests.contract.dispatcher.house import BASE, PARAMETERS, Client, House
+from tests.contract.dispatcher.conftest import Build
+from tests.contract.dispatcher.house import BASE, PARAMETERS, XML, Client, House
 
 
 @pytest.mark.parametrize(
@@ -14,12 +15,43 @@ from tests.contract.dispatcher.house import BASE, PARAMETERS, Client, House
         "/Dispatcher/SchedulingService/what/modules",
         "/dispatcher/schedulingservice/what/modules",
         "/DISPATCHER/SCHEDULINGSERVICE/WHAT/MODULES",
-        "/Dispatcher/SchedulingService/what/Modules/",
         "/Dispatcher/SchedulingService/what/modules?unknown=1",
     ],
 )
 def test_1_1_paths_are_compared_without_regard_to_case(client: Client, path: str) -> None:
     assert client.get(path).json == []
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [
+        ("Jobs/", "jobs"),
+        ("jobs/?Stage=All&x=%7B+", "jobs?Stage=All&x=%7B+"),
+        ("jobs//", "jobs"),
+        ("soap/?wsdl", "soap?wsdl"),
+    ],
+)
+def test_1_1_a_slash_at_the_end_is_answered_307(
+    house: House, method: str, path: str, target: str
+) -> None:
+    """Whatever is sent is sent again, and whoever may not send it is refused there."""
+    for client in (house.client(), house.client(None)):
+        answer = client.send(method, path, "<Job/>", XML)
+        answer.refused(307, "slash")
+        assert answer.headers["Location"] == f"{BASE}/{target}"
+
+
+def test_1_1_the_address_of_a_redirect_is_that_of_clients_and_safe(build: Build) -> None:
+    house = build(public_url="https://proxy.example/base/")
+    answer = house.client().get("help/operations/%0d%0aX:%20%22/")
+    assert answer.headers["Location"] == f"/base{BASE}/help/operations/%0D%0Ax%3A%20%22"
+    assert "X" not in answer.headers
+
+
+def test_1_1_what_is_not_there_is_not_there_with_a_slash_either(client: Client) -> None:
+    client.get("nothing/").refused(404)
+    client.send("DELETE", "jobs/").refused(405)
 
 
 @pytest.mark.parametrize("query", ["stage=History", "Stage=history", "STAGE=HISTORY"])
@@ -29,6 +61,16 @@ def test_1_1_query_names_and_stages_are_compared_without_regard_to_case(
     order = house.engine.order(house.module().guid, house.agent())
     house.engine.accept(order)
     assert house.client().get("jobs").json["Items"]
+    assert house.client().get(f"jobs?{query}").json["Items"] == []
+
+
+@pytest.mark.parametrize(
+    "query", ["stage=History&stage=All", "Stage=History&stage=All", "stage=History&STAGE=All"]
+)
+def test_1_1_of_a_name_that_is_given_twice_in_any_case_the_first_counts(
+    house: House, query: str
+) -> None:
+    house.engine.accept(house.engine.order(house.module().guid, house.agent()))
     assert house.client().get(f"jobs?{query}").json["Items"] == []
 
 

@@ -11,7 +11,7 @@ from storage.errors import StoreUnavailable
 from tests.contract.conftest import Provoked
 from tests.contract.dispatcher import bodies
 from tests.contract.dispatcher.conftest import Build
-from tests.contract.dispatcher.house import JSON, XML, House
+from tests.contract.dispatcher.house import JSON, PARAMETERS, XML, House
 
 ID = "5cf59e5a-343c-4d85-a83c-8b18e4731040"
 
@@ -168,7 +168,7 @@ def test_a_body_that_is_too_long_is_413_with_a_page(build: Build) -> None:
     house = build(limits={"body_bytes": 1000})
     body = bodies.itm(house.module().guid, house.agent().agent)
     assert house.client().post("jobs", body).status == 200
-    house.client().post("jobs", body + " " * 1000).refused(413)
+    house.client().post("jobs", body + " " * 1000).refused(413, "longer than 1000 bytes")
     assert house.stored() == 1
 
 
@@ -207,7 +207,7 @@ def test_a_store_that_cannot_be_written_is_503(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body = bodies.itm(house.module().guid, house.agent().agent)
-    monkeypatch.setattr(house.gateway.store, "unit_of_work", unavailable)
+    monkeypatch.setattr(house.gateway.store, "soon", unavailable)
     answer = house.client().post("jobs", body)
     answer.refused(503, "nothing was stored")
     assert "secret" not in answer.text
@@ -244,6 +244,25 @@ def test_every_answer_carries_the_requests_id(house: House) -> None:
     unfit = house.client().get("nothing", X_Request_Id="two words")
     assert unfit.headers["X-Request-Id"] != "two words"
     unfit.refused(404, unfit.headers["X-Request-Id"])
+
+
+def test_1_6_a_sentence_quotes_no_more_of_a_request_than_people_read(house: House) -> None:
+    module, agent = house.module(parameters=PARAMETERS).guid, house.agent().agent
+    long = "y" * 100_000
+    unknown = bodies.itm(module, agent).replace(bodies.braced(agent), long)
+    size = f'{{"JobParameters":[{{"Name":"Size","Value1":"{long}"}}]}}'
+    tag = f"<Job><{long[:40_000]}></Job>"
+    answers = {
+        "Who[0].ID": house.client().post("jobs", unknown),
+        "Size": house.client().post("jobs", bodies.itm(module, agent, size)),
+        "line 1": house.client().post("jobs", tag, XML),
+        "stage": house.client().get(f"jobs?stage={long}"),
+        "none of": house.client().get(f"what/{long}s/{module}/inputparameters"),
+    }
+    for word, answer in answers.items():
+        answer.refused(400, word)
+        assert len(answer.text) < 1200, word
+    assert house.stored() == 0
 
 
 def test_texts_of_the_client_are_escaped_in_pages(house: House) -> None:

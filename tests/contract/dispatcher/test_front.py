@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 
 import pytest
 import structlog
 
 from gateway.front.body import RECEIVED, BodyPending, PendingInput
 from gateway.identity.principals import MACHINE
+from storage.errors import StoreUnavailable
 from tests.contract.dispatcher import bodies, served
 from tests.contract.dispatcher.conftest import Build
 from tests.contract.dispatcher.house import (
@@ -110,7 +112,7 @@ def test_chunked_bodies_are_read(place: Place) -> None:
 def test_a_stated_length_that_is_too_long_is_413_before_a_byte_of_it(build: Build) -> None:
     with served.serving(build(limits={"body_bytes": 1000})) as place:
         request = head("POST", "jobs", Authorization=LOGIN, Content_Length="1001")
-        place.exchange(request).refused(413)
+        place.exchange(request).refused(413, "longer than 1000 bytes")
         request = head("POST", "soap", Authorization=LOGIN, Content_Length="1001")
         answer = place.exchange(request)
         assert answer.status == 413
@@ -148,6 +150,15 @@ def test_the_address_in_the_wsdl_is_the_one_that_was_asked(place: Place) -> None
     assert 'location="http://gateway.test/Dispatcher/SchedulingService/soap"' in answer.text
 
 
+def test_the_path_that_a_trusted_proxy_takes_off_is_put_back_in_addresses(build: Build) -> None:
+    with served.serving(build(trusted_proxies=["127.0.0.1/32"])) as place:
+        forwarded = {"X_Forwarded_Prefix": "/base", "X_Forwarded_Host": "proxy.example"}
+        answer = place.exchange(head("GET", "soap?wsdl", **forwarded))
+        assert f'location="http://proxy.example/base{BASE}/soap"' in answer.text
+        answer = place.exchange(head("GET", "jobs/", Authorization=LOGIN, **forwarded))
+        assert (answer.status, answer.headers["Location"]) == (307, f"/base{BASE}/jobs")
+
+
 def test_a_page_of_another_site_is_refused_before_its_body_is_read(place: Place) -> None:
     request = head(
         *("POST", "jobs"),
@@ -176,3 +187,44 @@ def test_1_3_without_logins_a_client_behind_a_local_proxy_must_have_one(
     with served.serving(house) as place, place.connected() as wire:
         wire.send(f"{local}\r\n".encode())
         assert wire.answer().status == 200
+
+
+class _LateStore:
+    """A store that takes what it is given and tells a moment later that it cannot be kept."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        self.asked = 0
+
+    def soon(self, _work: object) -> "Future[None]":
+        self.asked += 1
+        future: Future[None] = Future()
+        threading.Timer(0.05, future.set_exception, (self.error,)).start()
+        return future
+
+
+@pytest.mark.parametrize("path", ["jobs", "soap"])
+def test_an_order_that_turns_out_not_to_be_stored_is_503_and_not_tried_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Its answer was prepared when the disk failed; the client sees nothing of that."""
+    house = place.house
+    module, agent = house.module().guid, house.agent().agent
+    body = bodies.itm(module, agent).encode()
+    if path == "soap":
+        what = f"<What><JobWhat><ID>{module}</ID></JobWhat></What>"
+        who = f"<Who><JobWho><ID>{agent}</ID></JobWho></Who>"
+        body = (
+            '<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Body>'
+            f"<ScheduleJob><job>{what}{who}</job></ScheduleJob></e:Body></e:Envelope>"
+        ).encode()
+    late = _LateStore(StoreUnavailable("/secret/path is not to be had"))
+    monkeypatch.setattr(house.gateway.store, "soon", late.soon)
+    media = "text/xml" if path == "soap" else JSON
+    length = {"Content_Type": media, "Content_Length": str(len(body))}
+    answer = place.exchange(head("POST", path, Authorization=LOGIN, **length) + body)
+    assert answer.status == (500 if path == "soap" else 503)
+    assert b"nothing was stored" in answer.body
+    assert b"secret" not in answer.body
+    assert late.asked == 1
+    assert house.stored() == 0

@@ -1,5 +1,7 @@
 """Which dialect an answer has, and how a body is read (Dispatcher contract 1.4, 7 item 2)."""
 
+import uuid
+
 import pytest
 
 from tests.contract.dispatcher import bodies
@@ -76,20 +78,76 @@ def test_1_4_bodies_without_charset_are_utf_8_or_else_latin_1(
     assert answer.json["Description"] == "Größe"
 
 
-@pytest.mark.parametrize("charset", ["utf-8", "utf-16", "iso-8859-1"])
-def test_1_4_xml_bodies_in_the_encoding_that_they_declare(house: House, charset: str) -> None:
-    text = (
-        f'<?xml version="1.0" encoding="{charset}"?><Job><Description>Größe</Description>'
-        f"<What><JobWhat><ID>{house.module().guid}</ID><Type>Module</Type></JobWhat></What>"
-        f"<Who><JobWho><ID>{house.agent().agent}</ID></JobWho></Who></Job>"
+TITLE = "Größe, 5 €"
+DECLARED = '<?xml version="1.0" encoding="{}"?>'
+
+
+def xml_order(module: uuid.UUID, agent: uuid.UUID) -> str:
+    return (
+        f"<Job><Description>{TITLE}</Description>"
+        f"<What><JobWhat><ID>{module}</ID><Type>Module</Type></JobWhat></What>"
+        f"<Who><JobWho><ID>{agent}</ID></JobWho></Who></Job>"
     )
-    root = scheduled(house, text.encode(charset), XML).xml
-    assert root.findtext("{*}Description") == "Größe"
 
 
-@pytest.mark.parametrize("content_type", [None, "text/plain", "application/octet-stream"])
+@pytest.mark.parametrize(
+    ("declared", "encoded", "content_type"),
+    [
+        ("utf-8", "utf-8", XML),
+        ("utf-8", "utf-8-sig", XML),
+        ("utf-16", "utf-16", XML),
+        ("utf-16", "utf-16-le", XML),
+        ("UTF-16", "utf-16-be", "text/xml"),
+        (None, "utf-16", None),
+        ("windows-1252", "cp1252", XML),
+        ("Windows-1252", "cp1252", "application/xml; charset=utf-8"),
+        ("iso-8859-1", "cp1252", XML),
+        (None, "cp1252", XML),
+        (None, "cp1252", None),
+        (None, "cp1252", 'text/xml; charset="windows-1252"'),
+        # What is declared is not always so: .NET's StringWriter says utf-16 of everything.
+        ("utf-16", "utf-8", XML),
+        ("utf-8", "cp1252", XML),
+        ("utf-8", "utf-8", "text/xml; charset=iso-8859-1"),
+    ],
+)
+def test_1_4_xml_bodies_in_the_encoding_that_they_declare_or_else_are(
+    house: House, declared: str | None, encoded: str, content_type: str | None
+) -> None:
+    order = xml_order(house.module().guid, house.agent().agent)
+    text = order if declared is None else DECLARED.format(declared) + order
+    root = scheduled(house, text.encode(encoded), content_type).xml
+    assert root.findtext("{*}Description") == TITLE
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        None,
+        "",
+        "text/plain",
+        "application/octet-stream",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "nonsense",
+    ],
+)
 def test_a_body_without_a_known_type_is_read_by_its_beginning(
     house: House, content_type: str | None
 ) -> None:
-    body = bodies.itm(house.module().guid, house.agent().agent)
-    assert scheduled(house, body.encode(), content_type).status == 200
+    module, agent = house.module().guid, house.agent().agent
+    for order in (bodies.itm(module, agent), xml_order(module, agent)):
+        for encoding in ("utf-8", "utf-8-sig", "utf-16", "cp1252"):
+            data = f" \r\n{order}".encode(encoding)
+            answer = scheduled(house, data, content_type)
+            assert (answer.status, answer.headers["Content-Type"]) == (200, OF_XML)
+
+
+@pytest.mark.parametrize(("content_type", "word"), [(JSON, "JSON"), (XML, "XML")])
+def test_1_4_a_stated_type_is_believed_even_where_it_is_wrong(
+    house: House, content_type: str, word: str
+) -> None:
+    write = xml_order if content_type == JSON else bodies.itm
+    body = write(house.module().guid, house.agent().agent)
+    scheduled(house, body.encode(), content_type).refused(400, word)
+    assert house.stored() == 0

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from gateway.jobs.orders import Timing
+from gateway.jobs.orders import Recurrence, RecurrenceKind, Timing
 from gateway.jobs.states import JobStatus
-from tests.contract.dispatcher.house import Client, House
+from tests.contract.dispatcher.house import Client, House, braced
 
 
 def fill(house: House, jobs: int) -> list[str]:
@@ -96,6 +96,40 @@ def test_row_3_stages_are_those_of_the_console(stored_house: House) -> None:
         "done": JobStatus.COMPLETED, "active": JobStatus.ACTIVE, "aborting": JobStatus.ABORTING,
         "waiting": JobStatus.SCHEDULED, "held": JobStatus.DISABLED, "later": JobStatus.SCHEDULED,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", {"plain", "inside", "recurring"}),
+        ("runbookjobs=True&recurringjobs=True", {"plain", "inside", "recurring"}),
+        ("runbookjobs=False", {"plain", "recurring"}),
+        ("recurringjobs=False", {"plain", "inside"}),
+        ("RunBookJobs=false&RECURRINGJOBS=FALSE", {"plain"}),
+        ("stage=Scheduled&recurringjobs=False&runbookjobs=False", {"plain"}),
+        ("stage=History&runbookjobs=True", set()),
+    ],
+)
+def test_row_3_false_hides_jobs_of_run_books_and_recurring_ones(
+    stored_house: House, query: str, found: set[str]
+) -> None:
+    """The pages are counted without them too, or LUCD's loop would ask for empty ones."""
+    house = stored_house
+    module, agent = house.module().guid, house.agent()
+    inside = house.engine.accept(house.engine.order(module, agent))
+    house.adopt(inside)
+    plain = house.engine.accept(house.engine.order(module, agent))
+    nightly = Timing(recurrence=Recurrence(RecurrenceKind.CRON, "0 3 * * *"))
+    recurring = house.engine.accept(house.engine.order(module, agent, timing=nightly))
+    names = {
+        braced(inside.guid): "inside",
+        braced(plain.guid): "plain",
+        braced(recurring.guid): "recurring",
+    }
+    page = house.client().get(f"jobs?pagesize=1&{query}").json
+    assert page["PageCount"] == len(found)
+    items = house.client().get(f"jobs?{query}").json["Items"]
+    assert {names[item["JobID"]] for item in items} == found
 
 
 def test_row_3_pages_have_a_size_unless_asked(house: House) -> None:

@@ -242,7 +242,7 @@ def test_a_store_that_cannot_be_written_is_the_servers_fault(
     _, job = soap.job()
     service = soap.service()
     service.GetModules()
-    monkeypatch.setattr(soap.house.gateway.store, "unit_of_work", unavailable)
+    monkeypatch.setattr(soap.house.gateway.store, "soon", unavailable)
     with fault("StoreUnavailable", sender=False, word="try again later"):
         service.ScheduleJob(job=job)
 

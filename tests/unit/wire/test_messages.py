@@ -28,6 +28,7 @@ from gateway.wire.scalars import (
 )
 
 NAMESPACE = "urn:test"
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 XSI = 'xmlns:i="http://www.w3.org/2001/XMLSchema-instance"'
 
 
@@ -242,10 +243,24 @@ def test_json_is_written_compactly_with_lists_always_there() -> None:
     )
 
 
-def test_json_dates_can_be_written_another_way() -> None:
+def test_json_dates_can_be_written_and_read_another_way() -> None:
     whole = Whole(Time=datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC))
     written = json_messages.write(whole, dates=lambda moment: '"then"')
     assert b'"Time":"then"' in written
+    sent = {"Time": "/Date(60000+0001)/"}
+    assert json_messages.read(Whole, sent).Time == EPOCH + datetime.timedelta(minutes=1)
+    read = json_messages.read(Whole, sent, offsets=lambda moment, offset: moment - offset)
+    assert read.Time == EPOCH
+
+
+def test_what_json_could_not_take_back_is_replaced_in_answers() -> None:
+    """As in XML: what GET gives, POST takes back (Dispatcher contract 7, item 5)."""
+    odd = "a\0\b\f\x1b\ud800\uffff\\ü\U0001f600\t\r\n"
+    one = Part(ID="name\x01")
+    written = json_messages.write(Whole(Words=odd, One=one, Names=(odd,)))
+    read = json_messages.read(Whole, wcf_json.read(written))
+    plain = "a\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd\\ü\U0001f600\t\r\n"
+    assert read == Whole(Words=plain, One=Part(ID="name\ufffd"), Names=(plain,))
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,9 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;
         ("*/*", "application/json", JSON),
         ("application/*", "application/json", JSON),
         ("text/*", "text/json", JSON),
-        ("*/*, application/json;q=0.5", None, XML),
+        ("*/*, application/json;q=0.5", None, JSON),
+        ("image/*, application/json;q=0.5", None, JSON),
+        ("text/html, image/gif, *; q=.2, */*; q=.2", None, XML),
         ("application/json, */*;q=0.5", None, JSON),
         # Qualities, then the client's order.
         ("application/xml;q=0.5, application/json", None, JSON),

@@ -123,6 +123,8 @@ def test_text_that_is_refused(scalar: Scalar[Any], text: str, problem: str) -> N
         (TEXT, 7, "7"),
         (TEXT, 1.5, "1.5"),
         (TEXT, True, "true"),
+        (TEXT, 10**400, "1" + "0" * 400),
+        (TEXT, wcf_json.read(b"4.50"), "4.50"),
         (INTEGER, 7, 7),
         (INTEGER, 7.0, 7),
         (INTEGER, " 7 ", 7),
@@ -148,7 +150,7 @@ def test_text_that_is_refused(scalar: Scalar[Any], text: str, problem: str) -> N
     ],
 )
 def test_a_json_value_is_read(scalar: Scalar[Any], raw: Any, value: Any) -> None:
-    assert scalar.from_json(raw) == value
+    assert scalar.from_json(raw, wcf_json.plain_offset) == value
 
 
 @pytest.mark.parametrize(
@@ -157,6 +159,7 @@ def test_a_json_value_is_read(scalar: Scalar[Any], raw: Any, value: Any) -> None
         (TEXT, {}, "is an object; a text is expected"),
         (TEXT, [1], "is a list"),
         (TEXT, float("nan"), "a text is expected"),
+        pytest.param(TEXT, 10**5000, "a text is expected", id="text of 5000 digits"),
         (TEXT, "a\0", "the character U\\+0000"),
         (TEXT, "\ud800", "the character U\\+D800"),
         (INTEGER, True, "is true; a whole number is expected"),
@@ -184,7 +187,7 @@ def test_a_json_value_is_read(scalar: Scalar[Any], raw: Any, value: Any) -> None
 )
 def test_json_values_that_are_refused(scalar: Scalar[Any], raw: Any, problem: str) -> None:
     with pytest.raises(MessageError, match=problem) as caught:
-        scalar.from_json(raw)
+        scalar.from_json(raw, wcf_json.plain_offset)
     assert len(caught.value.problem) < 250
 
 

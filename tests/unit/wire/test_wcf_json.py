@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.wire import wcf_json
-from gateway.wire.errors import JsonError
+from gateway.wire.errors import JsonError, MessageError
+from gateway.wire.scalars import DATETIME
 
 VALUES = st.recursive(
     st.none()
@@ -76,6 +77,14 @@ def test_what_is_refused_and_how_it_is_said(data: bytes, problem: str) -> None:
         wcf_json.read(data)
 
 
+@pytest.mark.parametrize("digits", ["4.50", "1E5", "-0.0", "1e-7", "0.1234567890123456789"])
+def test_a_number_knows_how_it_was_written(digits: str) -> None:
+    (number,) = wcf_json.read(f"[{digits},]".encode())
+    assert number == float(digits)
+    assert number.text == digits
+    assert json.dumps(number) == json.dumps(float(digits))
+
+
 def test_an_unknown_charset_is_a_json_error() -> None:
     with pytest.raises(JsonError, match="'bogus' is not known"):
         wcf_json.read(b"{}", charset="bogus")
@@ -127,7 +136,60 @@ def test_dates_go_out_with_escaped_slashes() -> None:
 def test_dates_as_a_vendor_server_in_a_zone_writes_them(zone: str, written: str) -> None:
     dates = wcf_json.unspecified_date(zoneinfo.ZoneInfo(zone))
     moment = datetime.datetime(2015, 6, 25, 14, 0, tzinfo=datetime.UTC)
-    assert dates(moment) == written
+    assert dates.write(moment) == written
+
+
+@pytest.mark.parametrize(
+    ("zone", "written", "moment"),
+    [
+        ("UTC", "1435240800000+0000", (2015, 6, 25, 14, 0)),
+        ("Europe/Berlin", "1435233600000+0200", (2015, 6, 25, 14, 0)),
+        ("America/St_Johns", "1435249800000-0230", (2015, 6, 25, 14, 0)),
+        # Any other offset only says that the moment is meant for the server's own time.
+        ("Europe/Berlin", "1435233600000-0500", (2015, 6, 25, 14, 0)),
+        ("Europe/Berlin", "1435233600000+9999", (2015, 6, 25, 14, 0)),
+        ("UTC", "1435240800000+0200", (2015, 6, 25, 14, 0)),
+        # 02:30 is skipped in Berlin on that day.
+        ("Europe/Berlin", "1427592600000+0100", (2015, 3, 29, 2, 30)),
+        # Without an offset it is UTC.
+        ("Europe/Berlin", "1435240800000", (2015, 6, 25, 14, 0)),
+    ],
+)
+def test_dates_as_a_vendor_server_in_a_zone_reads_them(
+    zone: str, written: str, moment: tuple[int, int, int, int, int]
+) -> None:
+    dates = wcf_json.unspecified_date(zoneinfo.ZoneInfo(zone))
+    read = DATETIME.from_json(f"/Date({written})/", dates.read_offset)
+    assert read == datetime.datetime(*moment, tzinfo=datetime.UTC)
+
+
+ZONES = st.sampled_from(
+    ["UTC", "Europe/Berlin", "America/St_Johns", "Pacific/Apia", "Asia/Kolkata", "Africa/Monrovia"]
+)
+MOMENTS = st.integers(-62135424000000, 253402128000000).map(
+    lambda milliseconds: wcf_json.EPOCH + datetime.timedelta(milliseconds=milliseconds)
+)
+
+
+@given(ZONES, MOMENTS)
+def test_a_date_that_went_out_comes_in_as_the_same_moment(
+    zone: str, moment: datetime.datetime
+) -> None:
+    dates = wcf_json.unspecified_date(zoneinfo.ZoneInfo(zone))
+    assert DATETIME.from_json(json.loads(dates.write(moment)), dates.read_offset) == moment
+
+
+@given(
+    ZONES,
+    st.integers() | st.integers(-62135596800000, 253402300799999),
+    st.from_regex(r"([+-][0-9]{4})?", fullmatch=True),
+)
+def test_any_milliseconds_and_offset_give_a_moment_or_a_message_error(
+    zone: str, milliseconds: int, offset: str
+) -> None:
+    dates = wcf_json.unspecified_date(zoneinfo.ZoneInfo(zone))
+    with contextlib.suppress(MessageError):
+        DATETIME.from_json(f"/Date({milliseconds}{offset})/", dates.read_offset)
 
 
 def test_separators_that_javascript_takes_for_line_ends_are_escaped() -> None:

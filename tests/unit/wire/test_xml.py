@@ -77,6 +77,24 @@ def test_what_is_refused_and_how_it_is_said(data: bytes, problem: str) -> None:
         xml.parse(data)
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"<a>" * 300,
+        b"<a>" + b"x" * 10_000_001 + b"</a>",
+        b"<a b='" + b"x" * 10_000_001 + b"'/>",
+        b"<a>&#1;</a>",
+        b"<a>&#xD800;</a>",
+        "<a/>".encode("utf-32-le"),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_a_refusal_tells_nothing_of_the_parser(data: bytes) -> None:
+    with pytest.raises(XmlError, match="line 1, column") as caught:
+        xml.parse(data)
+    assert not re.search(r"XML_|xmlParse|\n", caught.value.sentence)
+
+
 def test_what_is_just_within_the_limits_passes() -> None:
     assert len(xml.parse(b"<a>" + b"<b/>" * 99_999 + b"</a>")) == 99_999
     assert xml.parse(b"<a>" * 64 + b"</a>" * 64).tag == "a"
@@ -153,3 +171,22 @@ def test_threads_get_their_own_errors() -> None:
 def test_any_bytes_give_a_tree_or_an_xml_error(data: bytes) -> None:
     with contextlib.suppress(XmlError):
         xml.parse(data)
+
+
+ENCODINGS = st.sampled_from(
+    ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "iso8859-1", "iso8859-15"]
+)
+
+
+@given(
+    st.sampled_from(["<a>Größe</a>", "<a><b/>ß</a>", "<a", "ä", "", "<!DOCTYPE a><a/>"]),
+    ENCODINGS,
+    st.none() | ENCODINGS | st.text(max_size=10),
+    st.none() | ENCODINGS | st.text(alphabet="abcUTF-8 16", max_size=10),
+)
+def test_any_claims_about_the_encoding_give_a_tree_or_an_xml_error(
+    text: str, encoding: str, charset: str | None, declared: str | None
+) -> None:
+    declaration = "" if declared is None else f'<?xml version="1.0" encoding="{declared}"?>'
+    with contextlib.suppress(XmlError):
+        xml.parse((declaration + text).encode(encoding), charset=charset)

@@ -1,14 +1,31 @@
 """The Dispatcher's messages against what real clients send and read."""
 
+import datetime
 import enum
 import uuid
+import zoneinfo
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
 
-from gateway.surfaces.dispatcher import messages
+from gateway.surfaces.dispatcher import messages, published
 from gateway.wire import json_messages, samples, wcf_json, xml, xml_messages
-from gateway.wire.messages import Message
+from gateway.wire.messages import Content, ListOf, Message
+from gateway.wire.scalars import (
+    BOOLEAN,
+    BYTES,
+    DATETIME,
+    GUID,
+    GUID_OR_NAME,
+    INTEGER,
+    TEXT,
+    Scalar,
+)
 
+SCHEMA = etree.XMLSchema(etree.parse(published.FOLDER / published.SCHEMA))
 MODULE = uuid.UUID("5cf59e5a-343c-4d85-a83c-8b18e4731040")
 AGENT = uuid.UUID("3ccbdb70-2391-46d5-b2af-6cdf197d0427")
 
@@ -78,6 +95,62 @@ def test_what_is_answered_is_accepted_unchanged(message: type[Message]) -> None:
     assert json_messages.read(message, wcf_json.read(as_json)) == sample
     assert xml_messages.read(message, xml.parse(as_xml)) == sample
     assert json_messages.write(json_messages.read(message, wcf_json.read(as_json))) == as_json
+
+
+# What XML can carry.
+TEXTS = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\ufffe\uffff").filter(
+        lambda character: character >= " " or character in "\t\n\r"
+    ),
+    max_size=12,
+)
+NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9 _.&<]{0,10}[a-z]", fullmatch=True)
+MOMENTS = st.integers(0, 253402128000000).map(
+    lambda milliseconds: wcf_json.EPOCH + datetime.timedelta(milliseconds=milliseconds)
+)
+SCALARS: dict[Scalar[Any], st.SearchStrategy[Any]] = {
+    BOOLEAN: st.booleans(),
+    BYTES: st.binary(max_size=12),
+    DATETIME: MOMENTS,
+    GUID: st.uuids(),
+    GUID_OR_NAME: st.uuids() | NAMES,
+    INTEGER: st.integers(-(2**31), 2**31 - 1),
+    TEXT: TEXTS,
+}
+
+
+def of_content(content: Content) -> st.SearchStrategy[Any]:
+    if isinstance(content, ListOf):
+        return st.lists(of_content(content.content), max_size=2).map(tuple)
+    if isinstance(content, Scalar):
+        known = SCALARS.get(content)
+        return st.sampled_from(type(content.sample)) if known is None else known
+    return of_message(content)
+
+
+def of_message(message: type[Message]) -> st.SearchStrategy[Any]:
+    members = {
+        each.name: of_content(each.content)
+        if isinstance(each.content, ListOf)
+        else st.none() | of_content(each.content)
+        for each in message.members
+    }
+    return st.builds(message, **members)
+
+
+@pytest.mark.parametrize("message", ALL)
+@given(st.data())
+def test_7_5_whatever_is_answered_is_accepted_unchanged_in_both_dialects(
+    message: type[Message], data: st.DataObject
+) -> None:
+    zone = data.draw(st.sampled_from(["UTC", "Europe/Berlin", "America/St_Johns"]))
+    dates = wcf_json.unspecified_date(zoneinfo.ZoneInfo(zone))
+    answer = data.draw(of_message(message))
+    in_json = wcf_json.read(json_messages.write(answer, dates=dates.write))
+    assert json_messages.read(message, in_json, offsets=dates.read_offset) == answer
+    document = xml_messages.write(answer, messages.NAMESPACE)
+    assert xml_messages.read(message, xml.parse(document)) == answer
+    SCHEMA.assertValid(etree.fromstring(document))
 
 
 def test_an_empty_page_still_says_where_its_end_is() -> None:

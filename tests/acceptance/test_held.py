@@ -1,0 +1,170 @@
+"""Answers that wait for an outcome, before a real front: sent when it is there, or made anew."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.front import gate, held, limits, listeners, server
+
+PATIENCE = 20
+_LARGE = 300_000
+
+
+class Application:
+    """Prepares an answer for each request, and keeps the outcome that it depends on."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[Future[None]] = []
+        self.runs = 0
+
+    def __call__(self, environ: Any, start_response: Any) -> list[bytes]:
+        # The first run of a body that is not here yet ends with this.
+        data = environ["wsgi.input"].read()
+        self.runs += 1
+        error = held.failure(environ)
+        if error is not None:
+            text = f"{error} after {len(data)} bytes".encode()
+            start_response("503 Service Unavailable", [("Content-Length", str(len(text)))])
+            return [text]
+        outcome: Future[None] = Future()
+        held.hold(environ, outcome)
+        # Last: who waits for it finds it held.
+        self.outcomes.append(outcome)
+        start_response("200 OK", [("Content-Length", "4")])
+        return [b"done"]
+
+    def held(self, count: int) -> list["Future[None]"]:
+        ends = time.monotonic() + PATIENCE
+        while len(self.outcomes) < count:
+            assert time.monotonic() < ends
+            time.sleep(0.002)
+        return self.outcomes
+
+
+@pytest.fixture
+def application() -> Application:
+    return Application()
+
+
+@pytest.fixture
+def front(application: Application, tmp_path: Path) -> Iterator[server.Front]:
+    made = server.Front(
+        application,
+        [listeners.Listener("127.0.0.1", 0)],
+        limits.Limits(memory_spool_bytes=1000),
+        gate.Gate(1),
+        threads=1,
+        spool_folder=tmp_path,
+    )
+    made.start()
+    yield made
+    made.stop(0.0)
+
+
+@pytest.fixture
+def ask(front: server.Front) -> Iterator[Callable[[bytes], socket.socket]]:
+    opened: list[socket.socket] = []
+
+    def connect(body: bytes = b"") -> socket.socket:
+        address = front.addresses[0]
+        connected = socket.create_connection((address.address, address.port), PATIENCE)
+        opened.append(connected)
+        head = f"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {len(body)}\r\n\r\n"
+        connected.sendall(head.encode() + body)
+        return connected
+
+    yield connect
+    for connected in opened:
+        connected.close()
+
+
+def answer(connected: socket.socket) -> bytes:
+    received = b""
+    while b"\r\n\r\n" not in received:
+        received += connected.recv(65536)
+    head, _, body = received.partition(b"\r\n\r\n")
+    lines = [line.lower() for line in head.split(b"\r\n")]
+    length = next(int(line.split(b":")[1]) for line in lines if line.startswith(b"content-length"))
+    while len(body) < length:
+        body += connected.recv(65536)
+    return head.split(b"\r\n")[0].split(b" ", 1)[1] + b": " + body
+
+
+Ask = Callable[..., socket.socket]
+
+
+def test_an_answer_waits_for_its_outcome(application: Application, ask: Ask) -> None:
+    connected = ask()
+    (outcome,) = application.held(1)
+    connected.settimeout(0.1)
+    with pytest.raises(TimeoutError):
+        connected.recv(1)
+    connected.settimeout(PATIENCE)
+    outcome.set_result(None)
+    assert answer(connected) == b"200 OK: done"
+    assert application.runs == 1
+
+
+def test_many_answers_wait_and_hold_no_thread(application: Application, ask: Ask) -> None:
+    """The front has one thread and one turn; their order is that of the outcomes."""
+    waiting = [ask() for _ in range(30)]
+    outcomes = application.held(30)
+    for outcome in reversed(outcomes):
+        outcome.set_result(None)
+    assert [answer(connected) for connected in waiting] == [b"200 OK: done"] * 30
+
+
+@pytest.mark.parametrize("size", [0, 10, _LARGE])
+def test_a_failure_has_the_application_run_again_with_the_same_body(
+    application: Application, ask: Ask, size: int
+) -> None:
+    connected = ask(b"x" * size)
+    (outcome,) = application.held(1)
+    outcome.set_exception(OSError("disk full"))
+    expected = f"503 Service Unavailable: disk full after {size} bytes"
+    assert answer(connected) == expected.encode()
+    assert application.runs == 2
+
+
+@pytest.mark.parametrize("size", [10, _LARGE])
+def test_a_spooled_body_is_gone_once_its_answer_is_sent(
+    application: Application, ask: Ask, tmp_path: Path, size: int
+) -> None:
+    connected = ask(b"x" * size)
+    (outcome,) = application.held(1)
+    outcome.set_result(None)
+    assert answer(connected) == b"200 OK: done"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_client_that_leaves_meanwhile_disturbs_nobody(
+    application: Application, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    ask().close()
+    stays = ask()
+    for outcome in application.held(2):
+        outcome.set_result(None)
+    assert answer(stays) == b"200 OK: done"
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_without_a_front_that_holds_the_outcome_is_waited_for() -> None:
+    outcome: Future[None] = Future()
+    threading.Timer(0.05, outcome.set_result, (None,)).start()
+    held.hold({}, outcome)
+    assert outcome.done()
+
+
+def test_an_error_that_is_known_at_once_is_raised() -> None:
+    outcome: Future[None] = Future()
+    outcome.set_exception(OSError("disk full"))
+    outcomes: list[object] = []
+    with pytest.raises(OSError, match="disk full"):
+        held.hold({held.HELD: outcomes}, outcome)
+    assert outcomes == []
