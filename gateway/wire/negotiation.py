@@ -19,6 +19,7 @@ class Dialect(enum.Enum):
 
 
 _XML_TYPES = frozenset({"application/xml", "text/xml"})
+_DEFAULTS = frozenset({"application/*", "text/*"})
 _JSON_TYPES = frozenset({"application/json", "text/json"})
 
 
@@ -59,14 +60,20 @@ def body_dialect(request_type: str | None, body: bytes) -> Dialect:
 
 
 def _accepted(accept: str | None) -> Dialect | None:
-    """Return the dialect that Accept names and likes best; wild cards name none.
+    """Return the dialect that Accept names and likes best, or None if it leaves the choice.
 
-    As in WCF a type that is named comes before ``*/*``, whatever their qualities.
+    As in WCF a type that is named comes before a wild card, whatever their qualities, and
+    ``application/*`` and ``text/*`` ask for the default, XML. ``*/*`` would too, by the letter; but
+    curl, requests and their like send it with every request and mean nothing by it, so it is taken
+    for no Accept at all.
     """
     if not accept:
         return None
     offers = http.parse_accept_header(accept, datastructures.MIMEAccept)
     # Werkzeug sorts by how specific a type is first; the sort is stable, so that breaks ties.
     liked = sorted((offer for offer in offers if offer[1] > 0), key=lambda offer: -offer[1])
-    named = (dialect_of(media.partition(";")[0].strip().lower()) for media, _ in liked)
-    return next(filter(None, named), None)
+    media = [offer.partition(";")[0].strip().lower() for offer, _ in liked]
+    named = next(filter(None, map(dialect_of, media)), None)
+    if named is None and not _DEFAULTS.isdisjoint(media):
+        return Dialect.XML
+    return named

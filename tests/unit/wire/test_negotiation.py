@@ -31,7 +31,9 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;
         # A wild card says nothing: the search goes on.
         ("*/*", None, XML),
         ("*/*", "application/json", JSON),
-        ("application/*", "application/json", JSON),
+        ("application/*", "application/json", XML),
+        ("text/*;q=0.1", "application/json", XML),
+        ("text/*, application/json;q=0.1", None, JSON),
         ("text/*", "text/json", JSON),
         ("*/*, application/json;q=0.5", None, JSON),
         ("image/*, application/json;q=0.5", None, JSON),
