@@ -34,7 +34,7 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;
         ("application/*", "application/json", XML),
         ("text/*;q=0.1", "application/json", XML),
         ("text/*, application/json;q=0.1", None, JSON),
-        ("text/*", "text/json", JSON),
+        ("text/*", "text/json", XML),
         ("*/*, application/json;q=0.5", None, JSON),
         ("image/*, application/json;q=0.5", None, JSON),
         ("text/html, image/gif, *; q=.2, */*; q=.2", None, XML),
