@@ -153,7 +153,7 @@ def _check_not_lost(folder: DataFolder) -> None:
 
 def build(settings: Settings, folder: DataFolder) -> Gateway:
     """Make the parts. The caller holds the data folder. Raises StoreError and key errors."""
-    gate = Gate(settings.workers.decoders)
+    gate = Gate(settings.decoders)
     metrics = Metrics()
     store = open_store(settings, folder, gate, metrics)
     try:

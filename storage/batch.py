@@ -6,7 +6,7 @@ if each had been written in its turn: before any other statement, what waits is 
 (``storage.session``).
 """
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 
 from storage import statements
 
@@ -22,7 +22,7 @@ class Batch:
 
     def __init__(self) -> None:
         self._rows: dict[str, tuple[statements.RowWriter, list[Values]]] = {}
-        self._sums: dict[tuple[statements.RowWriter, Hashable], tuple[Values, int]] = {}
+        self._sums: dict[tuple[statements.RowWriter, tuple[object, ...]], int] = {}
 
     @property
     def holds_rows(self) -> bool:
@@ -47,11 +47,10 @@ class Batch:
         else:
             waiting[1].append(row)
 
-    def add_up(self, writer: statements.RowWriter, row: Values, amount: int) -> None:
-        """Add to the sum of a row, of which ``row`` has all values but the last, the amount."""
-        key = (writer, tuple(row))
-        known = self._sums.get(key)
-        self._sums[key] = (row, amount if known is None else known[1] + amount)
+    def add_up(self, writer: statements.RowWriter, key: tuple[object, ...], amount: int) -> None:
+        """Add to the sum of the row that has this key, all its values but the last."""
+        place = (writer, key)
+        self._sums[place] = self._sums.get(place, 0) + amount
 
     def fits(self, later: "Batch") -> bool:
         """Whether the rows of a later batch may be written together with these."""
@@ -74,8 +73,8 @@ class Batch:
                 self._rows[table] = (writer, rows)
             else:
                 waiting[1].extend(rows)
-        for (writer, _), (row, amount) in later._sums.items():
-            self.add_up(writer, row, amount)
+        for (writer, key), amount in later._sums.items():
+            self.add_up(writer, key, amount)
 
     def take_rows(self) -> Iterator[tuple[str, Values]]:
         """The statements that write what waits, with their values; nothing waits any more."""
@@ -87,9 +86,11 @@ class Batch:
         """The statements that bring the sums up to date; in one order for all who do so."""
         sums, self._sums = self._sums, {}
         by_writer: dict[statements.RowWriter, list[Values]] = {}
-        for (writer, _), (row, amount) in sums.items():
+        for (writer, key), amount in sums.items():
             if amount:
-                by_writer.setdefault(writer, []).append([*row, amount])
+                names = [each.name for each in writer.write.columns()]
+                row = writer.row(dict(zip(names, (*key, amount), strict=True)))
+                by_writer.setdefault(writer, []).append(row)
         for writer, rows in by_writer.items():
             # Others wait for these rows until the commit: taken in one order, never in a circle.
             yield from writer.statements(sorted(rows, key=repr))

@@ -60,8 +60,12 @@ class Store(abc.ABC):
             return future.result()
 
     @abc.abstractmethod
-    def reading(self) -> contextlib.AbstractContextManager[Session]:
-        """A session for queries only, on a connection of its own."""
+    def reading(self, *, long: bool = False) -> contextlib.AbstractContextManager[Session]:
+        """A session for queries only, on a connection of its own.
+
+        Others may compute while a ``long`` one waits for the database. It must not be asked for
+        while a lock is held that they may want.
+        """
 
     @abc.abstractmethod
     def check(self, *, full: bool) -> list[str]:

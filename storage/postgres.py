@@ -112,14 +112,15 @@ class PostgresStore(Store):
         return result
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[Session]:
+    def reading(self, *, long: bool = False) -> Iterator[Session]:
         """A session on a pooled connection, taken when it is first needed.
 
         Each query sees what is committed by then.
         """
+        waiting = self._waiting if long else contextlib.nullcontext
         try:
             with connections.Lazy(self._database) as lazy:
-                yield Session(self._database, self._catalog, lazy.take, self._memory)
+                yield Session(self._database, self._catalog, lazy.take, self._memory, waiting)
         except (peewee.OperationalError, peewee.InterfaceError) as error:
             if not _unavailable(error):
                 raise

@@ -1,5 +1,6 @@
 """A session: what a unit of work or a reader does with one connection."""
 
+import contextlib
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ class Session:
 
     Models are bound to no database, so that several stores can be open in one process; every
     query is executed here, explicitly. Rows come back as plain dicts keyed by column attribute.
+    Queries that were not compiled once run in the context that ``waiting`` makes.
 
     ``before`` is called before each statement: a reader takes its connection there, a unit of
     work writes what waits. ``memory`` has what a reader need
@@ -30,11 +32,13 @@ class Session:
         catalog: statements.Catalog,
         before: Callable[[], None] | None = None,
         memory: Memory | None = None,
+        waiting: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
     ) -> None:
         self._database = database
         self._catalog = catalog
         self._before = before
         self._memory = memory
+        self._waiting = waiting
 
     @property
     def postgres(self) -> bool:
@@ -49,7 +53,8 @@ class Session:
     def rows(self, query: Any) -> list[Row]:
         """All rows of a query."""
         self._begin(None)
-        return list(query.dicts().execute(self._database))
+        with self._waiting():
+            return list(query.dicts().execute(self._database))
 
     def each(self, query: Any) -> Iterator[Row]:
         """The rows of a query one by one, none kept: for reports of any length."""
@@ -64,7 +69,8 @@ class Session:
     def scalar(self, query: Any) -> Any:
         """The first column of the first row, or None."""
         self._begin(None)
-        return query.scalar(self._database)
+        with self._waiting():
+            return query.scalar(self._database)
 
     def run(self, statement: statements.Statement, values: Mapping[str, Any]) -> Any:
         """Run a hot statement that was compiled once; answers the driver's cursor."""
@@ -119,25 +125,24 @@ class WritingSession(Session):
 
     # -- for units of work -----------------------------------------------------------------------
 
-    def gather(self, write: statements.Write, values: Mapping[str, Any]) -> None:
+    def gather(self, write: statements.Write, row: object) -> None:
         """Have a row written together with others of its kind, at the latest with the commit.
 
+        Its values are those of a dict, or the attributes of anything else, by the columns' names.
         For rows that nothing else changes in the same unit of work: what is wrong with one of them
         (a key that is taken, a reference to nothing) may only be found with the commit.
         """
         writer = self._catalog.writer(write)
         if not self._unit.takes(writer):
             self._begin(None)
-        self._unit.add(writer, writer.row(values))
+        self._unit.add(writer, writer.row(row))
 
-    def add_up(self, write: statements.Insert, values: Mapping[str, Any], amount: int) -> None:
+    def add_up(self, write: statements.Insert, key: tuple[object, ...], amount: int) -> None:
         """Add to a sum that the store keeps; all that a transaction adds is written at its end.
 
-        ``write`` adds its last column, of which ``values`` says nothing.
+        ``key`` has the values of all columns of ``write`` but the last, which is the sum.
         """
-        writer = self._catalog.writer(write)
-        last = write.columns()[-1].name
-        self._unit.add_up(writer, writer.row({**values, last: 0})[:-1], amount)
+        self._unit.add_up(self._catalog.writer(write), key, amount)
 
     def new_id(self, model: type[peewee.Model]) -> int:
         """The next number of a table, which nobody else is given; one may never be used."""

@@ -88,11 +88,12 @@ class SqliteStore(Store):
         return result
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[Session]:
+    def reading(self, *, long: bool = False) -> Iterator[Session]:
         """A session on a pooled connection, taken when it is first needed, that can only read."""
+        waiting = self._waiting if long else contextlib.nullcontext
         try:
             with connections.Lazy(self._readers) as lazy:
-                yield Session(self._readers, self._reader_catalog, lazy.take, self._memory)
+                yield Session(self._readers, self._reader_catalog, lazy.take, self._memory, waiting)
         except (peewee.DatabaseError, sqlite3.Error) as error:
             if not is_disk_error(error):
                 raise

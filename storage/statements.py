@@ -209,15 +209,21 @@ class RowWriter:
         self.write = write
         self._database = database
         columns = write.columns()
-        self._values = operator.itemgetter(*(each.name for each in columns))
+        names = [each.name for each in columns]
+        self._of_mapping = operator.itemgetter(*names)
+        self._of_record = operator.attrgetter(*names)
         self._single = len(columns) == 1
         converters = [(place, _converter(each)) for place, each in enumerate(columns)]
         self._converted = [(place, convert) for place, convert in converters if convert]
         self._texts: dict[int, str] = {}
 
-    def row(self, values: Mapping[str, Any]) -> list[Any]:
-        """The values of a row; KeyError names one that is missing."""
-        row = [self._values(values)] if self._single else list(self._values(values))
+    def row(self, given: object) -> list[Any]:
+        """The values of a row: of a mapping by key, of anything else by attribute.
+
+        KeyError or AttributeError names one that is missing.
+        """
+        values = self._of_mapping(given) if isinstance(given, dict) else self._of_record(given)
+        row = [values] if self._single else list(values)
         for place, convert in self._converted:
             value = row[place]
             if value is not None:

@@ -1,7 +1,7 @@
 """Credentials that were right a moment ago, so that Basic on each request stays cheap.
 
-No password is kept: an entry is found under a keyed hash (HMAC-SHA256) of name and password, whose
-key lives and dies with the process.
+No password is kept: an entry is found under a keyed hash (BLAKE2b) of name and password, whose key
+lives and dies with the process.
 """
 
 import hashlib
@@ -55,7 +55,7 @@ class CredentialCache:
         user = name.encode("utf-8", "surrogatepass")
         # The length of the name keeps ("a", "b\0c") and ("a\0b", "c") apart.
         message = b"%d\0%b\0%b" % (len(user), user, password.encode("utf-8", "surrogatepass"))
-        return hmac.digest(self._key, message, hashlib.sha256)
+        return hashlib.blake2b(message, key=self._key, digest_size=32).digest()
 
     def get(self, fingerprint: bytes, epoch: int) -> Principal | None:
         """Whose credentials these are, if they were right within this epoch and the time given."""

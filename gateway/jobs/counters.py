@@ -77,14 +77,14 @@ def add(
     """Count ``jobs`` more (or fewer) in a stage; written once for a whole transaction."""
     session.add_up(
         _ADD,
-        {
-            "tenant_id": tenant,
-            "stage": stage,
-            "origin": origin,
-            "recurring": recurring,
-            "folder_id": folder_id or 0,
-            "slot": _slot.number if session.postgres else 0,
-        },
+        (
+            tenant,
+            stage,
+            origin,
+            recurring,
+            folder_id or 0,
+            _slot.number if session.postgres else 0,
+        ),
         jobs,
     )
 

@@ -167,8 +167,7 @@ class TaskBook:
     def write(self) -> None:
         """Write back what has changed so far."""
         for task in self._changed.values():
-            values = {name: getattr(task, name) for name in TaskRow.__slots__}
-            self._session.gather(_WRITE_TASK, values)
+            self._session.gather(_WRITE_TASK, task)
         self._changed.clear()
 
 

@@ -8,10 +8,10 @@ is the one thing that is written with the run's lock alone, in the same order.
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 from gateway.jobs.orders import Origin
-from gateway.jobs.states import JobStatus
+from gateway.jobs.states import JobStatus, Stage
 from storage import models, statements
 from storage.selections import Selection
 from storage.session import Row, Session, WritingSession
@@ -149,9 +149,10 @@ class JobRow:
         values["recurring"] = bool(row["recurring"])
         return cls(**values)
 
-    def values(self) -> dict[str, Any]:
-        """The columns of the row."""
-        return {name: getattr(self, name) for name in self.__slots__} | {"stage": self.status.stage}
+    @property
+    def stage(self) -> Stage:
+        """The list that it stands in, a column of its own for the pages of jobs."""
+        return self.status.stage
 
 
 @dataclass(slots=True)
@@ -181,15 +182,11 @@ class RunRow:
         values["status"] = JobStatus(row["status"])
         return cls(**values)
 
-    def values(self) -> dict[str, Any]:
-        """The columns of the row."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
 
 def insert_job(session: WritingSession, job: JobRow) -> int:
     """Insert the row under a number of its own, and answer that."""
     job.id = session.new_id(_JOB)
-    session.gather(_INSERT_JOB, job.values())
+    session.gather(_INSERT_JOB, job)
     return job.id
 
 
@@ -210,12 +207,12 @@ def insert_event(session: WritingSession, values: Row) -> None:
 
 def write_job(session: WritingSession, job: JobRow) -> None:
     """Write back what can change in a job."""
-    session.gather(_MOVE_JOB, job.values())
+    session.gather(_MOVE_JOB, job)
 
 
 def write_run(session: WritingSession, run: RunRow) -> None:
     """Write back what can change in a run."""
-    session.gather(_MOVE_RUN, run.values())
+    session.gather(_MOVE_RUN, run)
 
 
 @dataclass(frozen=True, slots=True)

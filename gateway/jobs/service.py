@@ -152,7 +152,7 @@ class Jobs:
 
     def page(self, wanted: JobFilter, page: int, size: int) -> JobPage:
         """A page of jobs, the newest first; ``page`` counts from 1 and may lie beyond the end."""
-        with self._store.reading() as session:
+        with self._store.reading(long=True) as session:
             total = sum(c.jobs for c in counters.counts(session) if _counts(wanted, c))
             query = _JOB.select().where(*_conditions(wanted)).order_by(_JOB.id.desc())
             found = session.rows(query.paginate(page, size))
@@ -161,12 +161,12 @@ class Jobs:
 
     def runs(self, guid: uuid.UUID, *, tasks: bool = False) -> list[RunView]:
         """The runs of a job. Raises JobNotFound."""
-        with self._store.reading() as session:
+        with self._store.reading(long=True) as session:
             return views.runs(session, self._get(session, guid).id, tasks=tasks)
 
     def events(self, guid: uuid.UUID) -> list[EventView]:
         """The history of a job. Raises JobNotFound."""
-        with self._store.reading() as session:
+        with self._store.reading(long=True) as session:
             return views.events(session, self._get(session, guid).id)
 
     def values(self, view: JobView) -> list[tuple[ShownWhat, Module, dict[str, ShownValue]]]:

@@ -33,9 +33,7 @@ class JobStatus(enum.IntEnum):
     @property
     def stage(self) -> "Stage":
         """The list of jobs that this status belongs to."""
-        if self.finished:
-            return Stage.HISTORY
-        return Stage.ACTIVE if self in (JobStatus.ACTIVE, JobStatus.ABORTING) else Stage.SCHEDULED
+        return _STAGES[self]
 
 
 class Stage(enum.IntEnum):
@@ -44,6 +42,16 @@ class Stage(enum.IntEnum):
     SCHEDULED = 0
     ACTIVE = 1
     HISTORY = 2
+
+
+def _stage(status: JobStatus) -> Stage:
+    if status.finished:
+        return Stage.HISTORY
+    return Stage.ACTIVE if status in (JobStatus.ACTIVE, JobStatus.ABORTING) else Stage.SCHEDULED
+
+
+# Looked at for every row that is written.
+_STAGES = {status: _stage(status) for status in JobStatus}
 
 
 class MoveRefused(Exception):

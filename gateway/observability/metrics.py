@@ -41,6 +41,7 @@ class Metrics:
             registry=self.registry,
         )
         # Found by one look instead of under a lock: there is one for each route and status.
+        self._of_surface: dict[str, Counter] = {}
         self._of_request: dict[tuple[str, str, int], Histogram] = {}
         self._accepted = Counter(
             "gateway_jobs_accepted", "Jobs accepted", ("surface",), registry=self.registry
@@ -77,7 +78,10 @@ class Metrics:
 
     def accepted(self, surface: str) -> None:
         """Count a job that was accepted."""
-        self._accepted.labels(surface).inc()
+        series = self._of_surface.get(surface)
+        if series is None:
+            series = self._of_surface[surface] = self._accepted.labels(surface)
+        series.inc()
 
     def run_ended(self, status: str, seconds: float) -> None:
         """Count a run that ended."""

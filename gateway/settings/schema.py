@@ -210,7 +210,11 @@ class WorkerSettings(Group):
     request_threads: Positive = Field(
         default=64, description="Requests in work, most of them waiting."
     )
-    decoders: Positive = Field(default=2, description="Requests that compute at the same time.")
+    decoders: Positive | None = Field(
+        default=None,
+        description="Requests that compute at the same time; when left out 1 on SQLite, where one "
+        "is fastest, and 2 on PostgreSQL, whose answers a request waits for.",
+    )
     embedded_runs: Positive = Field(default=10, description="Runs at once on the embedded agent.")
 
 
@@ -328,6 +332,11 @@ class Settings(BaseSettings):
         if self.web_api is None:
             return self.demo
         return self.web_api is GlobalWebApiState.ENABLED
+
+    @property
+    def decoders(self) -> int:
+        """How many requests compute at the same time."""
+        return self.workers.decoders or (1 if self.database_url is None else 2)
 
     @property
     def zone(self) -> datetime.tzinfo:

@@ -13,8 +13,8 @@ from gateway.identity.principals import Caller
 from gateway.web import origins, requests
 
 REALM = "Dispatcher Gateway"
-_CALLER = "gateway_caller"
-_CHALLENGE = "gateway_challenge"
+_CALLER = "gateway.caller"
+_CHALLENGE = "gateway.challenge"
 
 
 class MissingRight(Exception):
@@ -60,7 +60,7 @@ class Guard:
 
         @auth.error_handler  # type: ignore[untyped-decorator]
         def refuse() -> flask.Response:
-            challenge: Challenge = flask.g.get(_CHALLENGE)
+            challenge: Challenge = requests.present().environ[_CHALLENGE]
             answer = unauthorized(challenge)
             if challenge.retry_after is not None:
                 answer.headers["Retry-After"] = str(challenge.retry_after)
@@ -70,7 +70,7 @@ class Guard:
 
     def check(self, node: str, access: Access) -> Caller:
         """The caller, if he has the right. Raises MissingRight."""
-        caller: Caller = flask.g.get(_CALLER)
+        caller: Caller = requests.present().environ[_CALLER]
         if not self._permissions.allowed(caller.principal, node, access):
             raise MissingRight(caller, node, access)
         return caller
@@ -79,15 +79,15 @@ class Guard:
         """Whether it is known who calls; the header is read here in all forms that clients use."""
         request = requests.present()
         if self._needs_no_login(surface, request):
-            flask.g.setdefault(_CALLER, requests.caller(None, surface))
+            request.environ[_CALLER] = requests.caller(None, surface)
             return True
         outcome = self._authenticator.authenticate(
             request.environ.get("HTTP_AUTHORIZATION"), request.remote_addr or ""
         )
         if isinstance(outcome, Authenticated):
-            flask.g.setdefault(_CALLER, requests.caller(outcome.principal, surface))
+            request.environ[_CALLER] = requests.caller(outcome.principal, surface)
             return True
-        flask.g.setdefault(_CHALLENGE, outcome)
+        request.environ[_CHALLENGE] = outcome
         return False
 
     def _needs_no_login(self, surface: str, request: flask.Request) -> bool:
@@ -98,6 +98,7 @@ class Guard:
 
 def _refuse_foreign_pages(public_url: str | None) -> None:
     # Browsers send remembered Basic credentials along with what any page lets them post.
-    problem = origins.problem(flask.request.method, flask.request.headers, public_url)
+    request = requests.present()
+    problem = origins.problem(request.method, request.headers, public_url)
     if problem is not None:
         flask.abort(HTTPStatus.FORBIDDEN, problem)

@@ -21,6 +21,9 @@ log = logging.getLogger("gateway")
 access = logging.getLogger("gateway.requests")
 
 _RETRY_AFTER_SECONDS = 10
+# In the environ, which is at hand; Flask's own place for such things costs a search each time.
+_BEGUN = "gateway.begun"
+_MARKS = "gateway.log_marks"
 
 
 class _NoSessions(flask.sessions.SessionInterface):
@@ -67,11 +70,12 @@ def _begin_and_end(
 
     @app.before_request
     def begin() -> flask.Response | None:
-        flask.g.begun = time.perf_counter()
-        flask.g.log_marks = logs.mark(request_id=requests.request_id())
-        allowed = flask.request.environ.get("gateway.surfaces")
+        environ = requests.present().environ
+        environ[_BEGUN] = time.perf_counter()
+        environ[_MARKS] = logs.mark(request_id=requests.request_id())
+        allowed = environ.get("gateway.surfaces")
         if allowed is not None:
-            surface = surfaces.of_path(table, flask.request.path)
+            surface = surfaces.of_path(table, requests.present().path)
             if surface is not None and surface.name not in allowed:
                 flask.abort(HTTPStatus.NOT_FOUND)
         return None
@@ -81,7 +85,8 @@ def _begin_and_end(
         request = requests.present()
         answer.headers[requests.HEADER] = requests.request_id()
         surface, _, operation = (request.endpoint or "none.none").rpartition(".")
-        seconds = time.perf_counter() - flask.g.get("begun", time.perf_counter())
+        now = time.perf_counter()
+        seconds = now - request.environ.get(_BEGUN, now)
         metrics.request(surface, operation, answer.status_code, seconds)
         if is_logged(request.method, answer.status_code, logged):
             _log_request(request, answer, seconds)
@@ -89,7 +94,7 @@ def _begin_and_end(
 
     @app.teardown_request
     def leave(_error: BaseException | None) -> None:
-        marks = flask.g.pop("log_marks", None)
+        marks = requests.present().environ.pop(_MARKS, None)
         if marks is not None:
             logs.unmark(marks)
 

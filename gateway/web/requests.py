@@ -88,9 +88,9 @@ def peer() -> str:
 
 def forwarded() -> bool:
     """Whether the front has seen, and dropped, headers that a proxy adds."""
-    return "gateway.forwarded" in flask.request.environ
+    return "gateway.forwarded" in present().environ
 
 
 def caller(principal: Principal | None, surface: str) -> Caller:
     """Who acts in this request."""
-    return Caller(principal, flask.request.remote_addr or "", surface, request_id())
+    return Caller(principal, present().remote_addr or "", surface, request_id())

@@ -85,6 +85,24 @@ class Message:
         for each in declared:
             setattr(cls, each.name, () if isinstance(each.content, ListOf) else None)
         dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+        cls.__init__ = _initialiser(cls)  # type: ignore[method-assign]
+
+
+def _initialiser(cls: type[Message]) -> "Callable[..., None]":
+    """What the dataclass's own does, in one step: that sets each member of a frozen one by itself,
+    which costs more than to write the whole message.
+    """
+    blank = {field.name: getattr(cls, field.name, _NO_EXTRAS) for field in dataclasses.fields(cls)}
+
+    def __init__(self: Message, **given: Any) -> None:  # noqa: N807  # it becomes the class's own
+        if not given.keys() <= blank.keys():
+            unknown = sorted(given.keys() - blank.keys())
+            raise TypeError(f"{cls.__name__} has no member {unknown[0]!r}")
+        values = self.__dict__
+        values.update(blank)
+        values.update(given)
+
+    return __init__
 
 
 def member(kind: Scalar[T], meaning: str, *, sample: T | None = None) -> T | None:

@@ -293,6 +293,8 @@ _GUID = re.compile(
 _SAMPLE_GUID = uuid.UUID("5cf59e5a-343c-4d85-a83c-8b18e4731040")
 
 
+# The same few definitions and agents are named again and again.
+@functools.lru_cache(maxsize=4096)
 def _guid(text: str) -> uuid.UUID | None:
     """Read an id with or without braces, in any case, padded (Dispatcher contract 3).
 
@@ -312,6 +314,7 @@ def _guid_from_json(value: Any, _offsets: wcf_json.OffsetReader) -> uuid.UUID | 
     return _guid(value)
 
 
+@functools.lru_cache(maxsize=4096)
 def _guid_text(value: uuid.UUID) -> str:
     return f"{{{str(value).upper()}}}"
 

@@ -21,7 +21,7 @@ from gateway.front.gate import Gate
 from gateway.front.limits import Limits
 from gateway.front.listeners import Listener
 from gateway.front.server import Front
-from gateway.settings import WorkerSettings
+from gateway.settings import Settings, WorkerSettings
 from storage import models, opening, statements
 from storage.database import Store
 from storage.session import Session
@@ -101,7 +101,7 @@ def main() -> None:
     """Serve until told to end."""
     kind, folder = Kind(sys.argv[1]), Path(sys.argv[2])
     workers = WorkerSettings()
-    gate = Gate(workers.decoders)
+    gate = Gate(Settings().decoders)
     with application(kind, folder, gate) as served:
         front = Front(
             served,

@@ -189,7 +189,7 @@ def _view(
 
 def _arguments(operation: Operation, path: Mapping[str, str]) -> dict[str, Any]:
     query: dict[str, str] = {}
-    for name, value in flask.request.args.items():
+    for name, value in requests.present().args.items():
         query.setdefault(name.lower(), value)
     sent: dict[str, Any] = {}
     for argument in operation.arguments:
@@ -217,7 +217,7 @@ def _body(operation: Operation, limits: MessageLimits, dates: wcf_json.Dates) ->
 
 
 def _message(content: type[Message], limits: MessageLimits, dates: wcf_json.Dates) -> Message:
-    header = flask.request.headers.get("Content-Type")
+    header = requests.present().environ.get("CONTENT_TYPE")
     data, charset = requests.body(), negotiation.content_type(header).charset
     if negotiation.body_dialect(header, data) is Dialect.XML:
         return xml_messages.read(content, xml.parse(data, charset=charset, limits=limits.xml))
@@ -228,8 +228,8 @@ def _message(content: type[Message], limits: MessageLimits, dates: wcf_json.Date
 
 
 def _answer(operation: Operation, result: Any, dates: wcf_json.Dates) -> flask.Response:
-    headers = flask.request.headers
-    dialect = negotiation.answer_dialect(headers.get("Accept"), headers.get("Content-Type"))
+    environ = requests.present().environ
+    dialect = negotiation.answer_dialect(environ.get("HTTP_ACCEPT"), environ.get("CONTENT_TYPE"))
     return flask.Response(_written(operation, result, dialect, dates), content_type=dialect.value)
 
 
