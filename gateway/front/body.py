@@ -40,7 +40,8 @@ def allow(environ: Mapping[str, Any], limit: int) -> None:
     """Say, before the first read, that this route accepts a body of up to ``limit`` bytes.
 
     Raises ``BodyPending`` when the body is not here yet, or is longer (the front then answers
-    413).  Does nothing under another server, for example Flask's test client.
+    413; who wants to do that himself looks at ``RECEIVED`` before).  Does nothing under another
+    server, for example Flask's test client.
     """
     received = environ.get(RECEIVED, 0)
     if received is None or received > limit:
@@ -107,7 +108,7 @@ class Receiver:
         data: bytes = event.get("body", b"")
         self.received += len(data)
         if self.received > self._longest:
-            raise too_long(self._longest)
+            raise TooLong(self._longest)
         return data
 
     async def _event(self) -> Any:
@@ -126,9 +127,11 @@ class Receiver:
         return min(idle, self._started + lead)
 
 
-def too_long(longest: int) -> Refusal:
-    """Return the refusal of a body of more than ``longest`` bytes."""
-    return Refusal(413, f"The request body is longer than {longest} bytes.")
+class TooLong(Refusal):
+    """The body is longer than ``longest`` bytes."""
+
+    def __init__(self, longest: int) -> None:
+        super().__init__(413, f"The request body is longer than {longest} bytes.")
 
 
 class Spool:

@@ -136,12 +136,25 @@ class Exchange:
     async def _receive_and_run(self, variables: WSGIEnvironment, limit: int | None) -> None:
         longest = self._house.limits.body_bytes if limit is None else limit
         if int(variables.get("CONTENT_LENGTH", 0)) > longest:
-            raise body.too_long(longest)
+            raise body.TooLong(longest)
         # A block that the prompt wait has taken note of must wake the receiver too.
         self._cycle.message_event.set()
         receiver = body.Receiver(self._cycle.receive, self._house.limits, longest)
-        content = await self._house.spool.take(receiver)
-        await self._run_complete(variables, content, receiver.received, admitted=True)
+        try:
+            content = await self._house.spool.take(receiver)
+        except body.TooLong as refusal:
+            await self._refuse_length(variables, receiver.received, refusal)
+        else:
+            await self._run_complete(variables, content, receiver.received, admitted=True)
+
+    async def _refuse_length(
+        self, variables: WSGIEnvironment, length: int, refusal: body.TooLong
+    ) -> None:
+        """Let the application refuse a body that grew too long in its own words, if it has any."""
+        call, reply = await self._start(variables, body.PendingInput(), length, admitted=True)
+        if isinstance(reply, body.BodyPending):
+            raise refusal
+        await self._send(call, reply)
 
     async def _run_complete(
         self, variables: WSGIEnvironment, content: IO[bytes], length: int, *, admitted: bool
@@ -150,7 +163,7 @@ class Exchange:
         if not isinstance(reply, body.BodyPending):
             await self._send(call, reply)
         elif reply.limit is not None and length > reply.limit:
-            raise body.too_long(reply.limit)
+            raise body.TooLong(reply.limit)
         else:
             LOGGER.error("request %s: a body was asked for that is complete", self._identity)
             await self._fail()

@@ -58,11 +58,11 @@ def body() -> bytes:
     request = present()
     limit = request.max_content_length
     if limit is not None:
-        # A length that is stated and too long is refused here, in the surface's own dialect.
-        if (request.content_length or 0) > limit:
+        received = request.environ.get(front_body.RECEIVED)
+        # One that is stated, or has turned out, to be too long is refused in the surface's dialect.
+        if max(request.content_length or 0, received or 0) > limit:
             raise RequestEntityTooLarge(f"The body is longer than {limit} bytes.")
         front_body.allow(request.environ, limit)
-        received = request.environ.get(front_body.RECEIVED)
         if received is not None:
             # It is here, within the limit: nothing has to watch how it is read.
             complete: bytes = request.environ["wsgi.input"].read()

@@ -56,9 +56,7 @@ class XmlLimits:
         """
         tags = text.count(b"<")
         return (
-            tags < 2 * self.depth
-            and tags <= self.elements
-            and text.count(b"=") <= self.attributes
+            tags < 2 * self.depth and tags <= self.elements and text.count(b"=") <= self.attributes
         )
 
     def breach(self, root: etree._Element) -> str | None:

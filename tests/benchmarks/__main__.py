@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.benchmarks import accepts, figures, lateness, pages, running, shop, starting
+from tests.benchmarks import accepts, figures, lateness, pages, parts, running, shop, starting
 from tests.benchmarks.figures import Effort, Row, Unmeasurable
 
 Measure = Callable[[shop.Shop, Effort], Iterator[Row]]
@@ -16,6 +16,7 @@ Measure = Callable[[shop.Shop, Effort], Iterator[Row]]
 GROUPS: Mapping[str, Measure] = {
     "accepts": accepts.measure,
     "slow-disk": accepts.measure_slow,
+    "parts": parts.measure,
     "jobs": running.measure_noop,
     "jobs-http": running.measure_over_http,
     "commands": running.measure_commands,

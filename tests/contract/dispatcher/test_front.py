@@ -122,7 +122,11 @@ def test_a_stated_length_that_is_too_long_is_413_before_a_byte_of_it(build: Buil
 def test_a_chunked_body_that_grows_too_long_is_413(build: Build) -> None:
     with served.serving(build(limits={"body_bytes": 1000})) as place:
         request = head("POST", "jobs", Authorization=LOGIN, Transfer_Encoding="chunked")
-        assert place.exchange(request + b"3e9\r\n" + b" " * 1001 + b"\r\n").status == 413
+        place.exchange(request + b"3e9\r\n" + b" " * 1001 + b"\r\n").refused(413, "1000 bytes")
+        request = head("POST", "soap", Authorization=LOGIN, Transfer_Encoding="chunked")
+        answer = place.exchange(request + b"3e9\r\n" + b" " * 1001 + b"\r\n")
+        assert answer.status == 413
+        assert checked(answer.body).findtext(".//{*}Code") == "RequestTooLong"
 
 
 @pytest.mark.parametrize(
