@@ -283,6 +283,7 @@ def _dispatcher(gateway: Gateway) -> surfaces.Surface:
             ),
             json_size=limits.body_bytes,
             json_depth=limits.json_depth,
+            json_values=limits.json_values,
         ),
         dates=wcf_json.unspecified_date(settings.date_zone),
     )

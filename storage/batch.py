@@ -8,7 +8,7 @@ if each had been written in its turn: before any other statement, what waits is 
 
 from collections.abc import Iterator
 
-from storage import statements
+from storage import models, statements
 
 Values = list[object]
 
@@ -17,7 +17,7 @@ class Batch:
     """Rows by the statement that writes them, and sums by the row that keeps them.
 
     Rows of one table that are written by different statements do not go together: their order
-    counts. Nor do rows whose tables come in another order, which may refer to each other.
+    counts. Those of different tables are written in the order in which tables refer to each other.
     """
 
     def __init__(self) -> None:
@@ -54,16 +54,7 @@ class Batch:
 
     def fits(self, later: "Batch") -> bool:
         """Whether the rows of a later batch may be written together with these."""
-        places = {table: place for place, table in enumerate(self._rows)}
-        last = -1
-        for table, (writer, _) in later._rows.items():
-            if not self.takes(writer):
-                return False
-            place = places.get(table, len(places))
-            if place < last:
-                return False
-            last = place
-        return True
+        return all(self.takes(writer) for writer, _ in later._rows.values())
 
     def absorb(self, later: "Batch") -> None:
         """Take over all of a later batch, which fits."""
@@ -79,7 +70,8 @@ class Batch:
     def take_rows(self) -> Iterator[tuple[str, Values]]:
         """The statements that write what waits, with their values; nothing waits any more."""
         rows, self._rows = self._rows, {}
-        for writer, waiting in rows.values():
+        for table in sorted(rows, key=models.RANKS.__getitem__):
+            writer, waiting = rows[table]
             yield from writer.statements(waiting)
 
     def take_sums(self) -> Iterator[tuple[str, Values]]:
@@ -94,6 +86,11 @@ class Batch:
         for writer, rows in by_writer.items():
             # Others wait for these rows until the commit: taken in one order, never in a circle.
             yield from writer.statements(sorted(rows, key=repr))
+
+    @property
+    def sum_tables(self) -> set[str]:
+        """The tables that keep the sums."""
+        return {writer.write.table for writer, _ in self._sums}
 
     @property
     def tables(self) -> list[str]:

@@ -120,6 +120,7 @@ class WritingSession(Session):
         self._savepoint = False
         self._after_commit: list[Callable[[], None]] = []
         self._changed: set[str] = set()
+        self._broken: Exception | None = None
         self.failure: Exception | None = None
         """Why the rows of units that ended well could not be written: all of them are lost."""
 
@@ -166,12 +167,15 @@ class WritingSession(Session):
 
     def begin_unit(self) -> None:
         """Begin a unit of work."""
+        self._broken = None
         self._savepoint = False
         self._unit = Batch()
         self._after_commit = []
 
     def end_unit(self) -> None:
-        """Keep what the unit has done for the commit."""
+        """Keep what the unit has done for the commit. Raises what it may have hidden."""
+        if self._broken is not None:
+            raise self._broken
         if self._savepoint:
             self._database.execute_sql("RELEASE unit")
             self._savepoint = False
@@ -192,6 +196,7 @@ class WritingSession(Session):
     def finish(self) -> None:
         """Write all that waits: the commit comes next."""
         self._write_earlier()
+        self._changed.update(self._earlier.sum_tables)
         self._execute(self._earlier.take_sums())
 
     def forget(self) -> None:
@@ -214,6 +219,9 @@ class WritingSession(Session):
         return self._changed
 
     def _begin(self, written: str | None) -> None:
+        if self._broken is not None:
+            # Some of its rows are lost: nothing that it still does may look as if they were not.
+            raise self._broken
         if written is not None:
             self._changed.add(written)
         if self._savepoints and not self._savepoint:
@@ -224,7 +232,11 @@ class WritingSession(Session):
             # Whoever gives the next number may be the database itself.
             self._numbers.clear()
         if self._unit.holds_rows:
-            self._execute(self._write(self._unit))
+            try:
+                self._execute(self._write(self._unit))
+            except Exception as error:
+                self._broken = error
+                raise
 
     def _write_earlier(self) -> None:
         """Write what earlier units have gathered. What fails here is nobody's but all of theirs."""

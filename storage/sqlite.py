@@ -28,7 +28,7 @@ _PRAGMAS: dict[str, Any] = {
     "foreign_keys": 1,
     "busy_timeout": 10_000,
 }
-_WRITER_PRAGMAS = _PRAGMAS | {"cache_size": -16_000}
+_WRITER_PRAGMAS = _PRAGMAS | {"cache_size": -8_000}
 _READER_PRAGMAS = {
     "foreign_keys": 1,
     "busy_timeout": 10_000,

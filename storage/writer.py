@@ -25,6 +25,7 @@ from storage.session import WritingSession
 log = logging.getLogger("storage.writer")
 
 _MAXIMUM_GROUP = 256
+_NOT_STORED = "the store's writer failed; nothing was stored"
 
 # The disk, not the request, is at fault: the whole transaction may be gone with these.
 _DISK_ERRORS = frozenset(
@@ -40,6 +41,7 @@ class Unit:
     done: "Done"
     result: Any = None
     error: BaseException | None = None
+    durable: bool = False
     after_commit: list[Callable[[], None]] = field(default_factory=list)
 
     def answer(self) -> None:
@@ -195,8 +197,12 @@ class GroupWriter:
                 self._commit(database, session, group)
             except BaseException:
                 log.exception("the store's writer met an error; it begins again")
+                # At once: a connection that somebody still knows would keep the store locked.
+                self._rollback(database)
+                session.forget()
                 for unit in group:
-                    unit.error = StoreUnavailable("the store's writer failed; nothing was stored")
+                    if not unit.durable:
+                        unit.error = StoreUnavailable(_NOT_STORED)
             for unit in group:
                 unit.answer()
             if database.connection().in_transaction:
@@ -243,8 +249,10 @@ class GroupWriter:
             self._commit(database, session, [unit])
 
     def _fail(self, culprit: Unit, lost: TransactionLost) -> None:
-        if isinstance(lost.cause, peewee.IntegrityError):
-            # What it gathered breaks a rule of the schema, which is found when it is written.
+        if not isinstance(lost.cause, (peewee.OperationalError, StoreUnavailable)) and not (
+            is_disk_error(lost.cause)
+        ):
+            # What it gathered cannot be stored by anybody, which is found when it is written.
             culprit.error = lost.cause
             return
         # Once, not for each of the thousands that may be refused while a disk is full.
@@ -265,8 +273,10 @@ class GroupWriter:
             session.finish()
             begun = time.perf_counter()
             database.execute_sql("COMMIT")
-        except peewee.DatabaseError as error:
+        except Exception as error:
             raise TransactionLost(None, error) from error
+        for unit in group:
+            unit.durable = unit.error is None
         seconds = time.perf_counter() - begun
         # Before anybody is answered: who reads after his answer finds what was changed.
         self._memory.changed(session.changed)

@@ -125,8 +125,15 @@ FORWARDED = "gateway.forwarded"
 _FORWARDED = ("HTTP_X_FORWARDED_", "HTTP_FORWARDED", "HTTP_X_REAL_IP")
 
 
-@functools.lru_cache(maxsize=1024)
+_LONGEST_KNOWN_NAME = 64
+
+
 def _variable(name: bytes) -> str | None:
+    """Return the environ key of a header; of usual names it is remembered."""
+    return _known_variable(name) if len(name) <= _LONGEST_KNOWN_NAME else _new_variable(name)
+
+
+def _new_variable(name: bytes) -> str | None:
     """Return the environ key of a header, None for one that must not get in.
 
     ``X_Forwarded_For`` would become the key of ``X-Forwarded-For``, and ``Proxy`` the variable
@@ -136,6 +143,9 @@ def _variable(name: bytes) -> str | None:
         return None
     key = name.decode("latin-1").upper().replace("-", "_")
     return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
+
+
+_known_variable = functools.lru_cache(maxsize=1024)(_new_variable)
 
 
 class _LargeBlocks(FileWrapper):

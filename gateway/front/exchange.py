@@ -192,7 +192,10 @@ class Exchange:
             return call, reply
         error = await self._outcome(outcomes)
         if error is None:
-            call.close_input()
+            if length is None or length > house.limits.memory_spool_bytes:
+                await house.workers.run(call.close_input)  # what closes a file may wait for a disk
+            else:
+                call.close_input()
             return call, reply
         # The answer told of something that has not come about.
         await house.workers.run(call.close)

@@ -62,8 +62,9 @@ class Gate:
         depth, self._thread.depth = self._thread.depth, 0
         if depth:
             self._turns.put(None)
-            self._left()
         try:
+            if depth:
+                self._left()
             yield
         finally:
             if depth:

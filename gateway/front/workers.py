@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import collections
 import concurrent.futures
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 from gateway.front.gate import Gate
+
+LOGGER = logging.getLogger("gateway.front")
 
 T = TypeVar("T")
 
@@ -78,6 +81,11 @@ class Workers:
         with self._lock:
             self._queue.append(_Work(future, function, arguments))
             self._call_thread()
+            if not self._threads:
+                # Not even one can be started: nobody would ever do it.
+                self._queue.pop()
+                self.pending -= 1
+                raise Saturated
         return future
 
     def told(self, outcome: concurrent.futures.Future[T]) -> asyncio.Future[T]:
@@ -86,9 +94,11 @@ class Workers:
         self.pending += 1
 
         def tell(done: concurrent.futures.Future[T]) -> None:
+            if done.cancelled():
+                self._tell(_Done(future, None, RuntimeError("what was waited for was given up")))
+                return
             error = done.exception()
-            result = done.result() if error is None else None
-            self._tell(_Done(future, result, error))
+            self._tell(_Done(future, None if error else done.result(), error))
 
         outcome.add_done_callback(tell)
         return future
@@ -112,10 +122,19 @@ class Workers:
             self._active += 1
             self._idle.pop().release()
         elif len(self._threads) < self._limit:
-            self._active += 1
-            thread = threading.Thread(target=self._main, name="front-worker", daemon=True)
-            self._threads.add(thread)
+            self._start_thread()
+
+    def _start_thread(self) -> None:
+        """Start one more; where the system allows none, those that are there do the work."""
+        thread = threading.Thread(target=self._main, name="front-worker", daemon=True)
+        self._active += 1
+        self._threads.add(thread)
+        try:
             thread.start()
+        except RuntimeError as error:
+            self._active -= 1
+            self._threads.discard(thread)
+            LOGGER.error("no thread can be started: %s", error)  # noqa: TRY400 (a trace says no more)
 
     def _left(self) -> None:
         """A thread begins to wait for something else."""

@@ -5,6 +5,7 @@ unit of work is a handful of inserts, so that many acceptances share one commit.
 """
 
 import dataclasses
+import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,8 +43,12 @@ from storage.session import Session, WritingSession
 # Enough for any site; keeps one request from filling the store with runs.
 MOST_AGENTS = 1000
 MOST_DEFINITIONS = 100
+# One for each definition is what clients send.
+MOST_PARAMETER_SETS = 2 * MOST_DEFINITIONS
 HIGHEST_PRIORITY = 9
 _LONGEST_DESCRIPTION = 4000
+# Characters of JSON.
+_MOST_EXTRAS = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -180,7 +185,6 @@ class Acceptance:
                 for w in resolved.what
             ),
             who=tuple(ShownWho(agent.guid, agent.name) for agent in resolved.agents),
-            extras=resolved.order.extras,
         )
 
     def _definition(self, session: Session, index: int, what: What) -> ResolvedWhat:
@@ -238,7 +242,7 @@ class Acceptance:
                 "retries": max(item.module.retries for item in resolved.what),
                 "tasks": task_count(resolved),
             },
-            "extras": order.extras or None,
+            "extras": _bounded(order.extras),
         }
 
     def _set_json(
@@ -295,6 +299,8 @@ def _check_sizes(order: JobOrder) -> None:
         raise OrderRefused("What", "name at least one module to run")
     if len(order.what) > MOST_DEFINITIONS:
         raise OrderRefused("What", f"names more than {MOST_DEFINITIONS} definitions")
+    if len(order.parameters) > MOST_PARAMETER_SETS:
+        raise OrderRefused("Parameters", f"holds more than {MOST_PARAMETER_SETS} sets")
     if len(order.who) > MOST_AGENTS:
         raise OrderRefused("Who", f"names more than {MOST_AGENTS} agents")
     if len(order.description) > _LONGEST_DESCRIPTION:
@@ -356,9 +362,19 @@ def _checked_values(
             for own in _own_parts(item.values, known)
             if _is_given(own)
         )
+        _refuse_repeated(f"Parameters[{index}]", values)
         if values:
             checked.append(GivenParameters(item.definition, values))
     return checked
+
+
+def _refuse_repeated(path: str, values: Iterable[GivenValue]) -> None:
+    """A value that is given twice would leave it to chance which of the two counts."""
+    seen: set[str] = set()
+    for value in values:
+        if value.name in seen:
+            raise OrderRefused(f"{path}.{value.name}", "is given twice")
+        seen.add(value.name)
 
 
 def _own_parts(
@@ -440,6 +456,13 @@ def _what_json(item: ResolvedWhat) -> dict[str, Any]:
 
 def _who_json(agent: Agent) -> dict[str, Any]:
     return {"agent": agent.id, "guid": agent.guid, "name": agent.name}
+
+
+def _bounded(extras: dict[str, Any]) -> dict[str, Any] | None:
+    """What came in under unknown names, for who looks for it later; not what fills a store."""
+    if not extras or len(json.dumps(extras, default=str)) > _MOST_EXTRAS:
+        return None
+    return extras
 
 
 def _actor(caller: Caller) -> str:

@@ -112,7 +112,13 @@ _LOCK_JOBS = Selection(_JOB.id, _JOB.select, locking=True)
 _LOCK_RUNS = Selection(_RUN.id, _RUN.select, locking=True)
 _FIND_RUNS = Selection(_RUN.guid, lambda: _RUN.select(_RUN.id, _RUN.job_id))
 _RUN_STATES = Selection(_RUN.job_id, lambda: _RUN.select(_RUN.job_id, _RUN.status))
-_REQUESTS = Selection(models.JobRequest.job_id, models.JobRequest.select)
+_REQUEST = models.JobRequest
+_REQUESTS = Selection(
+    _REQUEST.job_id,
+    lambda: _REQUEST.select(
+        _REQUEST.job_id, _REQUEST.description, _REQUEST.what, _REQUEST.parameters
+    ),
+)
 
 
 @dataclass(slots=True)
@@ -267,5 +273,5 @@ def run_states(session: Session, job_ids: Iterable[int]) -> dict[int, list[JobSt
 
 
 def requests_of(session: Session, job_ids: Iterable[int]) -> dict[int, Row]:
-    """What was asked for, by job; one whose request is no longer stored is left out."""
+    """What a run needs of what was asked for, by job; one that is no longer stored is left out."""
     return {row["job_id"]: row for row in _REQUESTS.rows(session, sorted(set(job_ids)))}

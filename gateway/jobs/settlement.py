@@ -63,7 +63,8 @@ def finish_jobs(session: WritingSession, endings: Sequence[Ending]) -> None:
         return
     states = rows.run_states(session, [ending.job.id for ending in endings])
     for ending in endings:
-        _finish_job(session, ending, states[ending.job.id])
+        if not ending.job.status.finished:
+            _finish_job(session, ending, states[ending.job.id])
 
 
 def lose_run(session: WritingSession, job: JobRow, run: RunRow, now: int, reason: str) -> None:
@@ -170,4 +171,7 @@ def _finish_job(session: WritingSession, ending: Ending, runs: list[JobStatus]) 
     ):
         # Its agent was lost before it said that it had begun.
         moves.move(session, job, JobStatus.ACTIVE, ending.at, "engine")
-    moves.move(session, job, status, ending.at, "engine", ending.reason)
+    reason = ending.reason
+    if job.status is JobStatus.ABORTING and status is not JobStatus.ABORTED:
+        reason = reason or "the abort came too late: all tasks had ended"
+    moves.move(session, job, status, ending.at, "engine", reason)

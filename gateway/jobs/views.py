@@ -17,8 +17,19 @@ from storage.statements import named
 
 _JOB = models.Job
 _REQUEST = models.JobRequest
+# All but what came in under unknown names, which no answer shows.
+_SHOWN = (
+    _REQUEST.job_id,
+    _REQUEST.description,
+    _REQUEST.surface,
+    _REQUEST.timing,
+    _REQUEST.what,
+    _REQUEST.who,
+    _REQUEST.parameters,
+    _REQUEST.options,
+)
 _REQUEST_OF = statements.Statement(
-    lambda: _REQUEST.select().where(_REQUEST.job_id == named(_REQUEST.job_id))
+    lambda: _REQUEST.select(*_SHOWN).where(_REQUEST.job_id == named(_REQUEST.job_id))
 )
 
 
@@ -73,7 +84,6 @@ class JobView:
     in_parallel: bool
     what: tuple[ShownWhat, ...]
     who: tuple[ShownWho, ...]
-    extras: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -228,7 +238,6 @@ def _job(row: Row, request: Row, owners: dict[int, str]) -> JobView:
             for one in request["what"]
         ),
         who=tuple(ShownWho(uuid.UUID(one["guid"]), one["name"]) for one in request["who"]),
-        extras=request["extras"] or {},
     )
 
 

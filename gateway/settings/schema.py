@@ -195,6 +195,9 @@ class LimitSettings(Group):
     xml_elements: Positive = Field(default=100_000, description="Elements in one XML body.")
     xml_attributes: Positive = Field(default=256, description="Attributes of one XML element.")
     json_depth: Positive = Field(default=64, description="How deep values of a JSON body may nest.")
+    json_values: Positive = Field(
+        default=100_000, description="Members and items in one JSON body, all together."
+    )
     import_bytes: Positive = Field(
         default=64 * MIB, description="Longest building block to import."
     )

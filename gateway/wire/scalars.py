@@ -293,19 +293,29 @@ _GUID = re.compile(
 _SAMPLE_GUID = uuid.UUID("5cf59e5a-343c-4d85-a83c-8b18e4731040")
 
 
-# The same few definitions and agents are named again and again.
-@functools.lru_cache(maxsize=4096)
+# The longest way to write an id: with braces and dashes.
+_LONGEST_GUID = 38
+
+
 def _guid(text: str) -> uuid.UUID | None:
     """Read an id with or without braces, in any case, padded (Dispatcher contract 3).
 
     Empty is absent: clients post back ids of what they have not created yet.
     """
-    match = _GUID.fullmatch(text)
-    if match is not None:
-        return uuid.UUID(int=int("".join(match.groups()[1:]), 16))
-    if not text.strip():
+    bare = text.strip()
+    if not bare:
         return None
+    found = _known_guid(bare) if len(bare) <= _LONGEST_GUID else None
+    if found is not None:
+        return found
     raise _problem(f"is {_shown(text)}; an id such as {_guid_text(_SAMPLE_GUID)} is expected")
+
+
+# The same few definitions and agents are named again and again.
+@functools.lru_cache(maxsize=4096)
+def _known_guid(bare: str) -> uuid.UUID | None:
+    match = _GUID.fullmatch(bare)
+    return None if match is None else uuid.UUID(int=int("".join(match.groups()[1:]), 16))
 
 
 def _guid_from_json(value: Any, _offsets: wcf_json.OffsetReader) -> uuid.UUID | None:

@@ -7,6 +7,7 @@ PowerShell needs to see a date in them. No JSON library of Python writes that es
 
 import dataclasses
 import datetime
+import itertools
 import json
 import math
 import re
@@ -23,6 +24,9 @@ MAX_SIZE = 16 * 1024 * 1024
 MAX_DEPTH = 64
 """Lists and objects inside one another."""
 
+MAX_VALUES = 100_000
+"""Members of objects and items of lists, all together."""
+
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _MILLISECOND = datetime.timedelta(milliseconds=1)
 _MINUTE = datetime.timedelta(minutes=1)
@@ -38,6 +42,7 @@ def read(
     charset: str | None = None,
     max_size: int = MAX_SIZE,
     max_depth: int = MAX_DEPTH,
+    max_values: int = MAX_VALUES,
 ) -> Any:
     """Read a body into dicts, lists, str, int, float, bool and None.
 
@@ -49,6 +54,7 @@ def read(
     """
     text = _text(data, charset, max_size)
     _refuse_depth(text, max_depth)
+    _refuse_count(text, max_values)
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
@@ -106,6 +112,18 @@ def _refuse_depth(text: str, limit: int) -> None:
         if depth > limit:
             line = text.count("\n", 0, match.start()) + 1
             raise JsonError(f"line {line}: the body is nested deeper than {limit}")
+
+
+_SEPARATOR = re.compile(rf"{_STRING}|[,\[{{]", re.DOTALL)
+
+
+def _refuse_count(text: str, limit: int) -> None:
+    """Refuse more values than anybody means; each would become an object of Python's."""
+    if text.count(",") + text.count("[") + text.count("{") <= limit:
+        return
+    separators = (match for match in _SEPARATOR.finditer(text) if match.end() - match.start() == 1)
+    if sum(1 for _ in itertools.islice(separators, limit + 1)) > limit:
+        raise JsonError(f"the body has more than {limit} values")
 
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")

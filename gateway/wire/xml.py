@@ -95,7 +95,7 @@ def parse(
     if _DOCTYPE.match(text):  # before the parser sees what it names
         raise XmlError(_HAS_DOCTYPE)
     try:
-        root = etree.fromstring(text, _parser())
+        root = _parsed(text)
     except etree.XMLSyntaxError as error:
         raise XmlError(_sentence(error)) from None
     if root.getroottree().docinfo.internalDTD is not None:  # one that the pattern did not see
@@ -125,6 +125,38 @@ class _NothingOutside(etree.Resolver):
 
     def resolve(self, *_named: object, **_more: object) -> NoReturn:
         raise XmlError(_HAS_DOCTYPE)
+
+
+# lxml keeps every name that a thread has ever met until the thread ends. In usual messages these
+# are the same few; what is larger, or comes when a thread has met so much already, is parsed by a
+# thread of its own, which takes its names along.
+_USUAL_BYTES = 16 * 1024
+_BYTES_OF_A_THREAD = 8 * 1024 * 1024
+
+
+def _parsed(text: bytes) -> etree._Element:
+    met = getattr(_of_this_thread, "met", 0) + len(text)
+    if len(text) <= _USUAL_BYTES and met <= _BYTES_OF_A_THREAD:
+        _of_this_thread.met = met
+        return etree.fromstring(text, _parser())
+    return _parsed_apart(text)
+
+
+def _parsed_apart(text: bytes) -> etree._Element:
+    found: list[etree._Element | Exception] = []
+
+    def parse_here() -> None:
+        try:
+            found.append(etree.fromstring(text, _parser()))
+        except Exception as error:  # noqa: BLE001  # raised by who waits for it
+            found.append(error)
+
+    thread = threading.Thread(target=parse_here, name="xml", daemon=True)
+    thread.start()
+    thread.join()
+    if isinstance(found[0], Exception):
+        raise found[0]
+    return found[0]
 
 
 # A parser is not shared between threads: lxml would make them wait for each other, and its

@@ -61,3 +61,36 @@ __all__ = [
     "TaskResult",
     "Tenant",
 ]
+
+IN_ORDER = (
+    Tenant,
+    StoreFact,
+    Principal,
+    Credential,
+    Secret,
+    Role,
+    RolePermission,
+    RoleBinding,
+    AuditEntry,
+    Folder,
+    Definition,
+    DefinitionVersion,
+    Blob,
+    BlobChunk,
+    Resource,
+    ResourceVersion,
+    Agent,
+    Job,
+    JobRequest,
+    JobEvent,
+    JobCounter,
+    JobAcceptance,
+    Schedule,
+    ScheduleFiring,
+    Run,
+    TaskResult,
+)
+"""All tables, each after those that its rows refer to."""
+
+RANKS: dict[str, int] = {model._meta.table_name: rank for rank, model in enumerate(IN_ORDER)}
+"""The place of each table, by its name, in the order in which rows must be written."""

@@ -63,7 +63,9 @@ def job(view: JobView, parameters: Iterable[messages.ParameterSet] = ()) -> mess
         JobID=view.guid,
         Description=view.description,
         When=messages.JobWhen(
-            ScheduledDateTime=_datetime(view.due_at),
+            # A recurring job whose schedule has ended is due no more; without any time its own
+            # answer could not be sent back.
+            ScheduledDateTime=_datetime(view.due_at or view.created_at),
             Immediate=view.immediate,
             IsLocalTime=view.local_time,
             UseWakeOnLAN=view.wake_on_lan,
@@ -205,6 +207,17 @@ def _moment(value: datetime.datetime) -> int:
     return moments.from_datetime(value)
 
 
+# What a job goes through; on hold it is where it was when it was accepted.
+_LIFE = {JobStatus.SCHEDULED: 0, JobStatus.ACTIVE: 1, JobStatus.ABORTING: 2}
+_END = 3
+
+
+def _is_past(wanted: messages.JobStatusType, present: JobStatus) -> bool:
+    """Whether a job has left this status behind: what a client read a moment ago and sends back."""
+    reached = _END if present.finished else _LIFE.get(present, 0)
+    return _LIFE.get(JobStatus(int(wanted)), _END) < reached
+
+
 def aborts(wanted: messages.JobStatus, present: JobStatus) -> bool:
     """Whether a PUT asks for an abort; one that changes nothing does not.
 
@@ -212,7 +225,7 @@ def aborts(wanted: messages.JobStatus, present: JobStatus) -> bool:
     """
     if wanted.Type is messages.JobStatusType.Aborting:
         return True
-    if wanted.Type is None or int(wanted.Type) == present:
+    if wanted.Type is None or int(wanted.Type) == present or _is_past(wanted.Type, present):
         return False
     raise OrderRefused(
         "JobStatus.Type", f"only Aborting (2) can be asked for, not {wanted.Type.name}"

@@ -50,6 +50,7 @@ class MessageLimits:
     xml: xml.XmlLimits
     json_size: int
     json_depth: int
+    json_values: int
 
 
 class LowerCasePaths:
@@ -222,7 +223,11 @@ def _message(content: type[Message], limits: MessageLimits, dates: wcf_json.Date
     if negotiation.body_dialect(header, data) is Dialect.XML:
         return xml_messages.read(content, xml.parse(data, charset=charset, limits=limits.xml))
     value = wcf_json.read(
-        data, charset=charset, max_size=limits.json_size, max_depth=limits.json_depth
+        data,
+        charset=charset,
+        max_size=limits.json_size,
+        max_depth=limits.json_depth,
+        max_values=limits.json_values,
     )
     return json_messages.read(content, value, offsets=dates.read_offset)
 

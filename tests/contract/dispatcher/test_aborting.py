@@ -78,3 +78,18 @@ def test_row_5_an_abort_is_audited(house: House) -> None:
             models.AuditEntry.select().where(models.AuditEntry.action == "job.abort")
         )
     assert (row["object_guid"], row["after"]) == (job.guid, {"status": "ABORTED"})
+
+
+def test_7_5_a_status_that_the_job_has_left_behind_changes_nothing(house: House) -> None:
+    """What a client read while the job still ran, and sends back unchanged when it has ended."""
+    agent = house.agent()
+    job = house.engine.accept(house.engine.order(house.module().guid, agent))
+    client = house.client()
+    waiting = client.get(f"jobs/{job.guid}").json["Status"]
+    house.gateway.reception.claim(agent, 1)
+    active = client.get(f"jobs/{job.guid}").json["Status"]
+    assert client.put(f"jobs/{job.guid}", json.dumps(waiting)).json["Type"] == 1
+    assert client.put(f"jobs/{job.guid}", '{"Type":2}').json["Type"] == 2
+    for status in (waiting, active):
+        assert client.put(f"jobs/{job.guid}", json.dumps(status)).json["Type"] == 2
+    client.put(f"jobs/{job.guid}", '{"Type":4}').refused(400, "only Aborting")

@@ -3,10 +3,13 @@
 Statuses for unknown ids and missing rights are our choice (Dispatcher contract 9).
 """
 
+import json
 import uuid
+from typing import Any
 
 import pytest
 
+from storage import models
 from storage.errors import StoreUnavailable
 from tests.contract.conftest import Provoked
 from tests.contract.dispatcher import bodies
@@ -271,10 +274,52 @@ def test_texts_of_the_client_are_escaped_in_pages(house: House) -> None:
     assert "<script>" not in answer.text
 
 
+def extras(house: House, guid: uuid.UUID) -> Any:
+    """What is stored of the unknown members of a job."""
+    request, job = models.JobRequest, models.Job
+    query = request.select(request.extras).join(job, on=job.id == request.job_id)
+    with house.gateway.store.reading() as session:
+        (row,) = session.rows(query.where(job.guid == guid))
+    return row["extras"]
+
+
+def test_unknown_members_that_would_fill_the_store_are_not_kept(house: House) -> None:
+    body = bodies.itm(house.module().guid, house.agent().agent)
+    for size, kept in ((60_000, True), (70_000, False)):
+        answer = house.client().post("jobs", body[:-1] + f',"odd":"{"x" * size}"}}')
+        assert (extras(house, uuid.UUID(answer.json["JobID"])) is not None) is kept
+
+
+def test_a_parameter_that_is_given_twice_is_refused(house: House) -> None:
+    module = house.module(parameters=PARAMETERS).guid
+    given = [{"Name": PARAMETERS[0].name, "Value1": str(number)} for number in range(2)]
+    answer = house.client().post("jobs", order_with(house, module, [{"JobParameters": given}]))
+    answer.refused(400, "is given twice")
+    assert house.stored() == 0
+
+
+def test_more_parameter_sets_than_anybody_needs_are_refused(house: House) -> None:
+    module = house.module().guid
+    answer = house.client().post("jobs", order_with(house, module, [{}] * 201))
+    answer.refused(400, "more than 200 sets")
+    assert house.stored() == 0
+
+
+def test_a_body_of_too_many_values_is_refused(house: House) -> None:
+    answer = house.client().post("jobs", '{"Parameters":[' + "{}," * 150_000 + "null]}")
+    answer.refused(400, "more than 100000 values")
+    assert house.stored() == 0
+
+
+def order_with(house: House, module: uuid.UUID, sets: list[Any]) -> str:
+    order = json.loads(bodies.itm(module, house.agent().agent))
+    return json.dumps(order | {"Parameters": sets})
+
+
 def test_unknown_members_of_any_shape_are_kept_and_not_stumbled_over(stored_house: House) -> None:
     body = bodies.itm(stored_house.module().guid, stored_house.agent().agent)
     odd = '{"a":[1,2.5,{"b":null}],"\\u0000":"\\u0000","big":' + "9" * 400 + "}"
     answer = stored_house.client().post("jobs", body[:-1] + f',"odd":{odd}}}')
     guid = uuid.UUID(answer.json["JobID"])
-    kept = stored_house.gateway.jobs.get(guid).extras
+    kept = extras(stored_house, guid)
     assert kept == {"odd": {"a": [1, 2.5, {"b": None}], "\0": "\0", "big": int("9" * 400)}}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway import moments
+from gateway.jobs.orders import Recurrence, RecurrenceKind, Timing
 from storage import models
 from tests.contract.dispatcher import bodies
 from tests.contract.dispatcher.conftest import Build
@@ -306,3 +307,20 @@ def test_2_6_a_date_at_the_end_of_time_is_refused_and_spoils_no_list(
     body["When"] = {"Immediate": True, "ScheduledDateTime": moment}
     assert client.post("jobs", json.dumps(body)).status == 200
     assert len(client.get("jobs", Content_Type=JSON).json["Items"]) == 1
+
+
+@pytest.mark.parametrize("media", [JSON, XML])
+def test_7_5_a_recurring_job_whose_schedule_has_ended_can_be_sent_back(
+    house: House, media: str
+) -> None:
+    rule = Recurrence(RecurrenceKind.INTERVAL, "60", ends_at=moments.now() + 60 * moments.SECOND)
+    timing = Timing(recurrence=rule)
+    order = house.engine.order(house.module().guid, house.agent(), timing=timing)
+    job = house.engine.accept(order)
+    table = models.Job
+    ended = table.update(due_at=None, wake_at=None).where(table.guid == job.guid)
+    house.gateway.store.unit_of_work(lambda session: session.execute(ended))
+    client = house.client()
+    shown = client.get(f"jobs/{job.guid}", content_type=media)
+    assert client.post("jobs", shown.text, media).status == 200
+    assert house.stored() == 2

@@ -9,6 +9,7 @@ from gateway import moments
 from gateway.catalog.definitions import Module, Parameter, ParameterType
 from gateway.identity.principals import MACHINE
 from gateway.identity.vault import SECRET_MARKER
+from gateway.jobs import service
 from gateway.jobs.orders import (
     GivenParameters,
     GivenValue,
@@ -359,3 +360,21 @@ def test_ten_thousand_scheduled_jobs_add_nothing_to_the_scheduler(engine: Engine
         assert engine.clock.scheduled == before
     finally:
         engine.clock.stop()
+
+
+def test_the_disk_is_asked_for_its_room_twice_a_second_at_most() -> None:
+    class Disk:
+        asked = 0
+
+        def free_bytes(self) -> int:
+            self.asked += 1
+            return 1000 * self.asked
+
+    now = 0.0
+    disk = Disk()
+    room = service.Room(disk, lambda: now)  # type: ignore[arg-type]  # a store with one answer
+    assert [room.bytes(), room.bytes()] == [1000, 1000]
+    now = 0.4
+    assert room.bytes() == 1000
+    now = 0.5
+    assert room.bytes() == 2000

@@ -1,5 +1,7 @@
 """Rows that are gathered and written together, on both databases: as if written one by one."""
 
+import contextlib
+import sqlite3
 import threading
 import uuid
 from collections.abc import Callable
@@ -12,6 +14,7 @@ import pytest
 from storage import models, statements
 from storage.database import Store
 from storage.session import Session, WritingSession
+from tests.conftest import SqlitePlace
 from tests.unit.storage.rows import FACT, INSERT, names
 
 WAIT = 20
@@ -31,7 +34,7 @@ COUNT = statements.Insert(
     COUNTER, COUNTER.tenant_id, COUNTER.stage, COUNTER.origin, COUNTER.recurring,
     COUNTER.folder_id, COUNTER.slot, COUNTER.jobs, adding=COUNTER.jobs,
 )  # fmt: skip
-KEY = {"tenant_id": 1, "stage": 0, "origin": 1, "recurring": False, "folder_id": 0, "slot": 0}
+KEY = (1, 0, 1, False, 0, 0)
 
 
 def gathered(name: str, value: str = "") -> Callable[[WritingSession], str]:
@@ -175,7 +178,7 @@ def test_sums_of_many_units_come_together(store: Store) -> None:
         session.add_up(COUNT, KEY, 100)
         raise LookupError("no")
 
-    together(store, *[more] * 10, failing)
+    assert together(store, *[more] * 10, failing)[:10] == [None] * 10
     with store.reading() as session:
         assert session.scalar(COUNTER.select(peewee.fn.SUM(COUNTER.jobs))) == 10
 
@@ -213,3 +216,73 @@ def test_calls_after_the_commit_belong_to_the_unit_that_asked(store: Store) -> N
 
     together(store, work, failing, gathered("t-2"))
     assert seen == ["done"]
+
+
+@pytest.mark.parametrize("value", ["\udcff", 2**70], ids=["half a character", "a large number"])
+def test_a_value_that_no_database_takes_fails_its_own_unit_only(store: Store, value: Any) -> None:
+    def bad(session: WritingSession) -> None:
+        values = {"name": "t-bad", "value": value} if isinstance(value, str) else None
+        if values is not None:
+            session.gather(INSERT, values)
+        else:
+            event = {"job_id": 1, "run_id": None, "at": value, "before": None, "after": 0}
+            session.gather(INSERT_EVENT, event | {"actor": "", "reason": ""})
+
+    def read(session: Session) -> str:
+        session.scalar(FACT.select(FACT.value))
+        return "read"
+
+    found = together(store, gathered("t-1"), bad, read, gathered("t-2"))
+    assert [each for each in found if isinstance(each, str)] == ["t-1", "read", "t-2"]
+    assert isinstance(found[1], (UnicodeEncodeError, OverflowError, peewee.DatabaseError))
+    assert names(store) == {"t-1", "t-2"}
+    # And the store goes on at once.
+    assert store.unit_of_work(gathered("t-3")) == "t-3"
+
+
+def test_a_unit_that_hides_what_became_of_its_rows_fails(store: Store) -> None:
+    store.unit_of_work(gathered("t-taken"))
+
+    def hiding(session: WritingSession) -> str:
+        gathered("t-taken")(session)
+        gathered("t-lost")(session)
+        with contextlib.suppress(peewee.IntegrityError):
+            session.scalar(FACT.select(FACT.value))
+        return "all well"
+
+    found = together(store, gathered("t-1"), hiding, gathered("t-2"))
+    assert [type(each) for each in found] == [str, peewee.IntegrityError, str]
+    assert names(store) == {"t-1", "t-2", "t-taken"}
+
+
+def test_rows_of_one_unit_find_each_other_in_any_order(store: Store) -> None:
+    first = store.unit_of_work(new_job)
+
+    def mixed(session: WritingSession) -> int:
+        new_event(session, first)
+        number = new_job(session)
+        new_event(session, number)
+        return number
+
+    number = store.unit_of_work(mixed)
+    with store.reading() as session:
+        events = session.rows(EVENT.select(EVENT.job_id).where(EVENT.job_id >= first))
+    assert [row["job_id"] for row in events] == [first, number]
+
+
+def test_tables_are_written_after_those_that_they_refer_to(sqlite_place: SqlitePlace) -> None:
+    # Each of these refers to its current version, or schedule, which is made after it.
+    later = {
+        ("definition", "definition_version"),
+        ("resource", "resource_version"),
+        ("job", "schedule"),
+        ("credential", "secret"),
+    }
+    with contextlib.closing(sqlite3.connect(sqlite_place.path)) as connection:
+        found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        tables = {name for (name,) in found if not name.startswith(("sqlite_", "schema_"))}
+        assert tables == set(models.RANKS)
+        for table in tables:
+            for row in connection.execute(f"PRAGMA foreign_key_list({table})"):
+                known = models.RANKS[row[2]] <= models.RANKS[table]
+                assert known or (table, row[2]) in later

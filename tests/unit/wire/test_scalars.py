@@ -221,3 +221,15 @@ def test_values_are_written(scalar: Scalar[Any], value: Any, text: str, json: st
 def test_an_enumeration_is_published_without_its_aliases() -> None:
     assert SHADE.values == ("Dark", "Grey", "Light")
     assert scalars.enumeration(Shade) is SHADE
+
+
+def test_ids_that_are_padded_without_end_are_read_and_not_kept() -> None:
+    known = scalars._known_guid.cache_info().currsize
+    text = "5cf59e5a-343c-4d85-a83c-8b18e4731040"
+    for blanks in (1, 1000, 100_000):
+        padded = " " * blanks + text + "\t" * blanks
+        assert scalars.GUID.from_text(padded) == uuid.UUID(text)
+        assert scalars.GUID.from_text(" " * blanks) is None
+        with pytest.raises(MessageError):
+            scalars.GUID.from_text(text + "0" * blanks)
+    assert scalars._known_guid.cache_info().currsize <= known + 2

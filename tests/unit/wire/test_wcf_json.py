@@ -203,3 +203,14 @@ def test_ids_are_written_in_braces_and_what_cannot_be_written_is_an_error() -> N
         wcf_json.write(object())
     with pytest.raises(ValueError, match="JSON compliant"):
         wcf_json.write(float("nan"))
+
+
+@pytest.mark.parametrize("body", [b"[" + b"{}," * 60 + b"1]", b"[" + b"1," * 60 + b"1]"])
+def test_more_values_than_allowed_are_refused(body: bytes) -> None:
+    assert wcf_json.read(body, max_values=200)
+    with pytest.raises(JsonError, match="more than 50 values"):
+        wcf_json.read(body, max_values=50)
+
+
+def test_commas_and_brackets_within_texts_are_no_values() -> None:
+    assert wcf_json.read(b'["' + b",[{" * 500 + b'"]', max_values=5) == [",[{" * 500]

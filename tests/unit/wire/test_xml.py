@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import pathlib
 import re
+import threading
 
 import pytest
 from hypothesis import given
@@ -190,3 +191,51 @@ def test_any_claims_about_the_encoding_give_a_tree_or_an_xml_error(
     declaration = "" if declared is None else f'<?xml version="1.0" encoding="{declared}"?>'
     with contextlib.suppress(XmlError):
         xml.parse((declaration + text).encode(encoding), charset=charset)
+
+
+def _names(count: int, number: int) -> bytes:
+    elements = "".join(f"<e{number}_{place}/>" for place in range(count))
+    return f"<r>{elements}</r>".encode()
+
+
+def test_a_large_document_is_parsed_by_a_thread_that_takes_its_names_along() -> None:
+    threads: list[str] = []
+    original = xml._parser
+
+    def noted() -> object:
+        threads.append(threading.current_thread().name)
+        return original()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(xml, "_parser", noted)
+        small, large = xml.parse(_names(10, 1)), xml.parse(_names(3000, 2))
+    assert threads == [threading.current_thread().name, "xml"]
+    # The tree outlives its thread.
+    assert [len(small), len(large)] == [10, 3000]
+    assert large[2999].tag == "e2_2999"
+
+
+def test_a_thread_that_has_met_much_parses_nothing_more_itself() -> None:
+    found: list[int] = []
+    original = xml._parsed_apart
+
+    def apart(text: bytes) -> object:
+        found.append(len(text))
+        return original(text)
+
+    def meet() -> None:
+        xml.parse(b"<r/>")
+        xml._of_this_thread.met = xml._BYTES_OF_A_THREAD
+        xml.parse(b"<r></r>")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(xml, "_parsed_apart", apart)
+        thread = threading.Thread(target=meet)
+        thread.start()
+        thread.join()
+    assert found == [7]
+
+
+def test_a_large_document_that_is_none_says_where() -> None:
+    with pytest.raises(XmlError, match="not well-formed XML: line 1"):
+        xml.parse(_names(3000, 3)[:-4])
