@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import UUID
 
+from gateway import garbage
 from gateway.agents import channel, environment, strays
 from gateway.agents.downloads import Downloads
 from gateway.agents.launcher import Launcher
@@ -184,6 +185,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(message)s")
     supervisor = _supervisor(_arguments(argv), outgoing)
     _on_termination(lambda: _leave(supervisor))
+    garbage.settle()
     try:
         supervisor.serve(channel.Receiver(incoming))
     except Exception:  # noqa: BLE001  (the reason goes to the server's log)

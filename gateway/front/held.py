@@ -7,7 +7,7 @@ an error, the prepared answer is dropped and the application runs once more, thi
 the failure: it finds it in the environ and does nothing else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
@@ -34,3 +34,22 @@ def failure(environ: Mapping[str, Any]) -> Exception | None:
     """What this request failed with when it was run before."""
     error: Exception | None = environ.get(FAILURE)
     return error
+
+
+def when_sent(environ: Mapping[str, Any], call: Callable[[], None]) -> None:
+    """Call once the outcome is there and well; at once where the answer is not held."""
+    outcomes = environ.get(HELD)
+    if not outcomes:
+        call()
+        return
+
+    def come(outcome: "Future[Any]") -> None:
+        if _is_well(outcome):
+            call()
+
+    # Of several outcomes the last that was asked for stands for all.
+    outcomes[-1].add_done_callback(come)
+
+
+def _is_well(outcome: "Future[Any]") -> bool:
+    return not outcome.cancelled() and outcome.exception() is None

@@ -1,10 +1,11 @@
 """What happens around every request, whichever surface answers it."""
 
+import dataclasses
 import logging
 import time
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Self
 
 import flask
 import flask.sessions
@@ -82,14 +83,10 @@ def _begin_and_end(
 
     @app.after_request
     def end(answer: flask.Response) -> flask.Response:
-        request = requests.present()
         answer.headers[requests.HEADER] = requests.request_id()
-        surface, _, operation = (request.endpoint or "none.none").rpartition(".")
-        now = time.perf_counter()
-        seconds = now - request.environ.get(_BEGUN, now)
-        metrics.request(surface, operation, answer.status_code, seconds)
-        if is_logged(request.method, answer.status_code, logged):
-            _log_request(request, answer, seconds)
+        done = _Answered.of(requests.present(), answer)
+        # One that is held is answered once its outcome is there, or by another run.
+        requests.when_answered(lambda: done.note(metrics, logged))
         return answer
 
     @app.teardown_request
@@ -131,15 +128,48 @@ def is_logged(method: str, status: int, wanted: LogRequests) -> bool:
     return wanted is LogRequests.CHANGING and method not in _READING
 
 
-def _log_request(request: flask.Request, answer: flask.Response, seconds: float) -> None:
-    access.info(
-        "%s %s %d in %.1f ms from %s",
-        request.method,
-        request.path,
-        answer.status_code,
-        seconds * 1000,
-        request.remote_addr,
-    )
+@dataclasses.dataclass(frozen=True)
+class _Answered:
+    """What is counted and logged of a request; kept apart from it, which may be gone by then."""
+
+    begun: float
+    surface: str
+    operation: str
+    method: str
+    path: str
+    status: int
+    client: str | None
+    identity: str
+
+    @classmethod
+    def of(cls, request: flask.Request, answer: flask.Response) -> Self:
+        """That of the present request."""
+        surface, _, operation = (request.endpoint or "none.none").rpartition(".")
+        return cls(
+            request.environ.get(_BEGUN, time.perf_counter()),
+            surface,
+            operation,
+            request.method,
+            request.path,
+            answer.status_code,
+            request.remote_addr,
+            requests.request_id(),
+        )
+
+    def note(self, metrics: Metrics, logged: LogRequests) -> None:
+        """Count it and give it its line in the log."""
+        seconds = time.perf_counter() - self.begun
+        metrics.request(self.surface, self.operation, self.status, seconds)
+        if is_logged(self.method, self.status, logged):
+            access.info(
+                "%s %s %d in %.1f ms from %s",
+                self.method,
+                self.path,
+                self.status,
+                seconds * 1000,
+                self.client,
+                extra={"request_id": self.identity},
+            )
 
 
 def _store_unavailable() -> werkzeug.exceptions.HTTPException:

@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from collections.abc import Callable
 from concurrent.futures import Future
 from http import HTTPStatus
 from typing import Any
@@ -73,6 +74,14 @@ def body() -> bytes:
 def hold_answer(outcome: "Future[Any]") -> None:
     """Have the answer to this request sent only once this has come about; see ``front.held``."""
     held.hold(present().environ, outcome)
+
+
+def when_answered(call: Callable[[], None]) -> None:
+    """Call when the present answer may be sent: now, or once what it is held for is there.
+
+    Never for an answer that is dropped because that failed. The call comes from any thread.
+    """
+    held.when_sent(present().environ, call)
 
 
 def failure() -> Exception | None:

@@ -168,3 +168,32 @@ def test_an_error_that_is_known_at_once_is_raised() -> None:
     with pytest.raises(OSError, match="disk full"):
         held.hold({held.HELD: outcomes}, outcome)
     assert outcomes == []
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        (lambda outcome: outcome.set_result(None), 1),
+        (lambda outcome: outcome.set_exception(OSError("disk full")), 0),
+        (lambda outcome: outcome.cancel(), 0),
+    ],
+    ids=["well", "failed", "given up"],
+)
+def test_what_is_to_be_done_with_a_sent_answer_is_done_then(
+    end: Callable[["Future[None]"], object], told: int
+) -> None:
+    outcome: Future[None] = Future()
+    environ: dict[str, Any] = {held.HELD: []}
+    held.hold(environ, outcome)
+    calls: list[str] = []
+    held.when_sent(environ, lambda: calls.append("sent"))
+    assert calls == []
+    end(outcome)
+    assert len(calls) == told
+
+
+@pytest.mark.parametrize("environ", [{}, {held.HELD: []}], ids=["another server", "not held"])
+def test_an_answer_that_is_not_held_is_sent_at_once(environ: dict[str, Any]) -> None:
+    calls: list[str] = []
+    held.when_sent(environ, lambda: calls.append("sent"))
+    assert calls == ["sent"]
