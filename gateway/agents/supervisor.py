@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import UUID
 
-from gateway import garbage
+from gateway import memory
 from gateway.agents import channel, environment, strays
 from gateway.agents.downloads import Downloads
 from gateway.agents.launcher import Launcher
@@ -181,11 +181,12 @@ def _leave(supervisor: Supervisor) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Serve until the pipe closes, then kill what is left and leave."""
+    memory.share_heaps()
     incoming, outgoing = _own_pipes()
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(message)s")
     supervisor = _supervisor(_arguments(argv), outgoing)
     _on_termination(lambda: _leave(supervisor))
-    garbage.settle()
+    memory.settle()
     try:
         supervisor.serve(channel.Receiver(incoming))
     except Exception:  # noqa: BLE001  (the reason goes to the server's log)

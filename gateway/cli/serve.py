@@ -12,7 +12,7 @@ from wsgiref.types import WSGIApplication
 
 import click
 
-from gateway import failures, garbage
+from gateway import failures, memory
 from gateway.administration import Administration
 from gateway.catalog import demonstration
 from gateway.cli.options import with_settings
@@ -91,6 +91,7 @@ class Requests:
 @with_settings
 def serve(loaded: Loaded) -> int:
     """Start the gateway and stay up until SIGTERM or Ctrl-C; SIGHUP reloads certificates."""
+    memory.share_heaps()
     settings = loaded.settings
     folder = DataFolder(settings.data)
     folder.create()
@@ -118,7 +119,7 @@ def _run(settings: Settings, folder: DataFolder, requests: Requests) -> int:
         parts.callback(front.stop, settings.drain_seconds)
         # After the listeners: a start that fails has begun no job.
         gateway.start()
-        garbage.settle()
+        memory.settle()
         _announce(settings, front.addresses)
         return _until_stopped(front, requests)
 

@@ -16,7 +16,7 @@ from wsgiref.types import WSGIApplication
 import flask
 import peewee
 
-from gateway import garbage, moments
+from gateway import memory, moments
 from gateway.front.gate import Gate
 from gateway.front.limits import Limits
 from gateway.front.listeners import Listener
@@ -99,6 +99,7 @@ def application(kind: Kind, folder: Path, gate: Gate) -> Iterator[WSGIApplicatio
 
 def main() -> None:
     """Serve until told to end."""
+    memory.share_heaps()
     kind, folder = Kind(sys.argv[1]), Path(sys.argv[2])
     workers = WorkerSettings()
     gate = Gate(Settings().decoders)
@@ -111,7 +112,7 @@ def main() -> None:
             threads=workers.request_threads,
         )
         front.start()
-        garbage.settle()
+        memory.settle()
         print("listening on port", front.addresses[0].port, flush=True)
         sys.stdin.read()
         front.stop(1)
