@@ -29,11 +29,6 @@ class Batch:
         """Whether rows wait; sums are nobody's concern before the commit."""
         return bool(self._rows)
 
-    @property
-    def empty(self) -> bool:
-        """Whether nothing waits."""
-        return not self._rows and not self._sums
-
     def takes(self, writer: statements.RowWriter) -> bool:
         """Whether rows of this writer may join those that wait."""
         waiting = self._rows.get(writer.write.table)
