@@ -195,7 +195,7 @@ def test_new_jobs_are_refused_before_the_disk_is_full(
         # What was accepted before has the room that was kept for it.
         check(house, jobs)
         small_disk.clear(server)
-        assert load.post(client, Kind.PLAIN.guid).is_success
+        until("jobs are accepted again", lambda: load.post(client, Kind.PLAIN.guid).is_success)
         assert client.get("/readyz").status_code == HTTPStatus.OK
 
 
