@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import flask
-import flask.sessions
 
 from gateway import moments
 from gateway.agents import processes

@@ -26,7 +26,7 @@ class Json(peewee.TextField):
         try:
             return orjson.dumps(value).decode()
         except orjson.JSONEncodeError:
-            # What clients can send and orjson refuses: half a surrogate pair, very large numbers.
+            # What orjson refuses: half a surrogate pair, very large numbers, a class of numbers.
             return _ENCODER.encode(value)
 
     def python_value(self, value: Any) -> Any:

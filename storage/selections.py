@@ -13,7 +13,9 @@ _MOST_VALUES = 512
 
 
 class Selection:
-    """A SELECT by a list of values, in the order of keys; compiled for lists of 1, 2, 4 ... values.
+    """A SELECT by a list of values, in the order of keys, of 512 values at a time.
+
+    It is compiled for lists of 1, 2, 4 ... values.
 
     A shorter list is filled up with its last value, which changes nothing. ``query`` may have
     named values of its own. With ``locking``, PostgreSQL keeps others from changing the rows.

@@ -22,8 +22,9 @@ class Session:
     Queries that were not compiled once run in the context that ``waiting`` makes.
 
     ``before`` is called before each statement: a reader takes its connection there, a unit of
-    work writes what waits. ``memory`` has what a reader need
-    not read again; a unit of work has none, it sees what is stored.
+    work writes what waits. ``memory`` has what a reader need not read again; a unit of work has
+    none, it sees what is stored. Queries that were not compiled once, and may take long, run in the
+    context that ``waiting`` makes; those that were are over sooner than that would cost.
     """
 
     def __init__(
@@ -146,7 +147,7 @@ class WritingSession(Session):
         self._unit.add_up(self._catalog.writer(write), key, amount)
 
     def new_id(self, model: type[peewee.Model]) -> int:
-        """The next number of a table, which nobody else is given; one may never be used."""
+        """The next number of a table, which nobody else is given; some are never used."""
         table: str = model._meta.table_name
         if self.postgres:
             text = "SELECT nextval(pg_get_serial_sequence(%s, 'id'))"

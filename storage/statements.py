@@ -62,7 +62,6 @@ class Write(Statement):
 
     def __init__(self, model: type[peewee.Model], query: Callable[[], Any]) -> None:
         super().__init__(query)
-        self.model = model
         self.table: str = model._meta.table_name
 
     def columns(self) -> tuple[peewee.Field, ...]:
@@ -92,7 +91,8 @@ class Insert(Write):
         adding: peewee.Field | None = None,
         ignoring: bool = False,
     ) -> None:
-        super().__init__(model, lambda: model.insert({each: named(each) for each in columns}))
+        super().__init__(model, self._query)
+        self._model = model
         self._columns = columns
         self._adding = adding
         self._ignoring = ignoring
@@ -107,6 +107,14 @@ class Insert(Write):
         marks = _tuple([database.param] * len(self._columns))
         values = ", ".join([marks] * rows)
         return f'INSERT INTO "{self.table}" ({names}) VALUES {values}{self._conflict()}'
+
+    def _query(self) -> Any:
+        query = self._model.insert({each: named(each) for each in self._columns})
+        if self._adding is None:
+            return query.on_conflict_ignore() if self._ignoring else query
+        keys = [each for each in self._columns if each is not self._adding]
+        added = self._adding + peewee.EXCLUDED[self._adding.column_name]
+        return query.on_conflict(conflict_target=keys, update={self._adding: added})
 
     def _conflict(self) -> str:
         if self._adding is None:
@@ -163,11 +171,6 @@ class Update(Write):
 
 # What Peewee calls the type of a column that numbers itself.
 _VALUE_TYPES = {"BIGSERIAL": "BIGINT", "SERIAL": "INTEGER"}
-
-
-def insert(model: type[peewee.Model], *columns: peewee.Field) -> Insert:
-    """An INSERT of rows with the given columns, all of them named values."""
-    return Insert(model, *columns)
 
 
 def _quoted(column: peewee.Field) -> str:

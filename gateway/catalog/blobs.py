@@ -49,7 +49,7 @@ class BlobReference:
 
 
 _ALIVE = (models.Blob.state == _State.UNPUBLISHED) & (models.Blob.created_at > _GIVEN_UP)
-_INSERT_CHUNK = statements.insert(
+_INSERT_CHUNK = statements.Insert(
     models.BlobChunk, models.BlobChunk.blob_id, models.BlobChunk.seq, models.BlobChunk.data
 )
 

@@ -8,7 +8,7 @@ import dataclasses
 import http
 import io
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import IO, Any
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
@@ -190,7 +190,7 @@ class Exchange:
         reply = await begin(call.start)
         if not outcomes:
             return call, reply
-        error = await self._outcome(outcomes)
+        error = await self._outcome(outcomes[0])
         if error is None:
             if length is None or length > house.limits.memory_spool_bytes:
                 await house.workers.run(call.close_input)  # what closes a file may wait for a disk
@@ -203,15 +203,12 @@ class Exchange:
         call = bridge.Call(application, {**run, held.FAILURE: error}, house.gate)
         return call, await house.workers.run(call.start)
 
-    async def _outcome(
-        self, outcomes: Sequence[concurrent.futures.Future[Any]]
-    ) -> Exception | None:
-        """Wait for all; the first error, if there is any."""
-        for outcome in outcomes:
-            try:
-                await self._house.workers.told(outcome)
-            except Exception as error:  # noqa: BLE001 (the application answers it)
-                return error
+    async def _outcome(self, outcome: concurrent.futures.Future[Any]) -> Exception | None:
+        """Wait for it; the error that it is, if it is one."""
+        try:
+            await self._house.workers.told(outcome)
+        except Exception as error:  # noqa: BLE001 (the application answers it)
+            return error
         return None
 
     # -- the answer -----------------------------------------------------------------------------

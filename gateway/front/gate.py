@@ -27,7 +27,7 @@ class Gate:
         self.width = width
         self._left: Callable[[], None] = _nothing
         self._back: Callable[[], None] = _nothing
-        # Taken and given back twice by each request: a queue costs a tenth of a Semaphore.
+        # Taken and given back by each request: a queue costs a tenth of a Semaphore.
         self._turns: queue.SimpleQueue[None] = queue.SimpleQueue()
         for _ in range(width):
             self._turns.put(None)

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from typing import Any
 
 HELD = "gateway.held"
-"""Environ key: the outcomes on which the answer depends; absent where nobody holds answers."""
+"""Environ key: a list for the outcome that the answer depends on; absent where none is held."""
 
 FAILURE = "gateway.failure"
 """Environ key: the error with which an outcome of the first run came."""
@@ -26,6 +26,8 @@ def hold(environ: Mapping[str, Any], outcome: "Future[Any]") -> None:
     outcomes = environ.get(HELD)
     if outcomes is None or outcome.done():
         outcome.result()
+    elif outcomes:
+        raise RuntimeError("an answer is held for one outcome only")
     else:
         outcomes.append(outcome)
 
@@ -36,7 +38,7 @@ def failure(environ: Mapping[str, Any]) -> Exception | None:
     return error
 
 
-def when_sent(environ: Mapping[str, Any], call: Callable[[], None]) -> None:
+def when_answered(environ: Mapping[str, Any], call: Callable[[], None]) -> None:
     """Call once the outcome is there and well; at once where the answer is not held."""
     outcomes = environ.get(HELD)
     if not outcomes:
@@ -47,8 +49,7 @@ def when_sent(environ: Mapping[str, Any], call: Callable[[], None]) -> None:
         if _is_well(outcome):
             call()
 
-    # Of several outcomes the last that was asked for stands for all.
-    outcomes[-1].add_done_callback(come)
+    outcomes[0].add_done_callback(come)
 
 
 def _is_well(outcome: "Future[Any]") -> bool:

@@ -33,8 +33,8 @@ class _Done(NamedTuple):
     error: BaseException | None
 
 
-# lxml keeps every element name that a thread has ever parsed until the thread ends: a client that
-# sends new names without end must not fill the memory with them.
+# Libraries keep things for a thread until it ends, lxml every name that it has parsed there: no
+# thread stays so long that they fill the memory.
 _WORKS_OF_A_THREAD = 5_000
 
 
@@ -75,7 +75,10 @@ class Workers:
         return self.run(function, *arguments)
 
     def run(self, function: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
-        """Run ``function`` for a request that was admitted; it is never refused."""
+        """Run ``function`` for a request that was admitted.
+
+        Raises ``Saturated`` only where the system allows not even one thread.
+        """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self.pending += 1
         with self._lock:

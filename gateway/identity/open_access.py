@@ -88,7 +88,7 @@ class OpenAccess:
     def possible(self) -> bool:
         """Whether any request at all may do without. Raises StoreUnavailable."""
         facts = self._present()
-        return facts.without_login and not facts.logins_exist
+        return facts.without_login and not facts.logins_exist and not self._proxy_configured
 
     def permits(self, surface: str, peer: str, headers: Mapping[str, str]) -> bool:
         """Whether a request need not say who sends it. Raises StoreUnavailable."""

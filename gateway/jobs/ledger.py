@@ -26,7 +26,7 @@ _CHUNK = models.BlobChunk
 # Readable from its first piece on; size and SHA-256 follow when the task ends.
 _PUBLISHED = 1
 
-_INSERT_TASK = statements.insert(
+_INSERT_TASK = statements.Insert(
     _TASK,
     _TASK.run_id,
     _TASK.attempt,

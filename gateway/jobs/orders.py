@@ -125,5 +125,5 @@ class JobOrder:
     on_hold: bool = False
     priority: int = 5
     launch_timeout: int | None = None
-    # What the surface wants back unchanged when the job is read again.
+    # What came in under names that the surface does not know; no answer shows it.
     extras: dict[str, Any] = field(default_factory=dict)

@@ -54,9 +54,9 @@ _RUN_COLUMNS = (
     _RUN.created_at,
 )
 
-_INSERT_JOB = statements.insert(_JOB, *_JOB_COLUMNS)
-_INSERT_RUN = statements.insert(_RUN, *_RUN_COLUMNS)
-_INSERT_REQUEST = statements.insert(
+_INSERT_JOB = statements.Insert(_JOB, *_JOB_COLUMNS)
+_INSERT_RUN = statements.Insert(_RUN, *_RUN_COLUMNS)
+_INSERT_REQUEST = statements.Insert(
     models.JobRequest,
     models.JobRequest.job_id,
     models.JobRequest.description,
@@ -68,7 +68,7 @@ _INSERT_REQUEST = statements.insert(
     models.JobRequest.options,
     models.JobRequest.extras,
 )
-_INSERT_EVENT = statements.insert(
+_INSERT_EVENT = statements.Insert(
     models.JobEvent,
     models.JobEvent.job_id,
     models.JobEvent.run_id,
@@ -189,11 +189,10 @@ class RunRow:
         return cls(**values)
 
 
-def insert_job(session: WritingSession, job: JobRow) -> int:
-    """Insert the row under a number of its own, and answer that."""
+def insert_job(session: WritingSession, job: JobRow) -> None:
+    """Insert the row under a number of its own, which it then has."""
     job.id = session.new_id(_JOB)
     session.gather(_INSERT_JOB, job)
-    return job.id
 
 
 def insert_request(session: WritingSession, values: Row) -> None:

@@ -62,10 +62,10 @@ class JobPage:
     total: int
 
 
-_ROOM_SECONDS = 0.5
+_FREE_SPACE_SECONDS = 0.5
 
 
-class Room:
+class FreeSpace:
     """The disk's free bytes, asked for twice a second at most: the guard needs no more."""
 
     def __init__(self, store: Store, elapsed: Callable[[], float] = time.monotonic) -> None:
@@ -77,7 +77,7 @@ class Room:
     def bytes(self) -> int | None:
         """Free bytes; None where that cannot be known."""
         now = self._elapsed()
-        if now >= self._asked_at + _ROOM_SECONDS:
+        if now >= self._asked_at + _FREE_SPACE_SECONDS:
             self._bytes = self._store.free_bytes()
             self._asked_at = now
         return self._bytes
@@ -102,7 +102,7 @@ class Jobs:
         self._acceptance = acceptance
         self._clock = clock
         self._signals = signals
-        self._room = Room(store)
+        self._free_space = FreeSpace(store)
         self._least_free = least_free
         self._now = now
         self._accepted = accepted
@@ -265,7 +265,7 @@ class Jobs:
         return views.jobs(session, found)[0]
 
     def _check_room(self) -> None:
-        free = self._room.bytes()
+        free = self._free_space.bytes()
         if free is not None and free < self._least_free:
             raise StoreNearlyFull(
                 f"the disk of the store has {free // 2**20} MiB left; new jobs are accepted again "

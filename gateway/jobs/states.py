@@ -103,3 +103,16 @@ def check_move(current: JobStatus, wanted: JobStatus) -> None:
     """Raise MoveRefused unless the table allows the move."""
     if wanted not in MOVES.get(current, frozenset()):
         raise MoveRefused(current, wanted)
+
+
+# What a job that is getting on goes through. On hold is no part of it: who asks for that means it.
+_PATH = {JobStatus.SCHEDULED: 0, JobStatus.ACTIVE: 1, JobStatus.ABORTING: 2}
+_END = 3
+
+
+def is_behind(status: JobStatus, present: JobStatus) -> bool:
+    """Whether a job that stands at ``present`` stands at this status, or has left it behind."""
+    if status is present:
+        return True
+    reached = _END if present.finished else _PATH.get(present, 0)
+    return _PATH.get(status, _END) < reached

@@ -1,7 +1,7 @@
 """The log: one shape for our lines and for those of libraries, with secrets masked.
 
-Modules log through ``logging.getLogger``; what is bound with ``within`` stands on every line that
-the same thread writes meanwhile, such as the request's id.
+Modules log through ``logging.getLogger``; what is put there with ``mark`` stands on every line that
+the same thread writes until ``unmark``, such as the request's id.
 """
 
 import contextvars
@@ -42,9 +42,6 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 _TALKATIVE = ("apscheduler", "httpx", "httpcore", "peewee")
 
 Event = MutableMapping[str, Any]
-
-within = structlog.contextvars.bound_contextvars
-"""``with within(request_id=...):`` puts values on every line of the log written in the block."""
 
 mark = structlog.contextvars.bind_contextvars
 """``marks = mark(request_id=...)`` puts values on every line from here on, until ``unmark``."""

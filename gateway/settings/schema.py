@@ -211,7 +211,7 @@ class WorkerSettings(Group):
     """How much is done at once."""
 
     request_threads: Positive = Field(
-        default=64, description="Requests in work, most of them waiting."
+        default=64, description="Threads for requests; most wait for something, or are not there."
     )
     decoders: Positive | None = Field(
         default=None,

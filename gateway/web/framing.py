@@ -21,7 +21,8 @@ from storage.errors import StoreUnavailable
 log = logging.getLogger("gateway")
 access = logging.getLogger("gateway.requests")
 
-_RETRY_AFTER_SECONDS = 10
+RETRY_AFTER_SECONDS = 10
+"""When to ask again for what the store could not take."""
 # In the environ, which is at hand; Flask's own place for such things costs a search each time.
 _BEGUN = "gateway.begun"
 _MARKS = "gateway.log_marks"
@@ -174,7 +175,7 @@ class _Answered:
 
 def _store_unavailable() -> werkzeug.exceptions.HTTPException:
     return werkzeug.exceptions.ServiceUnavailable(
-        "The store cannot be used at present; try again later.", retry_after=_RETRY_AFTER_SECONDS
+        "The store cannot be used at present; try again later.", retry_after=RETRY_AFTER_SECONDS
     )
 
 

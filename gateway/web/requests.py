@@ -81,7 +81,7 @@ def when_answered(call: Callable[[], None]) -> None:
 
     Never for an answer that is dropped because that failed. The call comes from any thread.
     """
-    held.when_sent(present().environ, call)
+    held.when_answered(present().environ, call)
 
 
 def failure() -> Exception | None:

@@ -90,7 +90,7 @@ def _message_reader(message: type[Message]) -> Reader:
     def read_message(value: Any, offsets: wcf_json.OffsetReader) -> Message:
         if not isinstance(value, dict):
             raise MessageError("", f"is {_kind(value)}; an object is expected")
-        # The generated __init__ of a frozen class would cost as much as the reading.
+        # What the class's own __init__ does, without a dict in between.
         made = object.__new__(message)
         values = made.__dict__
         values.update(blank)

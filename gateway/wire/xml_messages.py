@@ -147,7 +147,7 @@ def _message_reader(message: type[Message]) -> Reader:
             refuse_bare_text(element)
             if _is_nil(element):
                 return None
-        # The generated __init__ of a frozen class would cost as much as the reading.
+        # What the class's own __init__ does, without a dict in between.
         made = object.__new__(message)
         made.__dict__.update(blank)
         made.__dict__.update(read_members(element))

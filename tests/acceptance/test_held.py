@@ -186,7 +186,7 @@ def test_what_is_to_be_done_with_a_sent_answer_is_done_then(
     environ: dict[str, Any] = {held.HELD: []}
     held.hold(environ, outcome)
     calls: list[str] = []
-    held.when_sent(environ, lambda: calls.append("sent"))
+    held.when_answered(environ, lambda: calls.append("sent"))
     assert calls == []
     end(outcome)
     assert len(calls) == told
@@ -195,5 +195,5 @@ def test_what_is_to_be_done_with_a_sent_answer_is_done_then(
 @pytest.mark.parametrize("environ", [{}, {held.HELD: []}], ids=["another server", "not held"])
 def test_an_answer_that_is_not_held_is_sent_at_once(environ: dict[str, Any]) -> None:
     calls: list[str] = []
-    held.when_sent(environ, lambda: calls.append("sent"))
+    held.when_answered(environ, lambda: calls.append("sent"))
     assert calls == ["sent"]

@@ -21,7 +21,7 @@ from gateway.front.gate import Gate
 from gateway.front.limits import Limits
 from gateway.front.listeners import Listener
 from gateway.front.server import Front
-from gateway.settings import Settings, WorkerSettings
+from gateway.settings import Settings
 from storage import models, opening, statements
 from storage.database import Store
 from storage.session import Session
@@ -58,7 +58,7 @@ _VALUES: Mapping[peewee.Field, Any] = {
     _JOB.runs_open: 0,
     _JOB.created_at: 0,
 }
-_INSERT = statements.insert(_JOB, _JOB.guid, *_VALUES)
+_INSERT = statements.Insert(_JOB, _JOB.guid, *_VALUES)
 
 
 def one_insert(store: Store) -> flask.Flask:
@@ -101,15 +101,15 @@ def main() -> None:
     """Serve until told to end."""
     memory.share_heaps()
     kind, folder = Kind(sys.argv[1]), Path(sys.argv[2])
-    workers = WorkerSettings()
-    gate = Gate(Settings().decoders)
+    settings = Settings()
+    gate = Gate(settings.decoders)
     with application(kind, folder, gate) as served:
         front = Front(
             served,
             [Listener("127.0.0.1", 0)],
             Limits(),
             gate,
-            threads=workers.request_threads,
+            threads=settings.workers.request_threads,
         )
         front.start()
         memory.settle()

@@ -10,16 +10,14 @@ from http import HTTPStatus
 from gateway.catalog.catalog import DefinitionNotFound
 from gateway.jobs.orders import OrderRefused
 from gateway.jobs.service import JobNotFound, StoreNearlyFull
-from gateway.jobs.states import MoveRefused
+from gateway.surfaces.dispatcher.mapping import StatusRefused
 from gateway.surfaces.dispatcher.operations import BadArgument
 from gateway.web.authentication import MissingRight
 from gateway.wire.errors import WireError
 from storage.errors import StoreUnavailable
 
-RETRY_AFTER_SECONDS = 10
-
 # Sentences quote what the client sent, which may be as long as a body.
-LONGEST_SENTENCE = 500
+_LONGEST_SENTENCE = 500
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ _TABLE: tuple[tuple[type[Exception], HTTPStatus, str], ...] = (
     (WireError, HTTPStatus.BAD_REQUEST, "InvalidMessage"),
     (OrderRefused, HTTPStatus.BAD_REQUEST, "InvalidJob"),
     (BadArgument, HTTPStatus.BAD_REQUEST, "InvalidArgument"),
-    (MoveRefused, HTTPStatus.CONFLICT, "InvalidStatus"),
+    (StatusRefused, HTTPStatus.BAD_REQUEST, "InvalidStatus"),
     (MissingRight, HTTPStatus.FORBIDDEN, "AccessDenied"),
     (JobNotFound, HTTPStatus.NOT_FOUND, "JobNotFound"),
     (DefinitionNotFound, HTTPStatus.NOT_FOUND, "DefinitionNotFound"),
@@ -65,6 +63,6 @@ def problem(error: Exception) -> Problem | None:
 
 
 def _shortened(sentence: str) -> str:
-    if len(sentence) <= LONGEST_SENTENCE:
+    if len(sentence) <= _LONGEST_SENTENCE:
         return sentence
-    return f"{sentence[:LONGEST_SENTENCE]}..."
+    return f"{sentence[:_LONGEST_SENTENCE]}..."

@@ -9,6 +9,7 @@ from gateway.agents.roster import Agent
 from gateway.catalog.catalog import DefinitionKind, DefinitionSummary
 from gateway.catalog.definitions import SELECTION_SEPARATOR, Parameter, ParameterType
 from gateway.identity.vault import SECRET_MARKER
+from gateway.jobs import states
 from gateway.jobs.orders import (
     GivenParameters,
     GivenValue,
@@ -207,26 +208,20 @@ def _moment(value: datetime.datetime) -> int:
     return moments.from_datetime(value)
 
 
-# What a job goes through; on hold it is where it was when it was accepted.
-_LIFE = {JobStatus.SCHEDULED: 0, JobStatus.ACTIVE: 1, JobStatus.ABORTING: 2}
-_END = 3
-
-
-def _is_past(wanted: messages.JobStatusType, present: JobStatus) -> bool:
-    """Whether a job has left this status behind: what a client read a moment ago and sends back."""
-    reached = _END if present.finished else _LIFE.get(present, 0)
-    return _LIFE.get(JobStatus(int(wanted)), _END) < reached
+class StatusRefused(ValueError):
+    """A PUT asks for a status that no client can set; the message names it."""
 
 
 def aborts(wanted: messages.JobStatus, present: JobStatus) -> bool:
     """Whether a PUT asks for an abort; one that changes nothing does not.
 
-    Raises OrderRefused for any other status: a client cannot set one.
+    Raises StatusRefused for any other status.
     """
     if wanted.Type is messages.JobStatusType.Aborting:
         return True
-    if wanted.Type is None or int(wanted.Type) == present or _is_past(wanted.Type, present):
+    # What a client read a moment ago and sends back asks for nothing.
+    if wanted.Type is None or states.is_behind(JobStatus(int(wanted.Type)), present):
         return False
-    raise OrderRefused(
-        "JobStatus.Type", f"only Aborting (2) can be asked for, not {wanted.Type.name}"
+    raise StatusRefused(
+        f"JobStatus.Type: only Aborting (2) can be asked for, not {wanted.Type.name}"
     )

@@ -166,7 +166,7 @@ def _get_jobs(
     if number < 1:
         raise BadArgument(f"page: counts from 1, not {number}")
     if size < 1:
-        raise BadArgument(f"pagesize: is at least 1, not {size}")
+        raise BadArgument(f"pageSize: is at least 1, not {size}")
     found = call.services.jobs.page(wanted, number, min(size, MOST_JOBS_ON_A_PAGE))
     return mapping.page(found)
 
@@ -234,7 +234,7 @@ def _kind(what_type: str) -> DefinitionKind:
     kinds = {kind.name.replace("_", "").lower(): kind for kind in DefinitionKind}
     kind = kinds.get(what_type.strip().lower())
     if kind is None:
-        raise BadArgument(f"WHATTYPE: is none of Module, Project, RunBook, but {what_type!r}")
+        raise BadArgument(f"whatType: is one of Module, Project, RunBook, not {what_type!r}")
     return kind
 
 

@@ -25,7 +25,7 @@ from gateway.surfaces.dispatcher.operations import (
     Place,
     Services,
 )
-from gateway.web import requests
+from gateway.web import framing, requests
 from gateway.web.authentication import Guard, MissingRight
 from gateway.wire import json_messages, negotiation, wcf_json, xml, xml_messages
 from gateway.wire.errors import MessageError
@@ -255,7 +255,7 @@ def _problem(error: Exception) -> flask.Response:
         raise error
     answer = _page(problem.status, problem.sentence)
     if problem.passing:
-        answer.headers["Retry-After"] = str(errors.RETRY_AFTER_SECONDS)
+        answer.headers["Retry-After"] = str(framing.RETRY_AFTER_SECONDS)
     return answer
 
 

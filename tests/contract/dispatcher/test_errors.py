@@ -120,7 +120,7 @@ def test_1_6_a_malformed_body_is_400_and_stores_nothing(stored_house: House) -> 
         ("jobs?page=0", "page"),
         ("jobs?page=x", "page"),
         ("jobs?page=99999999999", "page"),
-        ("jobs?pagesize=-1", "pagesize"),
+        ("jobs?pagesize=-1", "pageSize"),
         ("jobs?pagesize=", "pagesize"),
         ("jobs?runbookjobs=perhaps", "runbookjobs"),
         ("jobs/nonsense", "JOBID"),
@@ -260,7 +260,7 @@ def test_1_6_a_sentence_quotes_no_more_of_a_request_than_people_read(house: Hous
         "Size": house.client().post("jobs", bodies.itm(module, agent, size)),
         "line 1": house.client().post("jobs", tag, XML),
         "stage": house.client().get(f"jobs?stage={long}"),
-        "none of": house.client().get(f"what/{long}s/{module}/inputparameters"),
+        "whatType": house.client().get(f"what/{long}s/{module}/inputparameters"),
     }
     for word, answer in answers.items():
         answer.refused(400, word)

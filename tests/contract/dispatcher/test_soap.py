@@ -227,7 +227,7 @@ def test_no_other_status_can_be_set(soap: Soap) -> None:
     service = soap.service()
     _, job = soap.job()
     made = service.ScheduleJob(job=job)
-    with fault("InvalidJob", sender=True, word="JobStatus.Type"):
+    with fault("InvalidStatus", sender=True, word="JobStatus.Type"):
         service.AbortJob(made.JobID, {"Type": "Completed"})
     (view,) = soap.house.gateway.jobs.page(JobFilter(), 1, 10).jobs
     assert view.status is JobStatus.SCHEDULED

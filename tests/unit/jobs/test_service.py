@@ -372,7 +372,7 @@ def test_the_disk_is_asked_for_its_room_twice_a_second_at_most() -> None:
 
     now = 0.0
     disk = Disk()
-    room = service.Room(disk, lambda: now)  # type: ignore[arg-type]  # a store with one answer
+    room = service.FreeSpace(disk, lambda: now)  # type: ignore[arg-type]  # a store with one answer
     assert [room.bytes(), room.bytes()] == [1000, 1000]
     now = 0.4
     assert room.bytes() == 1000

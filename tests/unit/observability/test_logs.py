@@ -45,7 +45,7 @@ def test_our_lines_and_those_of_libraries_have_one_shape(stream: io.StringIO) ->
 
 def test_the_request_stands_on_each_line_of_its_block_only(stream: io.StringIO) -> None:
     configure(stream)
-    with logs.within(request_id="r1"):
+    with structlog.contextvars.bound_contextvars(request_id="r1"):
         logging.getLogger("a").info("in")
     logging.getLogger("a").info("out")
     inside, outside = lines(stream)

@@ -7,7 +7,7 @@ from storage.database import Store
 from storage.session import Session
 
 FACT = models.StoreFact
-INSERT = statements.insert(FACT, FACT.name, FACT.value)
+INSERT = statements.Insert(FACT, FACT.name, FACT.value)
 
 
 def add(name: str, value: str = "") -> Callable[[Session], str]:

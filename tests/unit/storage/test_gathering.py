@@ -20,13 +20,13 @@ from tests.unit.storage.rows import FACT, INSERT, names
 WAIT = 20
 EVENT = models.JobEvent
 COUNTER = models.JobCounter
-INSERT_EVENT = statements.insert(
+INSERT_EVENT = statements.Insert(
     EVENT, EVENT.job_id, EVENT.run_id, EVENT.at, EVENT.before, EVENT.after, EVENT.actor,
     EVENT.reason,
 )  # fmt: skip
 SET_VALUE = statements.Update(FACT, FACT.value, key=FACT.name)
 JOB = models.Job
-INSERT_JOB = statements.insert(
+INSERT_JOB = statements.Insert(
     JOB, JOB.id, JOB.guid, JOB.tenant_id, JOB.origin, JOB.recurring, JOB.status, JOB.stage,
     JOB.reason, JOB.priority, JOB.runs_open, JOB.created_at,
 )  # fmt: skip
