@@ -96,6 +96,9 @@ class Acceptance:
         agents = _agents(session, order)
         parameters = tuple(_checked_values(order.parameters, what))
         _check_required(what, parameters)
+        if order.extras:
+            # Here and not where it is stored: there all others wait.
+            order = dataclasses.replace(order, extras=_bounded(order.extras))
         return ResolvedOrder(order, what, agents, parameters)
 
     def made(self, resolved: ResolvedOrder, caller: Caller, now: int) -> MadeJob:
@@ -242,7 +245,7 @@ class Acceptance:
                 "retries": max(item.module.retries for item in resolved.what),
                 "tasks": task_count(resolved),
             },
-            "extras": _bounded(order.extras),
+            "extras": order.extras or None,
         }
 
     def _set_json(
@@ -458,11 +461,9 @@ def _who_json(agent: Agent) -> dict[str, Any]:
     return {"agent": agent.id, "guid": agent.guid, "name": agent.name}
 
 
-def _bounded(extras: dict[str, Any]) -> dict[str, Any] | None:
-    """What came in under unknown names, for who looks for it later; not what fills a store."""
-    if not extras or len(json.dumps(extras, default=str)) > _MOST_EXTRAS:
-        return None
-    return extras
+def _bounded(extras: dict[str, Any]) -> dict[str, Any]:
+    """What came in under unknown names, for who looks for it later; nothing that fills a store."""
+    return extras if len(json.dumps(extras, default=str)) <= _MOST_EXTRAS else {}
 
 
 def _actor(caller: Caller) -> str:
