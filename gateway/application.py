@@ -43,7 +43,7 @@ from gateway.observability.health import Check, Health
 from gateway.observability.metrics import Metrics
 from gateway.settings import Settings
 from gateway.surfaces.dispatcher import routes as dispatcher
-from gateway.surfaces.dispatcher.operations import Services
+from gateway.surfaces.dispatcher.operation import Services
 from gateway.tasks.registry import TaskTypes
 from gateway.web import framing, status, surfaces
 from gateway.web.authentication import Guard

@@ -1,4 +1,4 @@
-"""What a module is: its parameters, its ordered tasks and their conditions.
+"""What a module is: its parameters, its ordered tasks, their conditions and evaluators.
 
 These are the shapes that the catalog stores as JSON, that imports are checked against, and from
 which the orders to agents are made. They are values: a change makes a new version.
@@ -19,7 +19,9 @@ from gateway.catalog import patterns
 MAX_TIMEOUT = 31_536_000.0
 
 
-class _Shape(pydantic.BaseModel):
+class Shape(pydantic.BaseModel):
+    """Base of all that the catalog stores: values that never change, without unknown members."""
+
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
 
@@ -52,7 +54,7 @@ class ParameterType(enum.IntEnum):
 SELECTION_SEPARATOR = ";"
 
 
-class Parameter(_Shape):
+class Parameter(Shape):
     """A parameter of a module: what it is called, what it may be, and whether it is asked for.
 
     A credentials parameter has the user in ``default`` and the password in ``default2``.
@@ -124,9 +126,14 @@ class Operator(enum.StrEnum):
 
 
 class Effect(enum.StrEnum):
-    """What happens to the task when the condition holds."""
+    """What a condition that holds means for the task, module or job that has it.
+
+    EXECUTE is the other way round: what has such a condition is skipped unless it holds.
+    """
 
     SKIP = "skip"
+    FAIL = "fail"
+    EXECUTE = "execute"
 
 
 _PRESENCE = frozenset({Operator.EXISTS, Operator.NOT_EXISTS})
@@ -139,8 +146,8 @@ _ALLOWED = {
 }
 
 
-class Condition(_Shape):
-    """ "Skip the task when …": a comparison made just before the task would run.
+class Condition(Shape):
+    """ "Skip when …": a comparison made just before the task, module or job would run.
 
     ``name`` is the parameter's name or the file's path; the other subjects need none.
     """
@@ -163,6 +170,87 @@ class Condition(_Shape):
         return self
 
 
+class Evidence(enum.StrEnum):
+    """What an evaluator or a capture looks at, once a task has ended.
+
+    OUTPUT is what it wrote, ANSWER the body of an HTTP answer; STATUS is how the task, the module
+    or the run book's job has ended so far.
+    """
+
+    OUTPUT = "output"
+    EXIT_CODE = "exit_code"
+    ANSWER = "answer"
+    PARAMETER = "parameter"
+    STATUS = "status"
+
+
+class Verdict(enum.StrEnum):
+    """The status that an evaluator sets."""
+
+    COMPLETED = "completed"
+    COMPLETED_WITH_ERRORS = "completed_with_errors"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class Evaluator(Shape):
+    """ "It has failed when …": decides how a task, a module or a run book's job has ended.
+
+    ``name`` is the parameter's name for PARAMETER. The first of several that holds decides.
+    """
+
+    subject: Evidence
+    name: str = ""
+    operator: Operator
+    value: str = ""
+    verdict: Verdict
+
+    @pydantic.model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.operator in _PRESENCE and self.subject is not Evidence.PARAMETER:
+            raise ValueError(f"an evaluator on {self.subject} cannot use {self.operator}")
+        if self.subject is Evidence.PARAMETER and not self.name.strip():
+            raise ValueError("an evaluator on a parameter needs a name")
+        if self.operator is Operator.MATCHES and "$[" not in self.value:
+            patterns.check(self.value)
+        return self
+
+
+class CaptureKind(enum.StrEnum):
+    """How a value is taken from what a task has left."""
+
+    OUTPUT = "output"
+    EXIT_CODE = "exit_code"
+    JSON_PATH = "json_path"
+    XPATH = "xpath"
+
+
+class Capture(Shape):
+    """A parameter that a task sets when it has ended.
+
+    ``expression`` is a regular expression for OUTPUT (its first group, or all that it matched; of
+    several matches the last), a JSON path (RFC 9535) or an XPath for the body of an HTTP answer,
+    or else for the output. One that finds nothing leaves the parameter as it is, or fails the task
+    when it is ``required``.
+    """
+
+    parameter: Name
+    kind: CaptureKind
+    expression: str = ""
+    required: bool = False
+
+    @pydantic.model_validator(mode="after")
+    def _has_an_expression(self) -> Self:
+        if self.kind is CaptureKind.EXIT_CODE:
+            if self.expression:
+                raise ValueError("an exit code is taken as it is: leave the expression out")
+        elif not self.expression.strip():
+            raise ValueError(f"a capture by {self.kind} needs an expression")
+        if self.kind is CaptureKind.OUTPUT:
+            patterns.check(self.expression)
+        return self
+
+
 class OnFailure(enum.StrEnum):
     """What a failed task means for the tasks after it."""
 
@@ -170,7 +258,7 @@ class OnFailure(enum.StrEnum):
     CONTINUE = "continue"
 
 
-class Task(_Shape):
+class Task(Shape):
     """One step of a module. ``settings`` are checked by the task type (``gateway.tasks``).
 
     ``timeout`` is in seconds; ``log_limit`` in bytes, None for the job's own.
@@ -183,12 +271,15 @@ class Task(_Shape):
     timeout: Annotated[float, Field(gt=0, le=MAX_TIMEOUT, allow_inf_nan=False)] = 3600.0
     on_failure: OnFailure = OnFailure.STOP
     conditions: tuple[Condition, ...] = ()
+    captures: tuple[Capture, ...] = ()
+    evaluators: tuple[Evaluator, ...] = ()
     enabled: bool = True
     keep_processes: bool = False
     log_limit: Annotated[int, Field(ge=0)] | None = None
 
 
-def _twice(keys: Iterable[str]) -> str | None:
+def twice(keys: Iterable[str]) -> str | None:
+    """The first key that is there twice, or None."""
     seen: set[str] = set()
     for key in keys:
         if key in seen:
@@ -197,7 +288,7 @@ def _twice(keys: Iterable[str]) -> str | None:
     return None
 
 
-class Module(_Shape):
+class Module(Shape):
     """Ordered tasks with the parameters that they use.
 
     ``folder`` is a path such as ``A/B``; ``retries`` counts the further attempts that a run is
@@ -211,15 +302,17 @@ class Module(_Shape):
     comment: str = ""
     enabled: bool = True
     parameters: tuple[Parameter, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    evaluators: tuple[Evaluator, ...] = ()
     tasks: tuple[Task, ...] = ()
     retries: Annotated[int, Field(ge=0, le=100)] = 0
 
     @pydantic.model_validator(mode="after")
     def _names_differ(self) -> Self:
-        name = _twice(names.key(parameter.name) for parameter in self.parameters)
+        name = twice(names.key(parameter.name) for parameter in self.parameters)
         if name is not None:
             raise ValueError(f"two parameters are named {name!r} (names differ by more than case)")
-        guid = _twice(str(task.guid) for task in self.tasks)
+        guid = twice(str(task.guid) for task in self.tasks)
         if guid is not None:
             raise ValueError(f"two tasks have the guid {guid}")
         return self

@@ -71,5 +71,8 @@ def _run(job: JobRow, item: RunPlan, now: int) -> dict[str, Any]:
         "priority": job.priority,
         "tasks_total": item.tasks,
         "tasks_done": 0,
+        "not_before": None,
+        "launch_by": None,
+        "after_boot": None,
         "created_at": now,
     }

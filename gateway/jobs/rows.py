@@ -25,6 +25,7 @@ _JOB_COLUMNS = (
     _JOB.guid,
     _JOB.tenant_id,
     _JOB.parent_id,
+    _JOB.seq,
     _JOB.schedule_id,
     _JOB.definition_id,
     _JOB.folder_id,
@@ -51,6 +52,9 @@ _RUN_COLUMNS = (
     _RUN.priority,
     _RUN.tasks_total,
     _RUN.tasks_done,
+    _RUN.not_before,
+    _RUN.launch_by,
+    _RUN.after_boot,
     _RUN.created_at,
 )
 
@@ -99,6 +103,9 @@ _MOVE_RUN = statements.Update(
     _RUN.attempt,
     _RUN.session,
     _RUN.lease_until,
+    _RUN.not_before,
+    _RUN.launch_by,
+    _RUN.after_boot,
     _RUN.tasks_done,
     _RUN.started_at,
     _RUN.finished_at,
@@ -145,6 +152,7 @@ class JobRow:
     created_at: int
     started_at: int | None = None
     finished_at: int | None = None
+    seq: int = 0
 
     @classmethod
     def of(cls, row: Row) -> Self:
@@ -175,6 +183,9 @@ class RunRow:
     priority: int
     session: uuid.UUID | None
     lease_until: int | None
+    not_before: int | None
+    launch_by: int | None
+    after_boot: str | None
     tasks_total: int
     tasks_done: int
     created_at: int

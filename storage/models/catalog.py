@@ -95,8 +95,39 @@ class ResourceVersion(Table):
     file_name = peewee.TextField()
     blob_id = peewee.BigIntegerField()
     comment = peewee.TextField()
+    version_name = peewee.TextField(default="1.0.0")
+    parse_content = peewee.BooleanField(default=False)
+    skip_environment = peewee.BooleanField(default=False)
     created_at = columns.Moment()
     created_by = peewee.BigIntegerField(null=True)
+
+
+class Team(Table):
+    """Agents and teams under one name; a ``rule`` has agents belong to it by what they are."""
+
+    id = peewee.BigAutoField()
+    guid = columns.Guid()
+    tenant_id = peewee.BigIntegerField()
+    folder_id = peewee.BigIntegerField(null=True)
+    name = peewee.TextField()
+    name_key = peewee.TextField()
+    description = peewee.TextField()
+    rule = columns.Json(null=True)
+    created_at = columns.Moment()
+    deleted_at = columns.Moment(null=True)
+
+
+class TeamMember(Table):
+    """An agent (kind 0) or a team (kind 1) that was put into a team."""
+
+    team_id = peewee.BigIntegerField()
+    kind = peewee.SmallIntegerField()
+    member_id = peewee.BigIntegerField()
+
+    class Meta:
+        """Keyed by team and member."""
+
+        primary_key = peewee.CompositeKey("team_id", "kind", "member_id")
 
 
 class Agent(Table):
@@ -115,5 +146,7 @@ class Agent(Table):
     session = columns.Guid(null=True)
     boot_id = peewee.TextField()
     last_contact_at = columns.Moment(null=True)
+    primary_team_id = peewee.BigIntegerField(null=True)
+    last_console_user = peewee.TextField(default="")
     created_at = columns.Moment()
     deleted_at = columns.Moment(null=True)

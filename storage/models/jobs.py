@@ -10,13 +10,15 @@ class Job(Table):
     """The hot, narrow row of a job; what was asked for stands in ``JobRequest``.
 
     ``wake_at`` is when the clock must next look at the job, whatever for: it is due, its schedule
-    fires, or its launch timeout ends. One index, one query, no other timer.
+    fires, or its launch timeout ends. One index, one query, no other timer. A run book's jobs have
+    it for ``parent_id`` and stand in the order of ``seq``.
     """
 
     id = peewee.BigAutoField()
     guid = columns.Guid(unique=True)
     tenant_id = peewee.BigIntegerField()
     parent_id = peewee.BigIntegerField(null=True)
+    seq = peewee.IntegerField(default=0)
     schedule_id = peewee.BigIntegerField(null=True)
     definition_id = peewee.BigIntegerField(null=True)
     folder_id = peewee.BigIntegerField(null=True)
@@ -101,8 +103,19 @@ class JobAcceptance(Table):
         primary_key = peewee.CompositeKey("owner_id", "kind", "token")
 
 
+class JobOutput(Table):
+    """The present values of a run book's parameters, as its jobs have left them."""
+
+    job_id = peewee.BigIntegerField(primary_key=True)
+    outputs = columns.Json()
+
+
 class Run(Table):
-    """One job on one agent. Attempt and session fence off reports that come too late."""
+    """One job on one agent. Attempt and session fence off reports that come too late.
+
+    It may be claimed from ``not_before`` on, until ``launch_by``; one with ``after_boot`` waits
+    until its agent has another boot id.
+    """
 
     id = peewee.BigAutoField()
     guid = columns.Guid(unique=True)
@@ -114,11 +127,21 @@ class Run(Table):
     priority = peewee.SmallIntegerField()
     session = columns.Guid(null=True)
     lease_until = columns.Moment(null=True)
+    not_before = columns.Moment(null=True)
+    launch_by = columns.Moment(null=True)
+    after_boot = peewee.TextField(null=True)
     tasks_total = peewee.IntegerField()
     tasks_done = peewee.IntegerField()
     created_at = columns.Moment()
     started_at = columns.Moment(null=True)
     finished_at = columns.Moment(null=True)
+
+
+class RunOutput(Table):
+    """The values of parameters as the tasks of a run have left them; no secrets."""
+
+    run_id = peewee.BigIntegerField(primary_key=True)
+    outputs = columns.Json()
 
 
 class TaskResult(Table):

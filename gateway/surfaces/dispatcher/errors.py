@@ -11,7 +11,7 @@ from gateway.catalog.catalog import DefinitionNotFound
 from gateway.jobs.orders import OrderRefused
 from gateway.jobs.service import JobNotFound, StoreNearlyFull
 from gateway.surfaces.dispatcher.mapping import StatusRefused
-from gateway.surfaces.dispatcher.operations import BadArgument
+from gateway.surfaces.dispatcher.operation import BadArgument
 from gateway.web.authentication import MissingRight
 from gateway.wire.errors import WireError
 from storage.errors import StoreUnavailable

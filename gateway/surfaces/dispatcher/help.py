@@ -8,7 +8,8 @@ import flask
 from flask_httpauth import HTTPBasicAuth
 
 from gateway.surfaces.dispatcher import messages
-from gateway.surfaces.dispatcher.operations import OPERATIONS, Operation, Place
+from gateway.surfaces.dispatcher.operation import Operation, Place
+from gateway.surfaces.dispatcher.operations import OPERATIONS
 from gateway.wire import samples
 from gateway.wire.messages import ListOf, Message
 

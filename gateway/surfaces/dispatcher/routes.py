@@ -16,8 +16,7 @@ import werkzeug.exceptions
 
 from gateway.surfaces.dispatcher import errors, messages, published, soap_service
 from gateway.surfaces.dispatcher import help as help_pages
-from gateway.surfaces.dispatcher.operations import (
-    OPERATIONS,
+from gateway.surfaces.dispatcher.operation import (
     Argument,
     BadArgument,
     Call,
@@ -25,6 +24,7 @@ from gateway.surfaces.dispatcher.operations import (
     Place,
     Services,
 )
+from gateway.surfaces.dispatcher.operations import OPERATIONS
 from gateway.web import framing, requests
 from gateway.web.authentication import Guard, MissingRight
 from gateway.wire import json_messages, negotiation, wcf_json, xml, xml_messages

@@ -10,7 +10,8 @@ import werkzeug.exceptions
 from flask_httpauth import HTTPBasicAuth
 
 from gateway.surfaces.dispatcher import errors, messages, soap
-from gateway.surfaces.dispatcher.operations import OPERATIONS, Call, Operation, Services
+from gateway.surfaces.dispatcher.operation import Call, Operation, Services
+from gateway.surfaces.dispatcher.operations import OPERATIONS
 from gateway.surfaces.dispatcher.soap_contract import (
     FaultCode,
     SoapAnswer,

@@ -7,7 +7,8 @@ import werkzeug.routing
 from lxml import etree
 
 from gateway.surfaces.dispatcher import published
-from gateway.surfaces.dispatcher.operations import OPERATIONS, Place
+from gateway.surfaces.dispatcher.operation import Place
+from gateway.surfaces.dispatcher.operations import OPERATIONS
 from tests.contract.dispatcher.house import BASE, House
 
 WSDL = "{http://schemas.xmlsoap.org/wsdl/}"

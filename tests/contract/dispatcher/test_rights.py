@@ -7,7 +7,8 @@ import pytest
 
 from gateway.identity import roles
 from gateway.identity.permissions import Access, Node
-from gateway.surfaces.dispatcher.operations import OPERATIONS, Operation
+from gateway.surfaces.dispatcher.operation import Operation
+from gateway.surfaces.dispatcher.operations import OPERATIONS
 from storage.session import Session
 from tests.contract.dispatcher import bodies
 from tests.contract.dispatcher.house import ADMIN, NAMESPACE, XML, Answer, Client, House

@@ -1,0 +1,180 @@
+"""The operations on jobs."""
+
+import uuid
+from typing import Any
+
+from gateway.identity.permissions import Access, Node
+from gateway.jobs.orders import JobOrder
+from gateway.jobs.service import JobFilter
+from gateway.jobs.views import JobView
+from gateway.surfaces.dispatcher import mapping, messages, results
+from gateway.surfaces.dispatcher.operation import (
+    DEFINITION_NODES,
+    WHO_NODES,
+    Argument,
+    BadArgument,
+    Call,
+    Operation,
+    Place,
+    query,
+)
+from gateway.wire.scalars import BOOLEAN, GUID, INTEGER, TEXT
+
+MOST_JOBS_ON_A_PAGE = 1000
+DEFAULT_PAGE_SIZE = 50
+
+_JOB_ID = Argument("guid", "JOBID", "jobId", Place.PATH, GUID, "Which job.")
+
+
+def _schedule_job(call: Call, job: messages.Job) -> messages.Job:
+    order = mapping.order(job)
+    for node in _named_in(order):
+        call.check(node, Access.READ)
+    accepted, stored = call.services.jobs.accept_soon(order, call.caller)
+    call.hold(stored)
+    return mapping.job(accepted)
+
+
+def _named_in(order: JobOrder) -> list[Node]:
+    """The nodes of all that an order names: who may not read them may not run them either."""
+    what = {DEFINITION_NODES[item.kind] for item in order.what}
+    return sorted(what | {WHO_NODES[item.kind] for item in order.who})
+
+
+def _get_jobs(
+    call: Call,
+    stage: str | None,
+    runbookjobs: bool | None,
+    recurringjobs: bool | None,
+    page: int | None,
+    pagesize: int | None,
+) -> messages.JobsPage:
+    wanted = JobFilter(
+        _stage(stage),
+        run_book_jobs=runbookjobs is not False,
+        recurring_jobs=recurringjobs is not False,
+    )
+    number = 1 if page is None else page
+    size = DEFAULT_PAGE_SIZE if pagesize is None else pagesize
+    if number < 1:
+        raise BadArgument(f"page: counts from 1, not {number}")
+    if size < 1:
+        raise BadArgument(f"pageSize: is at least 1, not {size}")
+    found = call.services.jobs.page(wanted, number, min(size, MOST_JOBS_ON_A_PAGE))
+    return mapping.page(found)
+
+
+def _stage(text: str | None) -> Any:
+    key = (text or "all").strip().lower()
+    if key not in mapping.STAGES:
+        raise BadArgument(f"stage: is one of All, Scheduled, Active, History, not {text!r}")
+    return mapping.STAGES[key]
+
+
+def _get_job(call: Call, guid: uuid.UUID) -> messages.Job:
+    view = call.services.jobs.get(guid)
+    return mapping.job(view, _shown_parameters(call, view))
+
+
+def _shown_parameters(call: Call, view: JobView) -> list[messages.ParameterSet]:
+    return [
+        mapping.parameter_set(what, call.services.catalog.input_parameters(module), given)
+        for what, module, given in call.services.jobs.values(view)
+        if module.parameters
+    ]
+
+
+def _change_status(call: Call, guid: uuid.UUID, status: messages.JobStatus) -> messages.JobStatus:
+    view = call.services.jobs.get(guid)
+    if mapping.aborts(status, view.status):
+        view = call.services.jobs.abort(guid, call.caller)
+    return mapping.status(view)
+
+
+def _export_results(
+    call: Call, guid: uuid.UUID, overview: bool | None, detailed: bool | None
+) -> messages.JobResults:
+    jobs = call.services.jobs
+    document = results.document(
+        jobs.get(guid),
+        jobs.runs(guid, tasks=detailed is not False),
+        jobs.log,
+        overview=overview is not False,
+        detailed=detailed is not False,
+    )
+    return messages.JobResults(Xml=document)
+
+
+JOB_OPERATIONS = (
+    Operation(
+        "ScheduleJob",
+        "POST",
+        "jobs",
+        "Schedules a new job and answers it with its JobID.",
+        Node.JOBS,
+        Access.MODIFY,
+        (Argument("job", "", "job", Place.BODY, messages.Job, "The job to schedule."),),
+        messages.Job,
+        _schedule_job,
+    ),
+    Operation(
+        "GetJobs",
+        "GET",
+        "jobs",
+        "Lists jobs, the newest first, a page at a time.",
+        Node.JOBS,
+        Access.READ,
+        (
+            query("stage", TEXT, "All (default), Scheduled, Active or History."),
+            query("runbookjobs", BOOLEAN, "False hides jobs inside run books.", "runBookJobs"),
+            query("recurringjobs", BOOLEAN, "False hides recurring jobs.", "recurringJobs"),
+            query("page", INTEGER, "Which page, from 1."),
+            query("pagesize", INTEGER, "Jobs on a page: 50, at most 1000.", "pageSize"),
+        ),
+        messages.JobsPage,
+        _get_jobs,
+        lambda arguments: messages.JobsPage(CurrentPage=arguments.get("page") or 1, PageCount=0),
+    ),
+    Operation(
+        "GetJob",
+        "GET",
+        "jobs/{JOBID}",
+        "Shows a job with the parameters of its modules.",
+        Node.JOBS,
+        Access.READ,
+        (_JOB_ID,),
+        messages.Job,
+        _get_job,
+    ),
+    Operation(
+        "AbortJob",
+        "PUT",
+        "jobs/{JOBID}",
+        "Aborts a job: send its status with Type Aborting (2).",
+        Node.JOBS,
+        Access.MODIFY,
+        (
+            _JOB_ID,
+            Argument(
+                "status", "", "status", Place.BODY, messages.JobStatus, "The status asked for."
+            ),
+        ),
+        messages.JobStatus,
+        _change_status,
+    ),
+    Operation(
+        "ExportJobResults",
+        "GET",
+        "jobs/{JOBID}/results",
+        "Gives the results of a job: an XML document in UTF-16, wrapped in bytes.",
+        Node.JOBS,
+        Access.READ,
+        (
+            _JOB_ID,
+            query("overview", BOOLEAN, "A line for each agent (default true).", "includeOverview"),
+            query("detailed", BOOLEAN, "Every task (default true).", "includeDetailed"),
+        ),
+        messages.JobResults,
+        _export_results,
+    ),
+)

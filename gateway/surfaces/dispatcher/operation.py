@@ -1,0 +1,121 @@
+"""What an operation of a service is: its addresses, arguments, rights and handler."""
+
+import enum
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.catalog.catalog import Catalog, DefinitionKind
+from gateway.identity.permissions import Access, Node
+from gateway.identity.principals import Caller
+from gateway.jobs.orders import WhoKind
+from gateway.jobs.service import Jobs
+from gateway.wire.messages import ListOf, Message
+from gateway.wire.scalars import Scalar
+from storage.database import Store
+
+DEFINITION_NODES = {
+    DefinitionKind.MODULE: Node.MODULES,
+    DefinitionKind.PROJECT: Node.PROJECTS,
+    DefinitionKind.RUN_BOOK: Node.RUN_BOOKS,
+}
+WHO_NODES = {WhoKind.AGENT: Node.AGENTS, WhoKind.TEAM: Node.TEAMS}
+
+
+class BadArgument(ValueError):
+    """An argument of an operation cannot be used; the message names it."""
+
+
+class Place(enum.Enum):
+    """Where REST carries an argument."""
+
+    PATH = "path"
+    QUERY = "query"
+    BODY = "body"
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument: its name in the handler, in REST and in SOAP, its content and meaning."""
+
+    name: str
+    rest_name: str
+    soap_name: str
+    place: Place
+    content: Scalar[Any] | type[Message]
+    meaning: str
+
+    @property
+    def required(self) -> bool:
+        """Whether a call means nothing without it; in REST only queries may be left out."""
+        return self.place is not Place.QUERY
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts of the domain that the operations use."""
+
+    store: Store
+    catalog: Catalog
+    jobs: Jobs
+    now: Callable[[], int]
+    offline_after: int
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call: by whom, of which services.
+
+    ``check`` raises MissingRight where the caller may not read what an argument names; it is asked
+    before anything is done. ``hold`` has the answer wait for an outcome; a call that is made again
+    because that was a ``failure`` does nothing but to raise it.
+    """
+
+    caller: Caller
+    services: Services
+    check: Callable[[Node, Access], object]
+    hold: Callable[[Future[Any]], None]
+    failure: Exception | None = None
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of the service. ``answer`` is None where nothing comes back.
+
+    ``node`` and ``access`` are the right that the caller needs, checked before a body is read;
+    where the address tells what kind of thing is asked for, ``node_of`` names the node instead.
+    ``without_right`` is what somebody without it is answered where that is no error: lists hold
+    what the caller may read (Dispatcher contract 1.3).
+    """
+
+    name: str
+    verb: str
+    template: str
+    meaning: str
+    node: Node
+    access: Access
+    arguments: tuple[Argument, ...]
+    answer: type[Message] | ListOf
+    handler: Callable[..., Any]
+    without_right: Callable[[Mapping[str, Any]], Any] | None = None
+    node_of: Callable[[Mapping[str, Any]], Node] | None = None
+
+    def about(self, arguments: Mapping[str, Any]) -> Node:
+        """The node whose right a call needs. Raises BadArgument for a kind that is none."""
+        return self.node if self.node_of is None else self.node_of(arguments)
+
+    def call(self, call: Call, arguments: Mapping[str, Any]) -> Any:
+        """Do it; arguments that were not sent are None. Raises BadArgument and the handler's."""
+        if call.failure is not None:
+            raise call.failure
+        values = {argument.name: arguments.get(argument.name) for argument in self.arguments}
+        for argument in self.arguments:
+            if argument.required and values[argument.name] is None:
+                raise BadArgument(f"{argument.soap_name}: is missing")
+        return self.handler(call, **values)
+
+
+def query(name: str, content: Scalar[Any], meaning: str, soap_name: str | None = None) -> Argument:
+    """An argument of the query; its name in SOAP where that is another."""
+    return Argument(name, name, soap_name or name, Place.QUERY, content, meaning)
