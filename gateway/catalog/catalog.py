@@ -5,7 +5,7 @@ import functools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import peewee
@@ -54,6 +54,12 @@ class DefinitionKind(enum.IntEnum):
 
 class DefinitionNotFound(LookupError):
     """No definition has this GUID or name."""
+
+    @classmethod
+    def of(cls, guid: UUID, kind: DefinitionKind | None) -> Self:
+        """In these words for one that somebody may not read, too."""
+        word = "definition" if kind is None else kind.word
+        return cls(f"there is no {word} with the GUID {guid}")
 
 
 class DefinitionAmbiguous(LookupError):
@@ -117,8 +123,7 @@ class Catalog:
     ) -> DefinitionSummary:
         row = _any(session, guid, tenant)
         if row is None or row["deleted_at"] is not None or kind not in (None, row["kind"]):
-            word = "definition" if kind is None else kind.word
-            raise DefinitionNotFound(f"there is no {word} with the GUID {guid}")
+            raise DefinitionNotFound.of(guid, kind)
         return _summary(row)
 
     def find_by_name(

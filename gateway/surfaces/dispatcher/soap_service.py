@@ -97,7 +97,7 @@ def add(
                 raise
             return operation.without_right(arguments)
         return operation.call(
-            Call(caller, services, guard.check, requests.hold_answer, requests.failure()), arguments
+            Call(caller, services, guard.reach, requests.hold_answer, requests.failure()), arguments
         )
 
     service = build(handle, limits)

@@ -4,8 +4,9 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.catalog.catalog import DefinitionKind, DefinitionSummary
+from gateway.catalog.catalog import DefinitionKind, DefinitionNotFound, DefinitionSummary
 from gateway.identity.permissions import Access, Node
+from gateway.jobs.places import Places
 from gateway.surfaces.dispatcher import mapping, messages
 from gateway.surfaces.dispatcher.operation import (
     DEFINITION_NODES,
@@ -22,7 +23,8 @@ from gateway.wire.scalars import GUID, TEXT
 def _get_modules(call: Call) -> tuple[messages.JobWhat, ...]:
     with call.services.store.reading() as session:
         found = call.services.catalog.definitions(session, DefinitionKind.MODULE)
-    return tuple(mapping.definition(summary) for summary in found)
+    readable = call.readable(Node.MODULES, found, Places.definition)
+    return tuple(mapping.definition(summary) for summary in readable)
 
 
 def _get_input_parameters(call: Call, what_type: str, what_id: uuid.UUID) -> messages.ParameterSet:
@@ -33,8 +35,11 @@ def _get_input_parameters(call: Call, what_type: str, what_id: uuid.UUID) -> mes
 
 
 def _definition(call: Call, what_type: str, what_id: uuid.UUID) -> DefinitionSummary:
+    kind = _kind(what_type)
     with call.services.store.reading() as session:
-        return call.services.catalog.find(session, what_id, _kind(what_type))
+        found = call.services.catalog.find(session, what_id, kind)
+    missing = DefinitionNotFound.of(what_id, kind)
+    return call.find(DEFINITION_NODES[kind], found, Places.definition, missing)
 
 
 def _kind(what_type: str) -> DefinitionKind:

@@ -2,6 +2,7 @@
 
 from gateway.agents import roster
 from gateway.identity.permissions import Access, Node
+from gateway.jobs.places import Places
 from gateway.surfaces.dispatcher import mapping, messages
 from gateway.surfaces.dispatcher.operation import Call, Operation, query
 from gateway.wire.messages import list_of
@@ -23,9 +24,10 @@ def _get_who(
     with services.store.reading() as session:
         found = roster.agents(session)
     now = services.now()
+    readable = call.readable(Node.AGENTS, found, Places.agent)
     return tuple(
         mapping.agent(agent)
-        for agent in found
+        for agent in readable
         if (online is None or agent.online(now, services.offline_after) is online)
         and (search or "").casefold() in agent.name.casefold()
     )
