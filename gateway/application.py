@@ -7,7 +7,7 @@ here starts a thread of its own accord: ``Gateway.start`` does.
 import contextlib
 import logging
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import flask
@@ -31,10 +31,12 @@ from gateway.identity.logins import Logins
 from gateway.identity.open_access import OpenAccess
 from gateway.identity.passwords import Passwords
 from gateway.identity.permissions import Permissions
+from gateway.identity.role_changes import Roles
 from gateway.identity.throttle import Throttle
 from gateway.identity.vault import Vault
 from gateway.jobs.acceptance import Acceptance
 from gateway.jobs.clock import Clock
+from gateway.jobs.explaining import Explainer, Right
 from gateway.jobs.parameters import ParameterReader
 from gateway.jobs.service import Jobs
 from gateway.jobs.signals import Signals
@@ -44,6 +46,7 @@ from gateway.observability.metrics import Metrics
 from gateway.settings import Settings
 from gateway.surfaces.dispatcher import routes as dispatcher
 from gateway.surfaces.dispatcher.operation import Services
+from gateway.surfaces.dispatcher.operations import RIGHTS
 from gateway.tasks.registry import TaskTypes
 from gateway.web import framing, status, surfaces
 from gateway.web.authentication import Guard
@@ -69,7 +72,10 @@ class Gateway:
     gate: Gate
     epoch: SecurityEpoch
     logins: Logins
+    roles: Roles
     permissions: Permissions
+    explainer: Explainer
+    rights: Mapping[str, Right]
     guard: Guard
     task_types: TaskTypes
     catalog: Catalog
@@ -191,6 +197,16 @@ def _build(
         ended=metrics.run_ended,
     )
     acceptance = Acceptance(catalog, vault, settings.launch_timeout_seconds * moments.SECOND)
+    jobs = Jobs(
+        store,
+        catalog,
+        acceptance,
+        clock,
+        signals,
+        settings.low_disk_bytes,
+        moments.now,
+        metrics.accepted,
+    )
     permissions = Permissions(store, epoch)
     authenticator = Authenticator(
         store, passwords, epoch, CredentialCache(settings.credential_cache_seconds), Throttle()
@@ -204,7 +220,10 @@ def _build(
         gate=gate,
         epoch=epoch,
         logins=Logins(store, passwords, epoch, moments.now),
+        roles=Roles(store, epoch, moments.now),
         permissions=permissions,
+        explainer=Explainer(store, catalog, resources, jobs, permissions),
+        rights=RIGHTS,
         guard=Guard(authenticator, permissions, open_access),
         task_types=task_types,
         catalog=catalog,
@@ -214,16 +233,7 @@ def _build(
         signals=signals,
         reception=reception,
         clock=clock,
-        jobs=Jobs(
-            store,
-            catalog,
-            acceptance,
-            clock,
-            signals,
-            settings.low_disk_bytes,
-            moments.now,
-            metrics.accepted,
-        ),
+        jobs=jobs,
         embedded=_embedded(settings, folder, reception) if settings.embedded_agent else None,
         metrics=metrics,
     )

@@ -9,6 +9,8 @@ from gateway.agents.roster import Agent
 from gateway.agents.teams import Composition, Team
 from gateway.catalog import folders
 from gateway.catalog.catalog import DefinitionSummary
+from gateway.catalog.folders import FolderKind
+from gateway.catalog.resources import Resource
 from gateway.identity.permissions import Place
 from gateway.jobs.views import JobView
 from storage import models
@@ -41,6 +43,12 @@ class Places:
     def team(self, team: Team) -> Place:
         """A team lies in its folder, in itself and in the teams that it was put into."""
         return Place(self._tree.above(team.folder_id), self._composition.above([team.id]))
+
+    def resource(self, resource: Resource) -> Place:
+        """A resource lies in its folder."""
+        return self.folder(
+            folders.find(self._session, FolderKind.RESOURCE, resource.details.folder, self._tenant)
+        )
 
     def job(self, job: JobView) -> Place:
         """A job is its owner's; it lies where its definition lies and where its agents belong to.
