@@ -27,6 +27,7 @@ from gateway.catalog.definitions import ParameterType
 from gateway.catalog.resources import Resources
 from gateway.control import CommandFailed
 from gateway.datafolder import DataFolder
+from gateway.identity import audit
 from gateway.identity.logins import Logins
 from gateway.identity.permissions import EVERYWHERE, OWN, Access, Scope
 from gateway.identity.principals import MACHINE, Caller
@@ -243,9 +244,16 @@ class Administration:
         told = self._gateway.explainer.explain(principal, right, objects)
         return {"login": principal.name, "operation": name, **plain(told)}
 
+    def audit_list(self, older_than: int | None = None, size: int = audit.PAGE) -> Json:
+        """Changes, the newest first; the last one's ``id`` asks for the page after."""
+        with self._gateway.store.reading(long=True) as session:
+            return plain(audit.page(session, older_than, size))
+
     # Building blocks
 
-    def import_blocks(self, documents: Sequence[Mapping[str, str]], on_conflict: str) -> Json:
+    def import_blocks(
+        self, documents: Sequence[Mapping[str, str]], on_conflict: str, comment: str = ""
+    ) -> Json:
         """Import ``[{"name", "content": base64}]``; answers the list of what became of each."""
         given = [(one["name"], base64.b64decode(one["content"])) for one in documents]
         limit = self._gateway.settings.limits.import_bytes
@@ -253,7 +261,7 @@ class Administration:
             raise CommandFailed(
                 "too_large", f"more than {limit} bytes to import: raise limits.import_bytes"
             )
-        report = self._blocks.import_blocks(given, OnConflict(on_conflict), MACHINE)
+        report = self._blocks.import_blocks(given, OnConflict(on_conflict), _machine(comment))
         return plain(report.entries)
 
     def export_blocks(self, references: Sequence[str], form: str) -> Json:

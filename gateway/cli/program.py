@@ -8,7 +8,17 @@ from collections.abc import Sequence
 import click
 
 from gateway import failures
-from gateway.cli import building_blocks, config, jobs, logins, roles, serve, store, wsdl
+from gateway.cli import (
+    audit,
+    building_blocks,
+    config,
+    jobs,
+    logins,
+    roles,
+    serve,
+    store,
+    wsdl,
+)
 
 _INTERRUPTED = 130
 _BROKEN_PIPE = 1
@@ -20,7 +30,7 @@ def root() -> None:
 
 
 for _command in (
-    *(serve.serve, store.init, logins.login, roles.role, roles.permission),
+    *(serve.serve, store.init, logins.login, roles.role, roles.permission, audit.audit),
     *(building_blocks.import_, building_blocks.export),
     *(jobs.job, config.config, wsdl.wsdl, store.doctor, store.backup, store.restore, store.key),
 ):

@@ -151,7 +151,13 @@ class Acceptance:
         timing = request["timing"] | {"immediate": True, "scheduled_at": None}
         rows.insert_request(
             session,
-            request | {"job_id": copy.id, "surface": caller.surface, "timing": timing},
+            request
+            | {
+                "job_id": copy.id,
+                "surface": caller.surface,
+                "timing": timing,
+                "options": request["options"] | {"from": _from(caller)},
+            },
         )
         dispatch.start(session, copy, dispatch.planned(session, copy), now)
         return copy
@@ -188,6 +194,8 @@ class Acceptance:
                 for w in resolved.what
             ),
             who=tuple(ShownWho(agent.guid, agent.name) for agent in resolved.agents),
+            address=caller.address,
+            comment=caller.comment,
         )
 
     def _definition(self, session: Session, index: int, what: What) -> ResolvedWhat:
@@ -244,6 +252,7 @@ class Acceptance:
                 "launch_timeout": order.launch_timeout or self._launch_timeout,
                 "retries": max(item.module.retries for item in resolved.what),
                 "tasks": task_count(resolved),
+                "from": _from(caller),
             },
             "extras": order.extras or None,
         }
@@ -464,6 +473,15 @@ def _who_json(agent: Agent) -> dict[str, Any]:
 def _bounded(extras: dict[str, Any]) -> dict[str, Any]:
     """What came in under unknown names, for who looks for it later; nothing that fills a store."""
     return extras if len(json.dumps(extras, default=str)) <= _MOST_EXTRAS else {}
+
+
+def _from(caller: Caller) -> dict[str, str]:
+    """From where a job was asked for: it is its own record, and needs none in the audit trail."""
+    return {
+        "address": caller.address,
+        "request_id": caller.request_id,
+        "comment": caller.comment,
+    }
 
 
 def _actor(caller: Caller) -> str:

@@ -62,7 +62,10 @@ class ShownValue:
 
 @dataclass(frozen=True)
 class JobView:
-    """A job. Times in epoch microseconds; ``parent`` is the job that made this one."""
+    """A job. Times in epoch microseconds; ``parent`` is the job that made this one.
+
+    ``owner`` asked for it by ``surface`` from ``address``, with a ``comment`` if he gave one.
+    """
 
     id: int
     guid: uuid.UUID
@@ -84,6 +87,8 @@ class JobView:
     in_parallel: bool
     what: tuple[ShownWhat, ...]
     who: tuple[ShownWho, ...]
+    address: str = ""
+    comment: str = ""
 
 
 @dataclass(frozen=True)
@@ -212,6 +217,7 @@ def _owners(session: Session, ids: set[int]) -> dict[int, str]:
 
 def _job(row: Row, request: Row, owners: dict[int, str]) -> JobView:
     timing, options = request["timing"], request["options"]
+    asked = options.get("from", {})
     return JobView(
         id=row["id"],
         guid=row["guid"],
@@ -238,6 +244,8 @@ def _job(row: Row, request: Row, owners: dict[int, str]) -> JobView:
             for one in request["what"]
         ),
         who=tuple(ShownWho(uuid.UUID(one["guid"]), one["name"]) for one in request["who"]),
+        address=asked.get("address", ""),
+        comment=asked.get("comment", ""),
     )
 
 
