@@ -78,7 +78,7 @@ def grant(
 ) -> None:
     """Have a role say something about a NODE; '*' is every node that it does not name.
 
-    A deny wins over what other roles say; unset says nothing.
+    A deny wins over what other roles say; unset says nothing, whatever is said of '*'.
     """
     with connect(loaded.settings) as session:
         arguments = {"name": name, "node": node, "access": access, "comment": comment}

@@ -54,7 +54,7 @@ class Roles:
     ) -> Role:
         """Make a role that says this. Raises RoleRefused, RoleExists."""
         name = _checked_name(name)
-        said = {checked_node(node): access for node, access in permissions.items() if access}
+        said = {checked_node(node): access for node, access in permissions.items()}
 
         def work(session: Session) -> Role:
             for other in roles.listed(session, tenant):
@@ -88,7 +88,9 @@ class Roles:
     def grant(
         self, name: str, node: str, access: Access, caller: Caller, tenant: int = DEFAULT_TENANT
     ) -> Role:
-        """Have a role say this about a node; UNSET is silence. Answers the role as it is then.
+        """Have a role say this about a node. Answers the role as it is then.
+
+        UNSET has it say nothing, also where it says something about every node.
 
         Raises RoleRefused for one that is built in, LastAdministrator where a denial would leave
         nobody who may change logins.

@@ -30,7 +30,7 @@ BUILT_IN: Mapping[str, Mapping[str, Access]] = {
 
 @dataclass(frozen=True)
 class Role:
-    """A role as it is listed; nodes that it says nothing about are left out."""
+    """A role as it is listed; nodes that it does not name are left out."""
 
     id: int
     guid: uuid.UUID
@@ -109,13 +109,12 @@ def listed(session: Session, tenant: int) -> list[Role]:
 
 
 def grant(session: Session, role_id: int, node: str, access: Access) -> None:
-    """Have a role say this about a node; UNSET is silence."""
+    """Have a role say this about a node; UNSET is silence, whatever it says of every node."""
     permission = models.RolePermission
     session.execute(
         permission.delete().where(permission.role_id == role_id, permission.node == node)
     )
-    if access is not Access.UNSET:
-        session.execute(permission.insert(role_id=role_id, node=node, access=access))
+    session.execute(permission.insert(role_id=role_id, node=node, access=access))
 
 
 def delete(session: Session, role_id: int) -> None:
