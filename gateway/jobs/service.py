@@ -14,7 +14,7 @@ from gateway.catalog.catalog import Catalog
 from gateway.catalog.definitions import Module
 from gateway.identity import audit
 from gateway.identity.principals import Caller
-from gateway.jobs import counters, ledger, moves, rows, schedules, settlement, views
+from gateway.jobs import counters, ledger, moves, rows, run_books, schedules, settlement, views
 from gateway.jobs.acceptance import Acceptance, MadeJob
 from gateway.jobs.clock import Clock
 from gateway.jobs.orders import JobOrder, Origin
@@ -193,8 +193,13 @@ class Jobs:
             return counters.counts(session)
 
     def abort(self, guid: uuid.UUID, caller: Caller, reason: str = "") -> JobView:
-        """Stop a job; one that is over stays as it is. Raises JobNotFound."""
-        return self._steer(guid, caller, "abort", reason, _abort)
+        """Stop a job, and all jobs of a run book; one that is over stays as it is.
+
+        Raises JobNotFound.
+        """
+        view = self._steer(guid, caller, "abort", reason, _abort)
+        self._clock.wake_by(self._now())
+        return view
 
     def hold(self, guid: uuid.UUID, caller: Caller, reason: str = "") -> JobView:
         """Keep a job from starting. Raises JobNotFound, MoveRefused once it has started."""
@@ -275,6 +280,11 @@ class Jobs:
 
 def _abort(session: WritingSession, job: JobRow, now: int, actor: str, reason: str) -> None:
     reason = reason or f"aborted by {actor}"
+    for one in run_books.family(session, job):
+        _abort_one(session, one, now, actor, reason)
+
+
+def _abort_one(session: WritingSession, job: JobRow, now: int, actor: str, reason: str) -> None:
     if job.status.finished or job.status is JobStatus.ABORTING:
         return
     if job.runs_open == 0:
@@ -306,6 +316,11 @@ def _resume(session: WritingSession, job: JobRow, now: int, actor: str, reason: 
     moves.move(session, job, JobStatus.SCHEDULED, now, actor, reason)
     if job.recurring:
         schedules.set_enabled(session, job, True, now)
+        return
+    if run_books.awaits_turn(job):
+        # Whether its turn has come meanwhile is for its run book to say.
+        job.wake_at = now
+        rows.write_job(session, job)
         return
     due, launch_by = job.due_at or now, job.launch_by or now
     # The time on hold does not count against the launch timeout.

@@ -1,7 +1,7 @@
 """Jobs as others see them: values read from the store, secrets never among them."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ from gateway.agents import roster
 from gateway.catalog.catalog import Catalog, DefinitionKind
 from gateway.catalog.definitions import Module
 from gateway.identity.vault import SECRET_MARKER
-from gateway.jobs.orders import Origin
+from gateway.jobs.orders import Origin, WhoKind
 from gateway.jobs.states import JobStatus
 from storage import models, statements
 from storage.session import Row, Session
@@ -45,10 +45,11 @@ class ShownWhat:
 
 @dataclass(frozen=True)
 class ShownWho:
-    """An agent that a job runs on."""
+    """An agent or team that a job runs on."""
 
     guid: uuid.UUID
     name: str
+    kind: WhoKind = WhoKind.AGENT
 
 
 @dataclass(frozen=True)
@@ -237,8 +238,13 @@ def _job(row: Row, request: Row, owners: dict[int, str]) -> JobView:
             )
             for one in request["what"]
         ),
-        who=tuple(ShownWho(uuid.UUID(one["guid"]), one["name"]) for one in request["who"]),
+        who=tuple(_who(one) for one in request["who"]),
     )
+
+
+def _who(one: Mapping[str, Any]) -> ShownWho:
+    kind = WhoKind.AGENT if "agent" in one else WhoKind.TEAM
+    return ShownWho(uuid.UUID(one["guid"]), one["name"], kind)
 
 
 def _run(row: Row, agent: roster.Agent, tasks: tuple[TaskView, ...]) -> RunView:

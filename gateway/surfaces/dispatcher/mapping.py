@@ -73,7 +73,7 @@ def job(view: JobView, parameters: Iterable[messages.ParameterSet] = ()) -> mess
         ),
         What=tuple(_shown_what(item.guid, item.kind, item.name) for item in view.what),
         Who=tuple(
-            messages.JobWho(ID=item.guid, Type=messages.JobWhoType.Agent, Name=item.name)
+            messages.JobWho(ID=item.guid, Type=messages.JobWhoType(item.kind), Name=item.name)
             for item in view.who
         ),
         Parameters=tuple(parameters),
@@ -169,6 +169,7 @@ def _given(item: messages.ParameterSet) -> GivenParameters:
             for value in item.JobParameters
             if value.Name
         ),
+        None if item.JobGuid == NO_GUID else item.JobGuid,
     )
 
 
