@@ -1,7 +1,17 @@
 """How two texts are compared, for the conditions, evaluators and rules of the catalog."""
 
+from collections.abc import Callable, Mapping
+
 from gateway.catalog import patterns
 from gateway.catalog.definitions import Operator
+
+_PLAIN: Mapping[Operator, Callable[[str, str], bool]] = {
+    Operator.EQUALS: lambda subject, value: subject == value,
+    Operator.NOT_EQUALS: lambda subject, value: subject != value,
+    Operator.CONTAINS: lambda subject, value: value in subject,
+    Operator.EXISTS: lambda subject, _value: subject != "",
+    Operator.NOT_EXISTS: lambda subject, _value: subject == "",
+}
 
 
 class Incomparable(ValueError):
@@ -13,23 +23,13 @@ def compare(operator: Operator, subject: str, value: str) -> bool:
 
     Raises Incomparable.
     """
-    match operator:
-        case Operator.EQUALS:
-            return subject == value
-        case Operator.NOT_EQUALS:
-            return subject != value
-        case Operator.CONTAINS:
-            return value in subject
-        case Operator.MATCHES:
-            return _matches(value, subject)
-        case Operator.LESS:
-            return _number(subject) < _number(value)
-        case Operator.GREATER:
-            return _number(subject) > _number(value)
-        case Operator.EXISTS:
-            return subject != ""
-        case Operator.NOT_EXISTS:
-            return subject == ""
+    if operator is Operator.MATCHES:
+        return _matches(value, subject)
+    if operator in (Operator.LESS, Operator.GREATER):
+        less = operator is Operator.LESS
+        left, right = _number(subject), _number(value)
+        return left < right if less else left > right
+    return _PLAIN[operator](subject, value)
 
 
 def compare_words(operator: Operator, subject: str, value: str) -> bool:

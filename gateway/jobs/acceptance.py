@@ -360,12 +360,12 @@ def _timing_json(timing: Timing) -> dict[str, Any]:
 
 
 def _what_json(resolved: ResolvedOrder) -> list[dict[str, Any]]:
-    entries = [run_book_plan.entry(tree) for tree in resolved.what]
-    if resolved.is_run_book and len(entries) > 1:
-        # Each becomes a job of its own, made when the first begins.
-        for entry, tree in zip(entries, resolved.what, strict=True):
-            entry |= run_book_plan.step_facts((tree,))
-    return entries
+    if not resolved.is_run_book or len(resolved.what) == 1:
+        return [run_book_plan.entry(tree) for tree in resolved.what]
+    # Each becomes a job of its own, made when the first begins.
+    return [
+        {**run_book_plan.entry(tree), **run_book_plan.step_facts((tree,))} for tree in resolved.what
+    ]
 
 
 def kind_of(found: Agent | Team) -> WhoKind:

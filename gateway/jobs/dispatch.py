@@ -47,7 +47,12 @@ def start(session: WritingSession, job: JobRow, plans: Sequence[RunPlan], now: i
     rows.write_job(session, job)
     if not plans:
         moves.move(
-            session, job, JobStatus.FAILED, now, "clock", "nobody to run on: the job names no agent, or its teams have none"
+            session,
+            job,
+            JobStatus.FAILED,
+            now,
+            "clock",
+            "nobody to run on: the job names no agent, or its teams have none",
         )
 
 

@@ -131,9 +131,12 @@ def sets_for(plan: Plan, step: Step, given: Sets, values: Mapping[str, Value]) -
     """
     own = {str(one.job.guid) for one in plan.steps}
     linked = [
-        {"definition": None if link.definition is None else str(link.definition), "values": [found]}
+        {
+            "definition": None if link.definition is None else str(link.definition),
+            "values": [_linked(link.target, values[names.key(link.parameter)])],
+        }
         for link in step.job.links
-        if link.action.sets and (found := _linked(link.target, values.get(names.key(link.parameter))))
+        if link.action.sets and names.key(link.parameter) in values
     ]
     passed = [
         one
@@ -141,7 +144,7 @@ def sets_for(plan: Plan, step: Step, given: Sets, values: Mapping[str, Value]) -
         if one.get("step") not in own
         and not (one.get("step") is None and one["definition"] in plan.guids)
     ]
-    meant = [one | {"step": None} for one in map(dict, given) if one.get("step") == str(step.job.guid)]
+    meant = [{**one, "step": None} for one in given if one.get("step") == str(step.job.guid)]
     return [*passed, *linked, *meant]
 
 
@@ -180,10 +183,8 @@ def returned(step: Step, outputs: Iterable[Mapping[str, Any]]) -> Iterator[tuple
             yield link.parameter, chosen[-1]["value"]
 
 
-def _linked(target: str, present: Value | None) -> dict[str, Any] | None:
-    if present is None:
-        return None
-    return {"name": target} | {part: present[part] for part in VALUE_PARTS if part in present}
+def _linked(target: str, present: Value) -> dict[str, Any]:
+    return {"name": target, **{part: present[part] for part in VALUE_PARTS if part in present}}
 
 
 def _given(default: Value, given: Value | None) -> Value:
@@ -267,6 +268,4 @@ def _alone(one: Entry) -> Step:
         what=(RunBookWhat(kind=_KINDS[DefinitionKind(one["kind"])], guid=guid),),
         on_failure=OnFailure.CONTINUE,
     )
-    return Step(
-        job, (one,), one.get("tasks", 0), one.get("retries", 0), one.get("definition"), one.get("folder")
-    )
+    return Step(job, (one,), one["tasks"], one["retries"], one["definition"], one["folder"])

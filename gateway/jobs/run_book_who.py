@@ -89,4 +89,3 @@ def _found(session: Session, kind: WhoKind, reference: str) -> dict[str, Any]:
         return targets.stored(targets.resolve(session, kind, reference))
     except TargetNotFound as error:
         raise NobodyFound(str(error)) from error
-

@@ -67,9 +67,7 @@ def family(session: Session, job: JobRow) -> list[JobRow]:
     """A locked job and all jobs below it, locked in the order of their ids."""
     ids, found = [job.id], [job.id]
     while ids:
-        query = _JOB.select(_JOB.id).where(
-            _JOB.parent_id.in_(ids), _JOB.origin == Origin.RUN_BOOK
-        )
+        query = _JOB.select(_JOB.id).where(_JOB.parent_id.in_(ids), _JOB.origin == Origin.RUN_BOOK)
         ids = [row["id"] for row in session.rows(query)]
         found += ids
     return [job, *rows.lock_jobs(session, sorted(found[1:]))]
@@ -290,9 +288,7 @@ def _dealt_with(session: WritingSession, child: JobRow) -> None:
 
 def _children(session: Session, parent_id: int) -> list[JobRow]:
     """The jobs of a run book, locked, in their order."""
-    query = _JOB.select(_JOB.id).where(
-        _JOB.parent_id == parent_id, _JOB.origin == Origin.RUN_BOOK
-    )
+    query = _JOB.select(_JOB.id).where(_JOB.parent_id == parent_id, _JOB.origin == Origin.RUN_BOOK)
     found = rows.lock_jobs(session, sorted(row["id"] for row in session.rows(query)))
     return sorted(found, key=lambda child: child.seq)
 

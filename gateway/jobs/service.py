@@ -11,7 +11,6 @@ import peewee
 
 from gateway import moments
 from gateway.catalog.catalog import Catalog
-from gateway.catalog.definitions import Module
 from gateway.identity import audit
 from gateway.identity.principals import Caller
 from gateway.jobs import counters, ledger, moves, rows, run_books, schedules, settlement, views
@@ -21,7 +20,7 @@ from gateway.jobs.orders import JobOrder, Origin
 from gateway.jobs.rows import JobRow
 from gateway.jobs.signals import Signals
 from gateway.jobs.states import JobStatus, MoveRefused, Stage
-from gateway.jobs.views import EventView, JobView, RunView, ShownValue, ShownWhat
+from gateway.jobs.views import EventView, JobView, RunView, ShownSet
 from storage import models, statements
 from storage.database import Store
 from storage.session import Session, WritingSession
@@ -159,6 +158,16 @@ class Jobs:
             jobs = tuple(views.jobs(session, found))
         return JobPage(jobs, page, -(-total // size), total)
 
+    def children(self, guid: uuid.UUID) -> list[JobView]:
+        """The jobs of a run book that has begun, in their order; none of another job.
+
+        Raises JobNotFound.
+        """
+        with self._store.reading(long=True) as session:
+            job = self._get(session, guid)
+            query = _JOB.select().where(_JOB.parent_id == job.id, _JOB.origin == Origin.RUN_BOOK)
+            return views.jobs(session, session.rows(query.order_by(_JOB.seq)))
+
     def runs(self, guid: uuid.UUID, *, tasks: bool = False) -> list[RunView]:
         """The runs of a job. Raises JobNotFound."""
         with self._store.reading(long=True) as session:
@@ -169,8 +178,8 @@ class Jobs:
         with self._store.reading(long=True) as session:
             return views.events(session, self._get(session, guid).id)
 
-    def values(self, view: JobView) -> list[tuple[ShownWhat, Module, dict[str, ShownValue]]]:
-        """For each definition of a job, its module and the values that were given."""
+    def values(self, view: JobView) -> list[ShownSet]:
+        """The parameters of all that a job runs, with the values that were given."""
         with self._store.reading() as session:
             return views.values(session, self._catalog, view)
 

@@ -80,10 +80,10 @@ def checked(
     """The sets that give something, under the parameters' own names. Raises OrderRefused."""
     steps = {holder.step for holder in found}
     result = []
-    for index, item in enumerate(given):
+    for index, one in enumerate(given):
         path = f"Parameters[{index}]"
         # A job's GUID means nothing where no run book has jobs.
-        item = item if steps != {None} else dataclasses.replace(item, step=None)
+        item = one if steps != {None} else dataclasses.replace(one, step=None)
         taking = [holder for holder in found if holder.takes(item)]
         if not taking and item.step not in steps:
             raise OrderRefused(f"{path}.JobGuid", "names no job of the run book")
