@@ -66,6 +66,7 @@ class Agent:
     boot_id: str
     last_contact_at: int | None
     facts: dict[str, Any]
+    last_console_user: str
     primary_team_id: int | None = None
 
     @classmethod

@@ -11,7 +11,8 @@ from gateway.catalog import folders
 from gateway.catalog.catalog import DefinitionSummary
 from gateway.catalog.folders import FolderKind
 from gateway.catalog.resources import Resource
-from gateway.identity.permissions import Place
+from gateway.identity import permissions
+from gateway.identity.permissions import Access, Node, Place, Reach
 from gateway.jobs.views import JobView
 from storage import models
 from storage.session import Session
@@ -86,3 +87,34 @@ class Places:
     @functools.cached_property
     def _composition(self) -> Composition:
         return teams.composition(self._session, self._tenant)
+
+
+class Visible:
+    """What agents and teams somebody may read who is not here now: the owner of a job.
+
+    None stands for the machine itself, who may read all. Who was disabled or removed reads nothing.
+    """
+
+    def __init__(self, session: Session, owner_id: int | None, tenant: int = 1) -> None:
+        self._session = session
+        self._owner_id = owner_id
+        self._places = Places(session, tenant)
+
+    def agent(self, agent: Agent) -> bool:
+        """Whether he may read an agent."""
+        reach = self._reach(Node.AGENTS)
+        return reach is None or reach.everywhere or reach.covers(self._places.agent(agent))
+
+    def team(self, team: Team) -> bool:
+        """Whether he may read a team."""
+        reach = self._reach(Node.TEAMS)
+        return reach is None or reach.everywhere or reach.covers(self._places.team(team))
+
+    def _reach(self, node: Node) -> Reach | None:
+        if self._owner_id is None:
+            return None
+        return permissions.reach(self._bindings, self._owner_id, node, Access.READ)
+
+    @functools.cached_property
+    def _bindings(self) -> tuple[permissions.Binding, ...]:
+        return permissions.bindings_of(self._session, self._owner_id or 0)

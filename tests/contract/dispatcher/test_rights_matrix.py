@@ -77,6 +77,7 @@ ROWS = {
     ),
     "GetJobs": Row(Node.JOBS, Access.READ, listed=lambda target: target.job.guid),
     "GetJob": Row(Node.JOBS, Access.READ, lambda target: {"guid": target.job.guid}, NO_JOB),
+    "GetRunBookJobs": Row(Node.JOBS, Access.READ, lambda target: {"guid": target.job.guid}, NO_JOB),
     "AbortJob": Row(
         Node.JOBS,
         Access.MODIFY,
