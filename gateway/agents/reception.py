@@ -32,6 +32,7 @@ from gateway.agents.protocol import (
 from gateway.catalog.resources import Resources
 from gateway.identity.errors import IdentityError
 from gateway.jobs import ledger, moves, rows, settlement
+from gateway.jobs.orders import Origin
 from gateway.jobs.rows import Held, RunRow
 from gateway.jobs.signals import Signals
 from gateway.jobs.states import JobStatus
@@ -343,6 +344,8 @@ class Reception:
             # The agent gave up on the run, or left tasks out: nothing stays open.
             book.write()
             settlement.end_tasks(db, run, at, report.detail)
+        if report.parameters or held.job.origin is Origin.RUN_BOOK:
+            ledger.keep_values(db, run, report)
         seconds = (at - (run.started_at or at)) / moments.SECOND
         db.after_commit(functools.partial(self._ended, report.status.name.lower(), seconds))
         last = settlement.close_run(db, held.job, run, report.status, at, report.detail)

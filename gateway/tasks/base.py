@@ -159,8 +159,19 @@ class Parameters(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
+class Kept:
+    """What was kept of something that may be longer; ``whole`` says that it is all of it."""
+
+    data: bytes = b""
+    whole: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
 class TaskContext(Generic[SettingsT]):
-    """All that a task is given. ``environment`` is what programs inherit."""
+    """All that a task is given. ``environment`` is what programs inherit.
+
+    ``keep_answer`` says how many bytes of an answer from elsewhere are wanted in the outcome.
+    """
 
     settings: SettingsT
     seq: int
@@ -171,6 +182,7 @@ class TaskContext(Generic[SettingsT]):
     programs: Programs
     resources: Resources
     parameters: Parameters
+    keep_answer: int = 0
 
     @property
     def folder(self) -> Path:
@@ -180,12 +192,16 @@ class TaskContext(Generic[SettingsT]):
 
 @dataclasses.dataclass(frozen=True)
 class TaskOutcome:
-    """How a task ended: COMPLETED or FAILED, and what it found out."""
+    """How a task ended: COMPLETED or FAILED, and what it found out.
+
+    ``answer`` is what came from elsewhere, of a type of task that asks something.
+    """
 
     status: JobStatus
     exit_code: int | None = None
     detail: str = ""
     outputs: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    answer: Kept | None = dataclasses.field(default=None, repr=False)
 
 
 COMPLETED = TaskOutcome(JobStatus.COMPLETED)

@@ -161,6 +161,7 @@ def test_secrets_are_masked_everywhere(desk: MemoryDesk, agent: EmbeddedAgent) -
             ParameterValue("Login", ParameterType.CREDENTIALS, "joe", "hunter2", secret=True),
             ParameterValue("Seen"),
         ),
+        all_values=True,
     )
     desk.submit(run)
     record = desk.finish(run)
@@ -171,7 +172,10 @@ def test_secrets_are_masked_everywhere(desk: MemoryDesk, agent: EmbeddedAgent) -
     assert record.tasks[4].outputs == {"key": "********"}
     assert record.log(5) == "********\n"
     assert record.end is not None
-    assert record.end.parameters == {"Login": "joe", "Seen": "<********>"}
+    assert {one.name: (one.value, one.changed) for one in record.end.parameters} == {
+        "Login": ("joe", False),
+        "Seen": ("<********>", True),
+    }
     for shown in (repr(record.reports), repr(run)):
         assert "hunter2" not in shown
         assert "new-secret" not in shown
