@@ -180,6 +180,8 @@ class Reception:
             size=found.blob.size,
             sha256=found.blob.sha256,
             chunks=self._resources.content(found),
+            parse_content=found.details.parse_content,
+            skip_environment=found.details.skip_environment,
         )
 
     def expire(self) -> None:
@@ -222,6 +224,8 @@ class Reception:
             "boot_id": facts.boot_id,
             "last_contact_at": now,
         }
+        if facts.console_user:
+            values["last_console_user"] = facts.console_user
         if known is None:
             return _register(db, facts.name, guid, values | {"created_at": now})
         db.execute(_AGENT.update(**values).where(_AGENT.id == known.id))

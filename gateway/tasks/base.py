@@ -112,12 +112,18 @@ class Cancellation:
 
 @dataclasses.dataclass(frozen=True)
 class ResourceContent:
-    """A stored resource: its name, size in bytes, SHA-256 in lower-case hex, and its bytes."""
+    """A stored resource: its name, size in bytes, SHA-256 in lower-case hex, and its bytes.
+
+    ``parse_content`` says that placeholders in it are meant to be replaced by the values of
+    parameters and, unless ``skip_environment``, names of environment variables by theirs.
+    """
 
     name: str
     size: int
     sha256: str
     chunks: Iterator[bytes]
+    parse_content: bool = False
+    skip_environment: bool = False
 
 
 class LogWriter(Protocol):
@@ -150,6 +156,12 @@ class Resources(Protocol):
 
 class Parameters(Protocol):
     """The parameters of the run, as the tasks before have left them."""
+
+    def known(self, name: str) -> bool:
+        """Whether there is a parameter of this name."""
+
+    def get(self, name: str) -> str:
+        """Its value, which may be a secret; TaskFailed if there is no such parameter."""
 
     def set(self, name: str, value: str) -> str:
         """Give a parameter a new value for the tasks after, and return it as it may be shown.

@@ -534,6 +534,20 @@ def test_resources_arrive_checked(desk: MemoryDesk, agent: EmbeddedAgent, tmp_pa
     assert record.tasks[3].detail == "There is no resource 'nothing'."
 
 
+def test_a_resource_is_parsed_as_it_says(desk: MemoryDesk, agent: EmbeddedAgent) -> None:
+    desk.resources["config"] = b"key=$[Key] %PATH%"
+    desk.flags = {"parse_content": True, "skip_environment": True}
+    run = order(
+        task("download_resource", resource="config", target="config.ini"),
+        sh("wc -c < config.ini; cat config.ini"),
+        parameters=(ParameterValue("Key", ParameterType.PASSWORD, "s3cret", secret=True),),
+    )
+    desk.submit(run)
+    record = desk.finish(run)
+    assert record.status is JobStatus.COMPLETED
+    assert record.log(1) == f"{len('key=s3cret %PATH%')}\nkey=******** %PATH%"
+
+
 def test_an_order_that_is_too_large_fails(desk: MemoryDesk, agent: EmbeddedAgent) -> None:
     run = order(sh("x" * 40_000_000))
     desk.submit(run)
