@@ -1,6 +1,7 @@
 """Takes values for parameters from what a task has left."""
 
 import queue
+import re
 import threading
 from collections.abc import Callable, Iterator
 
@@ -14,6 +15,8 @@ from gateway.tasks.base import Cancellation, Kept, StopReason, TaskFailed
 MAX_SECONDS = 30.0
 # Characters of one value.
 MAX_VALUE = 64 * 1024
+# What no text of a store, a program or a message can hold: nulls, and halves of surrogate pairs.
+_UNFIT = re.compile("[\x00\ud800-\udfff]")
 
 
 class _NothingFound(Exception):
@@ -38,6 +41,7 @@ def apply(
             if capture.required:
                 raise TaskFailed(f"No value for {capture.parameter!r}: {nothing}.") from nothing
             continue
+        value = _UNFIT.sub("\ufffd", value)
         if len(value) > MAX_VALUE:
             raise TaskFailed(
                 f"The value found for {capture.parameter!r} has more than {MAX_VALUE} characters."
