@@ -247,6 +247,7 @@ def _embedded(
                 max_runs=settings.workers.embedded_runs,
                 renew_seconds=settings.lease_seconds / 6,
                 inherit=settings.task_environment,
+                time_zone=settings.time_zone,
             ),
         )
         for name in settings.embedded_names

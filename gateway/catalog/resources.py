@@ -44,6 +44,8 @@ class ResourceDetails:
     file_name: str
     folder: str = ""
     comment: str = ""
+    parse_content: bool = False
+    skip_environment: bool = False
 
 
 @dataclass(frozen=True)
