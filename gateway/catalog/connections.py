@@ -11,6 +11,8 @@ from gateway.catalog.projects import Project
 from gateway.catalog.run_books import ParameterLink, RunBook, RunBookJob, WhatKind
 from gateway.catalog.sealing import Definition
 
+_SHOWN_NAMES = 5
+
 Look = Callable[[WhatKind, UUID], Definition | None]
 """The definition of a kind with a GUID, as it will be; None when there is none."""
 
@@ -96,15 +98,15 @@ def _link_faults(run_book: RunBook, job: RunBookJob, look: Look) -> Iterator[Fau
             for guids, one in run
             if link.definition is None or link.definition in guids
         ]
-        if not tied and complete:
+        found = _declared(link, [one for _, one in tied])
+        if complete and link.definition is not None and not tied:
             yield Fault(
                 (*place, "definition"),
                 f"the link {_shown(link)} names the definition {link.definition}, which the job "
                 f"{job.name!r} does not run: correct it, or leave it out to mean all",
             )
-        found = _declared(link, [one for _, one in tied])
-        if tied and not found and complete:
-            where = " or ".join(sorted({repr(one.name) for _, one in tied if one is not None}))
+        elif complete and not found:
+            where = _any_of({one.name for _, one in tied if one is not None})
             yield Fault(
                 (*place, "target"),
                 f"the link {_shown(link)} refers to the parameter {link.target!r}, which {where} "
@@ -157,6 +159,11 @@ def _secret_sentences(
                 f"{target.name!r}: give both the same type"
             )
             return
+
+
+def _any_of(several: set[str]) -> str:
+    shown = sorted(map(repr, several))
+    return " or ".join(shown) if 0 < len(shown) <= _SHOWN_NAMES else "what the job runs"
 
 
 def _shown(link: ParameterLink) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
 from gateway import names
 from gateway.catalog.definitions import (
@@ -14,6 +15,9 @@ from gateway.catalog.definitions import (
     Subject,
     Task,
 )
+from gateway.catalog.projects import Project
+from gateway.catalog.run_books import RunBook
+from gateway.catalog.sealing import Definition
 from gateway.tasks import placeholders
 
 Path = tuple[str | int, ...]
@@ -67,6 +71,14 @@ def parameters_written(task: Task) -> Iterator[Reference]:
 def resources(task: Task) -> Iterator[Reference]:
     """The resources that the task fetches, by GUID or name; not those known only when it runs."""
     yield from _outright(task, _RESOURCES)
+
+
+def definitions(definition: Definition) -> Iterator[UUID]:
+    """The definitions that a project or run book runs, also in what is disabled in it."""
+    if isinstance(definition, Project):
+        yield from (entry.module for entry in definition.modules)
+    elif isinstance(definition, RunBook):
+        yield from (what.guid for job in definition.jobs for what in job.what)
 
 
 def resolve(parameters: Iterable[Parameter], name: str) -> Parameter | None:

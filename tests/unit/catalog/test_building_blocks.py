@@ -417,7 +417,7 @@ def with_parameter(**members: Any) -> str:
         (block(resources=(resource_members(content="?"),)), "resources[0].content", "Base64"),
         (block(resources=(resource_members(content=5),)), "resources[0].content", "Base64"),
         (block(resources=(without(resource_members(), "content"),)), "resources[0]", "either"),
-        (block(folders=({"kind": "x", "path": "A"},)), "folders[0].kind", "'resource'"),
+        (block(folders=({"kind": "x", "path": "A"},)), "folders[0].kind", "one of module"),
     ],
 )  # fmt: skip
 def test_problems_in_json_name_the_path(
