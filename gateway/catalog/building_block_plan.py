@@ -1,6 +1,7 @@
 """What an import would do to the catalog as it is: one step for each object, and its problems."""
 
 import enum
+import functools
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -146,6 +147,7 @@ class Planner:
             if not step.is_kept
         }
 
+        @functools.cache
         def look(what: WhatKind, guid: UUID) -> Definition | None:
             kind = DefinitionKind.of(what)
             return brought.get((kind, guid)) or self._catalog.look(
@@ -153,7 +155,8 @@ class Planner:
             )
 
         for step in steps:
-            if not step.is_kept:
+            # What stays as it is was found right once, or is somebody else's to mend.
+            if step.change.writes or step.problems:
                 for fault in connections.faults(step.definition, look):
                     yield step.item.problem(fault.sentence, fault.path)
 
