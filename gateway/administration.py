@@ -18,10 +18,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gateway import moments, names
+from gateway.catalog import tree_parameters, trees
 from gateway.catalog.blobs import Blobs
 from gateway.catalog.building_block_plan import OnConflict
 from gateway.catalog.building_blocks import BuildingBlocks, Form
-from gateway.catalog.catalog import Catalog, DefinitionKind, DefinitionSummary
+from gateway.catalog.catalog import (
+    Catalog,
+    DefinitionAmbiguous,
+    DefinitionKind,
+    DefinitionNotFound,
+    DefinitionSummary,
+)
 from gateway.catalog.definitions import ParameterType
 from gateway.catalog.resources import Resources
 from gateway.control import CommandFailed
@@ -165,7 +172,7 @@ class Administration:
         return plain(report.entries)
 
     def export_blocks(self, references: Sequence[str], form: str) -> Json:
-        """Modules and resources by GUID or module name; everything when none is named.
+        """Definitions by GUID or name, resources by GUID; everything when none is named.
 
         Answers ``{"document": text, "files": [{"name", "blob", "size"}]}``: the files' bytes are
         to be had by ``blob``.
@@ -315,7 +322,19 @@ class Administration:
         guid = _guid(reference)
         if guid is not None:
             return self._gateway.catalog.find(session, guid)
-        return self._gateway.catalog.find_by_name(session, DefinitionKind.MODULE, reference)
+        return self._named(session, reference)
+
+    def _named(self, session: Session, name: str) -> DefinitionSummary:
+        found = []
+        for kind in DefinitionKind:
+            with contextlib.suppress(DefinitionNotFound):
+                found.append(self._gateway.catalog.find_by_name(session, kind, name))
+        if not found:
+            raise DefinitionNotFound(f"there is no module, project or run book named {name!r}")
+        if len(found) > 1:
+            several = " and ".join(f"{one.titled} ({one.guid})" for one in found)
+            raise DefinitionAmbiguous(f"{several} have the same name: give the GUID")
+        return found[0]
 
     def _exported(self, reference: str) -> uuid.UUID:
         guid = _guid(reference)
@@ -331,15 +350,15 @@ class Administration:
         values: Mapping[str, str],
         secrets: Mapping[str, str],
     ) -> tuple[GivenValue, ...]:
-        module = self._gateway.catalog.module(session, what.version_id)
+        known = tree_parameters.declared_parameters(
+            trees.tree(self._gateway.catalog, session, what)
+        )
         credentials = {
-            one.name.casefold()
-            for one in module.parameters
-            if one.type is ParameterType.CREDENTIALS
+            one.name.casefold() for one in known if one.type is ParameterType.CREDENTIALS
         }
-        known = {names.key(one.name) for one in module.parameters}
+        keys = {names.key(one.name) for one in known}
         for name in (*values, *secrets):
-            if names.key(name) not in known:
+            if names.key(name) not in keys:
                 raise CommandFailed("parameter", f"{what.name!r} has no parameter {name!r}")
         given = {name.casefold(): GivenValue(name, value) for name, value in values.items()}
         for name, secret in secrets.items():

@@ -6,6 +6,7 @@ from gateway.agents.roster import AgentAmbiguous, AgentNotFound
 from gateway.catalog.building_block_reading import ImportRefused
 from gateway.catalog.building_blocks import CatalogChanged
 from gateway.catalog.catalog import DefinitionAmbiguous, DefinitionNotFound
+from gateway.catalog.trees import TreeImpossible
 from gateway.control import CommandFailed
 from gateway.front.listeners import ListenerError
 from gateway.identity.errors import IdentityError
@@ -30,6 +31,7 @@ _KNOWN: tuple[tuple[type[Exception], str, int], ...] = (
     (DefinitionAmbiguous, "definition_ambiguous", WRONG_USE),
     (AgentNotFound, "agent_not_found", WRONG_USE),
     (AgentAmbiguous, "agent_ambiguous", WRONG_USE),
+    (TreeImpossible, "definition_incomplete", WRONG_USE),
     (OrderRefused, "order_refused", WRONG_USE),
     (MoveRefused, "move_refused", WRONG_USE),
     (ImportRefused, "import_refused", WRONG_USE),

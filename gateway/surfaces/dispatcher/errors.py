@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from gateway.catalog.catalog import DefinitionNotFound
+from gateway.catalog.trees import TreeImpossible
 from gateway.jobs.orders import OrderRefused
 from gateway.jobs.service import JobNotFound, StoreNearlyFull
 from gateway.surfaces.dispatcher.mapping import StatusRefused
@@ -42,6 +43,7 @@ _TABLE: tuple[tuple[type[Exception], HTTPStatus, str], ...] = (
     (MissingRight, HTTPStatus.FORBIDDEN, "AccessDenied"),
     (JobNotFound, HTTPStatus.NOT_FOUND, "JobNotFound"),
     (DefinitionNotFound, HTTPStatus.NOT_FOUND, "DefinitionNotFound"),
+    (TreeImpossible, HTTPStatus.CONFLICT, "DefinitionIncomplete"),
     (StoreNearlyFull, HTTPStatus.SERVICE_UNAVAILABLE, "StoreUnavailable"),
     (StoreUnavailable, HTTPStatus.SERVICE_UNAVAILABLE, "StoreUnavailable"),
 )
