@@ -97,8 +97,10 @@ class Memberships:
         """Put an agent into teams and take it out of others.
 
         A primary team that it does not belong to it is put into; one that it is taken out of is
-        its primary team no more. Raises AgentNotFound, AgentAmbiguous, MembershipRefused.
+        its primary team no more. Raises AgentNotFound, AgentAmbiguous, MembershipRefused,
+        CommentRefused.
         """
+        audit.check_comment(comment)
         _check_length("AddTo", change.add_to)
         _check_length("RemoveFrom", change.remove_from)
 
@@ -121,8 +123,10 @@ class Memberships:
         """Put agents and teams into a team and take others out of it.
 
         It is the primary team no more of agents that are taken out. A team is within itself
-        anyway. Raises TeamNotFound, TeamAmbiguous, MembershipRefused.
+        anyway. Raises TeamNotFound, TeamAmbiguous, MembershipRefused,
+        CommentRefused.
         """
+        audit.check_comment(comment)
         _check_length("Add", change.add)
         _check_length("Remove", change.remove)
 
@@ -224,14 +228,13 @@ def of_agent(session: Session, agent: Agent, tenant: int = 1) -> AgentMembership
 def of_team(session: Session, team: Team, tenant: int = 1) -> TeamMembership:
     """The members of a team as they are; whom it has through teams within it is not listed."""
     composed = teams.composition(session, tenant)
-    nested = composed.nested.get(team.id, frozenset())
     by_rule: list[Agent] = []
     if team.rule is not None:
         by_rule = [one for one in roster.agents(session, tenant) if composed.fits(team.id, one)]
     return TeamMembership(
         team,
         tuple(roster.living(session, composed.agents.get(team.id, ()))),
-        tuple(one for one in composed.teams.values() if one.id in nested),
+        tuple(composed.teams[inner] for inner in composed.nested_in(team.id)),
         tuple(by_rule),
     )
 

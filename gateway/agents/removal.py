@@ -67,8 +67,10 @@ class AgentRemoval:
         """Remove an agent, by GUID or name, from all teams and lists; its history stays.
 
         Runs that wait for it are canceled, those under way fail. A machine that says its name
-        again gets a new row. Raises AgentNotFound, AgentAmbiguous, AgentOnline.
+        again gets a new row. Raises AgentNotFound, AgentAmbiguous, AgentOnline,
+        CommentRefused.
         """
+        audit.check_comment(comment)
 
         def work(session: WritingSession) -> Removed:
             changes.one_at_a_time(session, tenant)

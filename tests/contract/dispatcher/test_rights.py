@@ -23,6 +23,10 @@ MATRIX = {
     "GetModules": (200, 200, 200, "empty"),
     "GetInputParameters": (200, 200, 200, 403),
     "GetWho": (200, 200, 200, "empty"),
+    "ModifyAgentMembership": (403, 403, 403, 403),
+    "ModifyTeamMembership": (403, 403, 403, 403),
+    "RemoveAgent": (403, 403, 403, 403),
+    "GetTeamsReport": (200, 200, 200, "empty"),
 }
 ROLES = ("Readers", "Schedulers", "Operators", "")
 
@@ -47,6 +51,7 @@ def test_1_3_what_a_role_may_do(house: House, operation: Operation, role: str) -
 
 def called(house: House, client: Client, operation: Operation) -> Answer:
     module, agent = house.module(), house.agent()
+    house.team("Floor 2")
     job = house.engine.accept(house.engine.order(module.guid, agent))
     path = (
         operation.template.replace("{JOBID}", str(job.guid))

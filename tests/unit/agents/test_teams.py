@@ -75,8 +75,11 @@ def test_the_walk_finds_what_the_closure_holds(
     expected = closure(all_teams, agents, members)
     living = {agent.id for agent in agents}
     for team in all_teams:
-        found = [agent.id for agent in composed.agents_of([team.id], agents)]
-        assert sorted(found) == sorted(expected[team.id] & living)
+        within = composed.below([team.id])
+        found = {agent.id for agent in agents if composed.holds(within, agent)}
+        assert found == expected[team.id] & living
+        direct = composed.direct(agents)
+        assert found == set().union(*(direct[team_id] for team_id in within))
     for agent in agents:
         belongs = {team for team, ids in expected.items() if agent.id in ids}
         assert composed.teams_of(agent) == belongs
