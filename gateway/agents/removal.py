@@ -80,7 +80,7 @@ class AgentRemoval:
             # Written first, which locks it: what it says afterwards, it says too late.
             gone = _AGENT.update(deleted_at=now, primary_team_id=None, session=None)
             session.execute(gone.where(_AGENT.id == found.id))
-            self._refuse_online(roster.by_ids(session, {found.id})[found.id], now)
+            self._refuse_online(roster.by_ids(session, {found.id})[found.id])
             membership.forget_agent(session, found)
             held = rows.lock_runs(session, _open_runs(session, found))
             ended = _settle(session, held, now)
@@ -102,8 +102,12 @@ class AgentRemoval:
 
         return self._store.unit_of_work(work)
 
-    def _refuse_online(self, agent: Agent, now: int) -> None:
-        if agent.online(now, self._offline_after):
+    def is_online(self, agent: Agent) -> bool:
+        """Whether an agent could not be removed now."""
+        return agent.online(self._now(), self._offline_after)
+
+    def _refuse_online(self, agent: Agent) -> None:
+        if self.is_online(agent):
             minutes = self._offline_after // (60 * moments.SECOND)
             raise AgentOnline(
                 f"the agent {agent.name!r} is online: stop it, and remove it when it has not been "
