@@ -1,6 +1,8 @@
 """Changing who is in which team: all or nothing, audited, by agents and by teams."""
 
 import dataclasses
+import random
+from collections.abc import Callable
 
 import pytest
 
@@ -232,3 +234,88 @@ def test_a_call_names_a_thousand_at_most(place: Place) -> None:
     assert len(place.audited()) == 1
     with place.engine.store.reading() as session:
         assert len(session.rows(models.TeamMember.select())) == 1
+
+
+AGENTS, OUTER = ["a", "b", "c"], ["One", "Two", "Three"]
+
+
+@dataclasses.dataclass
+class Model:
+    """What memberships come to, with plain sets: who was put into which team, and primaries."""
+
+    put: set[tuple[str, str]] = dataclasses.field(default_factory=set)
+    primary: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    def belongs(self, agent: str, team: str) -> bool:
+        seen, ahead = set(), [team]
+        while ahead:
+            here = ahead.pop()
+            if here not in seen:
+                seen.add(here)
+                ahead += [one for where, one in self.put if where == here and one in OUTER]
+        return any((here, agent) in self.put for here in seen)
+
+    def change_team(self, team: str, adding: list[str], removing: list[str]) -> bool:
+        if set(adding) & set(removing):
+            return False
+        self.put |= {(team, one) for one in adding if one != team}
+        self.put -= {(team, one) for one in removing}
+        for agent in removing:
+            if self.primary.get(agent) == team:
+                del self.primary[agent]
+        return True
+
+    def change_agent(self, agent: str, to: list[str], out: list[str], wanted: str | None) -> bool:
+        if set(out) & {*to, wanted}:
+            return False
+        if self.primary.get(agent) in out and (self.primary[agent], agent) in self.put:
+            del self.primary[agent]
+        self.put -= {(one, agent) for one in out}
+        self.put |= {(one, agent) for one in to}
+        if wanted is not None:
+            self.primary[agent] = wanted
+            if not self.belongs(agent, wanted):
+                self.put.add((wanted, agent))
+        return True
+
+
+def accepted(change: Callable[[], object]) -> bool:
+    try:
+        change()
+    except MembershipRefused:
+        return False
+    return True
+
+
+def one_change(place: Place, model: Model, chance: random.Random) -> None:
+    """Make any change, a wrong one perhaps, to both."""
+    adding, removing = (chance.sample(AGENTS + OUTER, chance.randint(0, 3)) for _ in range(2))
+    if chance.random() < 0.5:
+        team = chance.choice(OUTER)
+        change = TeamChange(*(references(tuple(map(marked, x))) for x in (adding, removing)))
+        done = accepted(lambda: place.memberships.change_team(team, change, MACHINE))
+        assert done is model.change_team(team, adding, removing)
+        return
+    agent, wanted = chance.choice(AGENTS), chance.choice([None, *OUTER])
+    to, out = ([one for one in found if one in OUTER] for found in (adding, removing))
+    done = accepted(lambda: place.agent(agent, add_to=to, remove_from=out, primary=wanted))
+    assert done is model.change_agent(agent, to, out, wanted)
+
+
+def marked(name: str) -> str:
+    return f"@{name}" if name in OUTER else name
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_many_changes_leave_what_a_model_of_them_holds(place: Place, seed: int) -> None:
+    for name in OUTER:
+        place.team(name)
+    model, chance = Model(), random.Random(seed)
+    for _ in range(60):
+        one_change(place, model, chance)
+    for team in OUTER:
+        assert place.within(team) == [one for one in AGENTS if model.belongs(one, team)]
+    for agent in AGENTS:
+        found = place.agent(agent)
+        assert set(names(found.teams)) == {team for team, one in model.put if one == agent}
+        assert (found.primary.name if found.primary else None) == model.primary.get(agent)

@@ -1,5 +1,9 @@
 """Removing an agent: only an offline one, and what it had to do is settled with it."""
 
+import concurrent.futures
+import contextlib
+import threading
+
 import pytest
 
 from gateway import moments
@@ -12,8 +16,9 @@ from gateway.agents.removal import AgentOnline, AgentRemoval, Removed
 from gateway.agents.teams import TeamContent, Teams
 from gateway.identity import audit
 from gateway.identity.principals import MACHINE
-from gateway.jobs.orders import Timing
+from gateway.jobs.orders import OrderRefused, Timing
 from gateway.jobs.states import JobStatus, Stage
+from gateway.jobs.views import JobView
 from storage import models
 from tests.engine import MINUTE, Engine
 
@@ -112,3 +117,26 @@ def test_a_job_that_is_due_later_finds_its_agent_gone(engine: Engine) -> None:
     engine.reception.expire()
     ended = engine.jobs.get(later.guid)
     assert (ended.status, ended.reason) == (JobStatus.CANCELED, REMOVED)
+
+
+def test_jobs_accepted_meanwhile_are_settled_too(engine: Engine) -> None:
+    """Somebody goes on to order while the agent is removed: no run is left that waits for it."""
+    agent = engine.agent()
+    order = engine.order(engine.module(), agent)
+    engine.now.advance(SILENCE + moments.SECOND)
+    accepted: list[JobView] = []
+    begun = threading.Event()
+
+    def accept() -> None:
+        with contextlib.suppress(OrderRefused):
+            for _ in range(200):
+                accepted.append(engine.accept(order))
+                begun.set()
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        accepting = pool.submit(accept)
+        assert begun.wait(30)
+        assert remove(engine).runs > 0
+        accepting.result(timeout=60)
+    engine.reception.expire()
+    assert {engine.jobs.get(job.guid).status for job in accepted} == {JobStatus.CANCELED}
