@@ -15,8 +15,11 @@ import flask
 from gateway import moments
 from gateway.agents import processes
 from gateway.agents.embedded import EmbeddedAgent, EmbeddedSettings
+from gateway.agents.membership import Memberships
 from gateway.agents.orders import OrderMaker
 from gateway.agents.reception import Reception
+from gateway.agents.removal import AgentRemoval
+from gateway.agents.teams import Teams
 from gateway.catalog.blobs import Blobs
 from gateway.catalog.building_blocks import BuildingBlocks
 from gateway.catalog.catalog import Catalog
@@ -55,6 +58,8 @@ from storage.errors import DamagedStore
 log = logging.getLogger("gateway")
 
 _SWEEP_SECONDS = 600.0
+OFFLINE_AFTER = 5 * 60 * moments.SECOND
+"""An agent that was not heard of for so long is offline (Dispatcher contract 6)."""
 _UNPUBLISHED_FOR = 24 * 3600 * moments.SECOND
 
 
@@ -81,6 +86,9 @@ class Gateway:
     clock: Clock
     jobs: Jobs
     embedded: tuple[EmbeddedAgent, ...]
+    teams: Teams
+    memberships: Memberships
+    removal: AgentRemoval
     metrics: Metrics
 
     def start(self) -> None:
@@ -231,6 +239,9 @@ def _build(
             metrics.accepted,
         ),
         embedded=_embedded(settings, folder, reception),
+        teams=Teams(store, moments.now),
+        memberships=Memberships(store, moments.now),
+        removal=AgentRemoval(store, signals, OFFLINE_AFTER, moments.now),
         metrics=metrics,
     )
 
@@ -276,8 +287,10 @@ def _dispatcher(gateway: Gateway) -> surfaces.Surface:
         store=gateway.store,
         catalog=gateway.catalog,
         jobs=gateway.jobs,
+        memberships=gateway.memberships,
+        removal=gateway.removal,
         now=moments.now,
-        offline_after=5 * 60 * moments.SECOND,
+        offline_after=OFFLINE_AFTER,
     )
     blueprint = dispatcher.blueprint(
         services,

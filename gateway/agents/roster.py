@@ -58,8 +58,6 @@ class Agent:
     primary_team_id: int | None
     last_console_user: str
     facts: dict[str, Any]
-    last_console_user: str
-    primary_team_id: int | None = None
 
     @classmethod
     def of(cls, row: Row) -> Self:

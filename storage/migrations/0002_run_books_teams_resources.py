@@ -40,6 +40,7 @@ CREATE INDEX job_started ON job (started_at) WHERE started_at IS NOT NULL;
 ALTER TABLE run ADD COLUMN not_before {moment};
 ALTER TABLE run ADD COLUMN launch_by {moment};
 ALTER TABLE run ADD COLUMN after_boot TEXT;
+CREATE INDEX run_on_hold ON run (agent_id, id) WHERE status = -1;
 
 CREATE TABLE job_output (
     job_id BIGINT PRIMARY KEY REFERENCES job (id),

@@ -6,6 +6,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.agents.membership import Memberships
+from gateway.agents.removal import AgentRemoval
 from gateway.catalog.catalog import Catalog, DefinitionKind
 from gateway.identity.permissions import Access, Node
 from gateway.identity.principals import Caller
@@ -59,6 +61,8 @@ class Services:
     store: Store
     catalog: Catalog
     jobs: Jobs
+    memberships: Memberships
+    removal: AgentRemoval
     now: Callable[[], int]
     offline_after: int
 
