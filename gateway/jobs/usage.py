@@ -9,17 +9,19 @@ that is accepted later gets in, and however slowly it is read, it ends.
 import functools
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import peewee
 
 from gateway.catalog.catalog import DefinitionKind
+from gateway.jobs import views
 from gateway.jobs.orders import Origin
 from gateway.jobs.states import JobStatus
 from storage import models, statements
 from storage.database import Store
+from storage.selections import Selection
 from storage.session import Row
 from storage.statements import Named
 
@@ -83,19 +85,20 @@ def report(
     """
     newest = _newest(store)
     after = (_EARLIEST if period.start is None else period.start, 0)
-    until = _LATEST if period.end is None else period.end
-    while after[0] < until:
-        rows = _portion(store, after, until, newest)
-        for row in rows:
-            if readable(Place(row["owner_id"], row["folder_id"], row["definition_id"])):
-                yield _usage(row)
-        if len(rows) < _PORTION:
+    while True:
+        rows, told = _portion(store, after, period, newest, readable)
+        yield from told
+        if len(rows) < _PORTION or _is_over(period, rows[-1]):
             return
         after = (rows[-1]["started_at"], rows[-1]["id"])
 
 
 # What a column of the store can hold.
-_EARLIEST, _LATEST = -(2**63), 2**63 - 1
+_EARLIEST = -(2**63)
+
+
+def _is_over(period: Period, row: Row) -> bool:
+    return period.end is not None and bool(row["started_at"] >= period.end)
 
 
 def _newest(store: Store) -> int:
@@ -103,24 +106,41 @@ def _newest(store: Store) -> int:
         return int(session.scalar(_JOB.select(peewee.fn.MAX(_JOB.id))) or 0)
 
 
-def _portion(store: Store, after: tuple[int, int], until: int, newest: int) -> list[Row]:
-    """The next rows after a start and an id."""
-    values = {"after": after[0], "after_id": after[1], "until": until, "newest": newest}
+def _portion(
+    store: Store,
+    after: tuple[int, int],
+    period: Period,
+    newest: int,
+    readable: Callable[[Place], bool],
+) -> tuple[list[Row], list[JobUsage]]:
+    """The next rows after a start and an id, and what is told of them."""
     with store.reading() as session:
-        return session.select(_NEXT, values)
+        rows = session.select(_NEXT, {"after": after[0], "after_id": after[1]})
+        wanted = [
+            row
+            for row in rows
+            if row["tenant_id"] == 1
+            and row["id"] <= newest
+            and not _is_over(period, row)
+            and readable(Place(row["owner_id"], row["folder_id"], row["definition_id"]))
+        ]
+        requests = {r["job_id"]: r for r in _REQUESTS.rows(session, [row["id"] for row in wanted])}
+        owners = views.owners(session, {row["owner_id"] for row in wanted} - {None})
+    return rows, [_usage(row, requests[row["id"]], owners) for row in wanted]
 
 
-def _value(name: str) -> peewee.Value:
-    return peewee.Value(Named(name), converter=False)
+def _next() -> Any:
+    """The next jobs by start and id.
 
-
-def _query() -> Any:
-    principal = models.Principal
-    runs = _RUN.select(peewee.fn.COUNT(_RUN.job_id)).where(_RUN.job_id == _JOB.id)
+    All other conditions are looked at here: PostgreSQL, which can only guess how many rows they
+    leave, would now and then read and sort all that is left for each portion.
+    """
+    after = peewee.Tuple(_value("after"), _value("after_id"))
     return (
         _JOB.select(
             _JOB.id,
             _JOB.guid,
+            _JOB.tenant_id,
             _JOB.status,
             _JOB.origin,
             _JOB.owner_id,
@@ -128,41 +148,42 @@ def _query() -> Any:
             _JOB.definition_id,
             _JOB.started_at,
             _JOB.finished_at,
-            _REQUEST.description,
-            # As text: the same few definitions are run again and again, and read once.
-            peewee.Cast(_REQUEST.what, "TEXT").alias("what"),
-            principal.name.alias("owner"),
-            peewee.Alias(runs, "agents"),
         )
-        .join(_REQUEST, on=(_REQUEST.job_id == _JOB.id))
-        .join(principal, peewee.JOIN.LEFT_OUTER, on=(principal.id == _JOB.owner_id))
-        .where(
-            # Written so that no index by tenant is used: the jobs would have to be sorted.
-            (_JOB.tenant_id + 0) == 1,
-            # The first two lead through the index of starts, the third passes over what was read.
-            _JOB.started_at >= _value("after"),
-            _JOB.started_at < _value("until"),
-            (_JOB.started_at > _value("after")) | (_JOB.id > _value("after_id")),
-            _JOB.id <= _value("newest"),
-        )
+        .where(_JOB.started_at.is_null(False), peewee.Tuple(_JOB.started_at, _JOB.id) > after)
         .order_by(_JOB.started_at, _JOB.id)
         .limit(_PORTION)
     )
 
 
-_NEXT = statements.Statement(_query)
+def _value(name: str) -> peewee.Value:
+    return peewee.Value(Named(name), converter=False)
 
 
-def _usage(row: Row) -> JobUsage:
-    text = row["what"]
+def _requested() -> Any:
+    runs = _RUN.select(peewee.fn.COUNT(_RUN.job_id)).where(_RUN.job_id == _REQUEST.job_id)
+    return _REQUEST.select(
+        _REQUEST.job_id,
+        _REQUEST.description,
+        # As text: the same few definitions are run again and again, and read once.
+        peewee.Cast(_REQUEST.what, "TEXT").alias("what"),
+        peewee.Alias(runs, "agents"),
+    )
+
+
+_NEXT = statements.Statement(_next)
+_REQUESTS = Selection(_REQUEST.job_id, _requested)
+
+
+def _usage(row: Row, request: Row, owners: Mapping[int, str]) -> JobUsage:
+    text = request["what"]
     return JobUsage(
         guid=row["guid"],
-        description=row["description"],
+        description=request["description"],
         what=_known_what(text) if len(text) <= _LONGEST_KNOWN else _what(text),
         status=JobStatus(row["status"]),
         origin=Origin(row["origin"]),
-        owner=row["owner"] or "",
-        agents=row["agents"],
+        owner=owners.get(row["owner_id"], ""),
+        agents=request["agents"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
     )
