@@ -1,8 +1,7 @@
 """Jobs put into a store as they are after they have run: many of them, at moments of choice."""
 
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from gateway import moments
@@ -11,11 +10,41 @@ from gateway.jobs.states import JobStatus
 from storage import models
 from storage.database import Store
 from storage.session import WritingSession
+from storage.statements import Insert
 
 MODULE = uuid.UUID("5cf59e5a-343c-4d85-a83c-8b18e4731040")
 WHAT = [{"guid": str(MODULE), "kind": 0, "name": "Module <1>", "version": 1}]
 _TIMING = {"immediate": True, "scheduled_at": None, "local_time": False, "wake_on_lan": False}
-_ROWS = 500
+_JOB = models.Job
+_REQUEST = models.JobRequest
+_INSERT_JOB = Insert(
+    _JOB,
+    _JOB.id,
+    _JOB.guid,
+    _JOB.tenant_id,
+    _JOB.owner_id,
+    _JOB.origin,
+    _JOB.recurring,
+    _JOB.status,
+    _JOB.stage,
+    _JOB.reason,
+    _JOB.priority,
+    _JOB.runs_open,
+    _JOB.created_at,
+    _JOB.started_at,
+    _JOB.finished_at,
+)
+_INSERT_REQUEST = Insert(
+    _REQUEST,
+    _REQUEST.job_id,
+    _REQUEST.description,
+    _REQUEST.surface,
+    _REQUEST.timing,
+    _REQUEST.what,
+    _REQUEST.who,
+    _REQUEST.parameters,
+    _REQUEST.options,
+)
 
 
 def add_jobs(
@@ -31,18 +60,23 @@ def add_jobs(
 
     Answers their ids in the order given.
     """
-    guids: list[uuid.UUID] = []
-    given = iter(starts)
+    jobs = [_job(start, seconds, owner, status) for start in starts]
 
     def write(session: WritingSession) -> None:
-        while some := list(islice(given, _ROWS)):
-            jobs = [_job(start, seconds, owner, status) for start in some]
-            session.execute(models.Job.insert_many(jobs))
-            guids.extend(job["guid"] for job in jobs)
-            session.execute(models.JobRequest.insert_many(_requests(session, jobs, description)))
+        for number, job in zip(_numbers(session, len(jobs)), jobs, strict=True):
+            session.gather(_INSERT_JOB, {"id": number, **job})
+            session.gather(_INSERT_REQUEST, _request(number, description))
 
     store.unit_of_work(write)
-    return guids
+    return [job["guid"] for job in jobs]
+
+
+def _numbers(session: WritingSession, count: int) -> Iterator[int]:
+    """So many new ids of jobs, at once where each would be a question to a server."""
+    if not session.postgres:
+        return (session.new_id(_JOB) for _ in range(count))
+    text = "SELECT nextval(pg_get_serial_sequence('job', 'id')) FROM generate_series(1, %s)"
+    return (row[0] for row in session._database.execute_sql(text, (count,)).fetchall())
 
 
 def _job(
@@ -66,19 +100,14 @@ def _job(
     }
 
 
-def _requests(
-    session: WritingSession, jobs: Sequence[dict[str, Any]], description: str
-) -> Iterator[dict[str, Any]]:
-    job = models.Job
-    guids = [each["guid"] for each in jobs]
-    for row in session.rows(job.select(job.id).where(job.guid.in_(guids))):
-        yield {
-            "job_id": row["id"],
-            "description": description,
-            "surface": "dispatcher",
-            "timing": _TIMING,
-            "what": WHAT,
-            "who": [],
-            "parameters": [],
-            "options": {"in_parallel": False},
-        }
+def _request(job: int, description: str) -> dict[str, Any]:
+    return {
+        "job_id": job,
+        "description": description,
+        "surface": "dispatcher",
+        "timing": _TIMING,
+        "what": WHAT,
+        "who": [],
+        "parameters": [],
+        "options": {"in_parallel": False},
+    }
