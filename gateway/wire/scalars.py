@@ -284,6 +284,46 @@ DATETIME = Scalar[datetime.datetime](
 )
 
 
+_TIMESTAMP = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)", re.ASCII)
+_TIMESTAMP_FORM = "14 digits, yyyyMMddHHmmss in UTC such as 20140621000000,"
+
+
+def _timestamp(text: str) -> datetime.datetime:
+    """Read ``yyyyMMddHHmmss`` as a whole second in UTC (Dispatcher contract 3, row 15)."""
+    match = _TIMESTAMP.fullmatch(text)
+    if match is None:
+        raise _problem(f"is {_shown(text)}; {_TIMESTAMP_FORM} are expected")
+    try:
+        return datetime.datetime(*map(int, match.groups()), tzinfo=datetime.UTC)  # type: ignore[misc, arg-type]  # six of them
+    except ValueError as error:
+        raise _problem(
+            f"is {_shown(text)}, which is no date ({error}); {_TIMESTAMP_FORM} are expected"
+        ) from None
+
+
+def _timestamp_from_json(value: Any, offsets: wcf_json.OffsetReader) -> datetime.datetime:
+    return _timestamp(_text_from_json(value, offsets))
+
+
+def _timestamp_text(value: datetime.datetime) -> str:
+    moment = value.astimezone(datetime.UTC)
+    # strftime leaves out the zeros of early years.
+    return f"{moment.year:04}{moment:%m%d%H%M%S}"
+
+
+TIMESTAMP = Scalar[datetime.datetime](
+    "yyyyMMddHHmmss, UTC",
+    "string",
+    _timestamp,
+    _timestamp_text,
+    _timestamp_from_json,
+    lambda value, _dates: f'"{_timestamp_text(value)}"',
+    sample=datetime.datetime(2014, 6, 21, tzinfo=datetime.UTC),
+    type_name="Timestamp",
+    pattern="[0-9]{14}",
+)
+
+
 # --- ids ----------------------------------------------------------------------------------
 
 _HEX = r"[0-9A-Fa-f]"

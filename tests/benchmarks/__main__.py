@@ -8,7 +8,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.benchmarks import accepts, figures, lateness, pages, parts, running, shop, starting
+from tests.benchmarks import (
+    accepts,
+    figures,
+    lateness,
+    pages,
+    parts,
+    reports,
+    running,
+    shop,
+    starting,
+)
 from tests.benchmarks.figures import Effort, Row, Unmeasurable
 
 Measure = Callable[[shop.Shop, Effort], Iterator[Row]]
@@ -22,6 +32,7 @@ GROUPS: Mapping[str, Measure] = {
     "commands": running.measure_commands,
     "lateness": lateness.measure,
     "pages": pages.measure,
+    "reports": reports.measure,
     "start": starting.measure,
 }
 _BUILD = shop.ROOT / "build"

@@ -36,6 +36,7 @@ from gateway.jobs.orders import (
 )
 from gateway.jobs.service import JobPage
 from gateway.jobs.states import JobStatus, Stage
+from gateway.jobs.usage import JobUsage
 from gateway.jobs.views import JobView, ShownSet, ShownValue, ShownWhat
 from gateway.surfaces.dispatcher import messages
 
@@ -113,6 +114,23 @@ def page(found: JobPage) -> messages.JobsPage:
         Items=tuple(job(view) for view in found.jobs),
         CurrentPage=found.page,
         PageCount=found.pages,
+    )
+
+
+def usage(found: JobUsage) -> messages.JobUsage:
+    """A job in the report of usage."""
+    ended = found.finished_at
+    return messages.JobUsage(
+        JobID=found.guid,
+        Description=found.description,
+        What=tuple(_shown_what(*one) for one in found.what),
+        Status=messages.JobStatusType(found.status),
+        JobInvoker=INVOKERS[found.origin],
+        JobInvokerInfo=found.owner,
+        StartDateTime=moments.to_datetime(found.started_at),
+        StopDateTime=_datetime(ended),
+        DurationSeconds=None if ended is None else _seconds(found.started_at, ended),
+        Agents=found.agents,
     )
 
 
@@ -309,6 +327,10 @@ def _masked(parameter: Parameter, text: str, secret_for: ParameterType) -> str:
 
 def _shown_what(guid: uuid.UUID, kind: DefinitionKind, name: str) -> messages.JobWhat:
     return messages.JobWhat(ID=guid, Type=messages.JobWhatType(kind), Name=name)
+
+
+def _seconds(start: int, end: int) -> int:
+    return max(0, end - start) // moments.SECOND
 
 
 def _datetime(moment: int | None) -> datetime.datetime | None:

@@ -322,6 +322,38 @@ class TeamReport(Message):
     )
 
 
+class JobUsage(Message):
+    """A job in the report of usage (Dispatcher contract 3, row 15): as a whole, without its tasks.
+
+    Its form is not known; names and values are those of Job and JobStatus, otherwise our choice.
+    """
+
+    JobID: uuid.UUID | None = member(
+        GUID, "The job's id.", sample=uuid.UUID("9d2b1f7e-6a54-4e0c-8b1d-2f30c4a5e6b7")
+    )
+    Description: str | None = member(TEXT, "A title.", sample="Printers, second floor")
+    What: tuple[JobWhat, ...] = messages(JobWhat, "What it ran, under the names of that time.")
+    Status: JobStatusType | None = member(
+        enumeration(JobStatusType), "How far the job is.", sample=JobStatusType.Completed
+    )
+    JobInvoker: str | None = member(
+        TEXT, "What started it, such as InvokeUser or InvokeRunBook.", sample="InvokeUser"
+    )
+    JobInvokerInfo: str | None = member(TEXT, "Who started it.", sample="operator")
+    StartDateTime: datetime.datetime | None = member(DATETIME, "When it started.")
+    StopDateTime: datetime.datetime | None = member(
+        DATETIME,
+        "When it ended; absent as long as it has not.",
+        sample=datetime.datetime(2015, 6, 25, 14, 3, 20, tzinfo=datetime.UTC),
+    )
+    DurationSeconds: int | None = member(
+        INTEGER, "Whole seconds from start to end; absent as long as it has not ended.", sample=200
+    )
+    Agents: int | None = member(
+        INTEGER, "On how many agents it ran itself; a run book has jobs for that.", sample=1
+    )
+
+
 class DispatcherFault(Message):
     """The detail of every SOAP fault. Our choice."""
 

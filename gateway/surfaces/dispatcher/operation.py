@@ -1,10 +1,10 @@
 """What an operation of a service is: its addresses, arguments, rights and handler."""
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from gateway.agents.membership import Memberships
 from gateway.agents.removal import AgentRemoval
@@ -16,6 +16,8 @@ from gateway.jobs.service import Jobs
 from gateway.wire.messages import ListOf, Message
 from gateway.wire.scalars import Scalar
 from storage.database import Store
+
+T = TypeVar("T")
 
 DEFINITION_NODES = {
     DefinitionKind.MODULE: Node.MODULES,
@@ -110,14 +112,30 @@ class Operation:
         return self.node if self.node_of is None else self.node_of(arguments)
 
     def call(self, call: Call, arguments: Mapping[str, Any]) -> Any:
-        """Do it; arguments that were not sent are None. Raises BadArgument and the handler's."""
+        """Do it; arguments that were not sent are None. Raises BadArgument and the handler's.
+
+        A list that is too long to be kept comes as an iterator, begun: its first item was read.
+        """
         if call.failure is not None:
             raise call.failure
         values = {argument.name: arguments.get(argument.name) for argument in self.arguments}
         for argument in self.arguments:
             if argument.required and values[argument.name] is None:
                 raise BadArgument(f"{argument.soap_name}: is missing")
-        return self.handler(call, **values)
+        answer = self.handler(call, **values)
+        return _begun(answer) if isinstance(answer, Iterator) else answer
+
+
+def _begun(items: Iterator[T]) -> Iterator[T]:
+    """The same items, the first of them read: what goes wrong at once is raised here."""
+    for first in items:
+        return _joined(first, items)
+    return iter(())
+
+
+def _joined(first: T, others: Iterator[T]) -> Iterator[T]:
+    yield first
+    yield from others
 
 
 def query(name: str, content: Scalar[Any], meaning: str, soap_name: str | None = None) -> Argument:

@@ -5,7 +5,7 @@ regard to case: ``LowerCasePaths`` stands before Flask, and the rules are writte
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -25,9 +25,9 @@ from gateway.surfaces.dispatcher.operation import (
     Services,
 )
 from gateway.surfaces.dispatcher.operations import OPERATIONS
-from gateway.web import framing, requests
+from gateway.web import framing, requests, streams
 from gateway.web.authentication import Guard, MissingRight
-from gateway.wire import json_messages, negotiation, wcf_json, xml, xml_messages
+from gateway.wire import json_messages, negotiation, pieces, wcf_json, xml, xml_messages
 from gateway.wire.errors import MessageError
 from gateway.wire.messages import ListOf, Message
 from gateway.wire.negotiation import Dialect
@@ -235,7 +235,20 @@ def _message(content: type[Message], limits: MessageLimits, dates: wcf_json.Date
 def _answer(operation: Operation, result: Any, dates: wcf_json.Dates) -> flask.Response:
     environ = requests.present().environ
     dialect = negotiation.answer_dialect(environ.get("HTTP_ACCEPT"), environ.get("CONTENT_TYPE"))
+    if isinstance(result, Iterator):
+        texts = _list_texts(operation, result, dialect, dates)
+        return streams.answer(pieces.gathered(texts), dialect.value)
     return flask.Response(_written(operation, result, dialect, dates), content_type=dialect.value)
+
+
+def _list_texts(
+    operation: Operation, items: Iterator[Message], dialect: Dialect, dates: wcf_json.Dates
+) -> Iterator[str]:
+    """A list that is too long to be kept, an item at a time."""
+    if dialect is Dialect.JSON:
+        return json_messages.list_texts(items, dates=dates.write)
+    content: type[Message] = operation.answer.content  # type: ignore[union-attr, assignment]  # lists of messages only
+    return xml_messages.list_texts(content, items, messages.NAMESPACE)
 
 
 def _written(operation: Operation, result: Any, dialect: Dialect, dates: wcf_json.Dates) -> bytes:

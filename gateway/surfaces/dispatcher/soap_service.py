@@ -19,7 +19,7 @@ from gateway.surfaces.dispatcher.soap_contract import (
     SoapFault,
     SoapOperation,
 )
-from gateway.web import requests
+from gateway.web import requests, streams
 from gateway.web.authentication import Guard, MissingRight
 from gateway.wire import xml
 
@@ -139,6 +139,8 @@ def _refuse_encoded(encoding: str | None) -> None:
 
 
 def _response(answer: SoapAnswer) -> flask.Response:
+    if answer.pieces is not None:
+        return streams.answer(answer.pieces, answer.content_type)
     return flask.Response(answer.body, answer.status, content_type=answer.content_type)
 
 
