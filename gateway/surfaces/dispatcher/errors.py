@@ -7,7 +7,12 @@ Statuses for unknown ids and missing rights are our choice (Dispatcher contract 
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from gateway.catalog.blobs import BlobLost, NoRoom
 from gateway.catalog.catalog import DefinitionNotFound
+from gateway.catalog.changes import NameTaken
+from gateway.catalog.checks import Refused
+from gateway.catalog.folders import FolderPathError
+from gateway.catalog.resources import ResourceAmbiguous, ResourceInUse, ResourceNotFound
 from gateway.jobs.orders import OrderRefused
 from gateway.jobs.service import JobNotFound, StoreNearlyFull
 from gateway.surfaces.dispatcher.mapping import StatusRefused
@@ -42,6 +47,14 @@ _TABLE: tuple[tuple[type[Exception], HTTPStatus, str], ...] = (
     (MissingRight, HTTPStatus.FORBIDDEN, "AccessDenied"),
     (JobNotFound, HTTPStatus.NOT_FOUND, "JobNotFound"),
     (DefinitionNotFound, HTTPStatus.NOT_FOUND, "DefinitionNotFound"),
+    (Refused, HTTPStatus.BAD_REQUEST, "InvalidResource"),
+    (FolderPathError, HTTPStatus.BAD_REQUEST, "InvalidResource"),
+    (ResourceNotFound, HTTPStatus.NOT_FOUND, "ResourceNotFound"),
+    (ResourceAmbiguous, HTTPStatus.CONFLICT, "ResourceAmbiguous"),
+    (NameTaken, HTTPStatus.CONFLICT, "NameTaken"),
+    (ResourceInUse, HTTPStatus.CONFLICT, "ResourceInUse"),
+    (BlobLost, HTTPStatus.SERVICE_UNAVAILABLE, "StoreUnavailable"),
+    (NoRoom, HTTPStatus.SERVICE_UNAVAILABLE, "StoreUnavailable"),
     (StoreNearlyFull, HTTPStatus.SERVICE_UNAVAILABLE, "StoreUnavailable"),
     (StoreUnavailable, HTTPStatus.SERVICE_UNAVAILABLE, "StoreUnavailable"),
 )
