@@ -67,9 +67,14 @@ def body() -> bytes:
     return request.get_data(cache=False)
 
 
-def announced() -> int | None:
-    """The length of the body in bytes, as far as the client has said it."""
-    return present().content_length
+def announced(limit: int) -> int:
+    """The length of the body in bytes, as the client has said it; 0 if it has not.
+
+    Raises RequestEntityTooLarge for more than ``limit``.
+    """
+    length = present().content_length or 0
+    _refuse_longer(length, limit)
+    return length
 
 
 def content(limit: int) -> tuple[int, IO[bytes]]:
@@ -93,10 +98,14 @@ def _received(request: flask.Request, limit: int) -> int | None:
     """
     received: int | None = request.environ.get(front_body.RECEIVED)
     # One that is stated, or has turned out, to be too long is refused in the surface's dialect.
-    if max(request.content_length or 0, received or 0) > limit:
-        raise RequestEntityTooLarge(f"The body is longer than {limit} bytes.")
+    _refuse_longer(max(request.content_length or 0, received or 0), limit)
     front_body.allow(request.environ, limit)
     return received
+
+
+def _refuse_longer(length: int, limit: int) -> None:
+    if length > limit:
+        raise RequestEntityTooLarge(f"The body is longer than {limit} bytes.")
 
 
 def headers() -> dict[str, list[str]]:

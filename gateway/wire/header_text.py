@@ -23,7 +23,7 @@ def decode(value: str) -> str:
     value = value.strip(" \t")
     extended = _EXTENDED.fullmatch(value)
     if extended is not None:
-        return _strictly(extended[1], parse.unquote_to_bytes(extended[2]))
+        return _strictly(extended[1], parse.unquote_to_bytes(extended[2].encode("latin-1")))
     try:
         text = charset.decode(value.encode("latin-1"))
     except CharsetError as error:

@@ -48,11 +48,10 @@ class Received:
 
 
 class Content(Protocol):
-    """A file's content on its way here. ``announced`` is its length if that was said."""
+    """A file's content on its way here."""
 
-    @property
-    def announced(self) -> int | None:
-        """How many bytes the client has announced."""
+    def announced(self) -> int:
+        """How many bytes the client has announced; 0 if it has not. Refuses too many."""
 
     def receive(self) -> Received:
         """Have it sent and stored for the moment.
@@ -67,7 +66,6 @@ class Sent:
 
     data: bytes
 
-    @property
     def announced(self) -> int:
         """Its length."""
         return len(self.data)

@@ -84,7 +84,7 @@ def _edit(call: Call, guid: uuid.UUID, changes: ResourceChanges, content: Conten
 def _received(call: Call, content: Content) -> Received:
     """The content, if there is room for it: once while it comes, and once in the store."""
     blobs = call.services.resources.blobs
-    blobs.check_room(2 * (content.announced or 0))
+    blobs.check_room(2 * content.announced())
     received = content.receive()
     blobs.check_room(received.length)
     return received

@@ -265,9 +265,8 @@ class _File:
 
     limit: int
 
-    @property
-    def announced(self) -> int | None:
-        return requests.announced()
+    def announced(self) -> int:
+        return requests.announced(self.limit)
 
     def receive(self) -> Received:
         length, file = requests.content(self.limit)
