@@ -8,7 +8,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.benchmarks import accepts, figures, lateness, pages, parts, running, shop, starting
+from tests.benchmarks import (
+    accepts,
+    figures,
+    lateness,
+    pages,
+    parts,
+    running,
+    shop,
+    starting,
+    uploads,
+)
 from tests.benchmarks.figures import Effort, Row, Unmeasurable
 
 Measure = Callable[[shop.Shop, Effort], Iterator[Row]]
@@ -23,6 +33,7 @@ GROUPS: Mapping[str, Measure] = {
     "lateness": lateness.measure,
     "pages": pages.measure,
     "start": starting.measure,
+    "uploads": uploads.measure,
 }
 _BUILD = shop.ROOT / "build"
 
