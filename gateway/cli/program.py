@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from gateway import failures
-from gateway.cli import building_blocks, config, jobs, logins, serve, store, wsdl
+from gateway.cli import building_blocks, config, jobs, logins, resources, serve, store, wsdl
 
 _INTERRUPTED = 130
 _BROKEN_PIPE = 1
@@ -21,7 +21,16 @@ def root() -> None:
 
 for _command in (
     *(serve.serve, store.init, logins.login, building_blocks.import_, building_blocks.export),
-    *(jobs.job, config.config, wsdl.wsdl, store.doctor, store.backup, store.restore, store.key),
+    *(
+        jobs.job,
+        resources.resource,
+        config.config,
+        wsdl.wsdl,
+        store.doctor,
+        store.backup,
+        store.restore,
+        store.key,
+    ),
 ):
     root.add_command(_command)
 
