@@ -6,7 +6,7 @@ here starts a thread of its own accord: ``Gateway.start`` does.
 
 import contextlib
 import logging
-import platform
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from gateway.agents import processes
 from gateway.agents.embedded import EmbeddedAgent, EmbeddedSettings
 from gateway.agents.orders import OrderMaker
 from gateway.agents.reception import Reception
-from gateway.catalog import usage
+from gateway.catalog import resource_users
 from gateway.catalog.blobs import Blobs
 from gateway.catalog.building_blocks import BuildingBlocks
 from gateway.catalog.catalog import Catalog
@@ -83,11 +83,11 @@ class Gateway:
     reception: Reception
     clock: Clock
     jobs: Jobs
-    embedded: EmbeddedAgent | None
+    embedded: tuple[EmbeddedAgent, ...]
     metrics: Metrics
 
     def start(self) -> None:
-        """Begin to work: settle what an earlier process left behind, then clock and agent."""
+        """Begin to work: settle what an earlier process left behind, then clock and agents."""
         self._settle()
         if self.settings.database_url is None:
             # On PostgreSQL another gateway may be writing it: there it goes when it grows no more.
@@ -99,15 +99,22 @@ class Gateway:
         self.clock.every(
             max(1.0, self.settings.lease_seconds / 3), self.reception.expire, "expiry of leases"
         )
-        if self.embedded is not None:
-            self.embedded.start()
+        for agent in self.embedded:
+            agent.start()
         self.clock.start()
 
     def stop(self, grace: float) -> None:
         """Begin nothing new, let runs end for ``grace`` seconds, then stop and close the store."""
         self.clock.stop()
-        if self.embedded is not None:
-            self.embedded.stop(grace)
+        # All at once: they share the one grace.
+        stops = [
+            threading.Thread(target=agent.stop, args=(grace,), name="agent-stop")
+            for agent in self.embedded
+        ]
+        for stop in stops:
+            stop.start()
+        for stop in stops:
+            stop.join()
         self.store.close()
 
     def ready(self) -> Health:
@@ -117,26 +124,24 @@ class Gateway:
         )
 
     def _check_agent(self) -> Check:
-        if self.embedded is None:
+        if not self.embedded:
             return Check("agent", True, "the embedded agent is switched off")
-        if self.embedded.alive:
+        still = [agent.name for agent in self.embedded if not agent.alive]
+        if not still:
             return Check("agent", True, "running")
-        return Check("agent", False, "the embedded agent is not running: the log says why")
+        stopped = ", ".join(still)
+        return Check("agent", False, f"not running: {stopped}; the log says why")
 
     def _settle(self) -> None:
         """Kill what an earlier process's tasks left running, before anything is run again."""
-        left, runs = self.reception.left_behind(agent_name(self.settings))
-        killed = processes.kill_leftovers(left, runs)
+        # Also of agents that are switched off by now.
+        names = (self.settings.machine_name, *self.settings.agent_names)
+        killed = sum(processes.kill_leftovers(*self.reception.left_behind(name)) for name in names)
         if killed:
             log.warning("killed %d processes that an earlier server left running", killed)
 
     def _sweep(self) -> None:
         self.blobs.sweep(moments.now() - _UNPUBLISHED_FOR)
-
-
-def agent_name(settings: Settings) -> str:
-    """The name of the embedded agent."""
-    return settings.agent_name or platform.node() or "localhost"
 
 
 def open_store(settings: Settings, folder: DataFolder, gate: Gate, metrics: Metrics) -> Store:
@@ -180,7 +185,7 @@ def _build(
     task_types = TaskTypes.load()
     catalog = Catalog(store, vault, moments.now, task_types)
     blobs = Blobs(store, moments.now, aside=gate.released, low_disk_bytes=settings.low_disk_bytes)
-    users = (usage.described_users, resource_use.described_jobs)
+    users = (resource_users.described, resource_use.described_jobs)
     resources = Resources(store, blobs, moments.now, users)
     signals = Signals()
     clock = Clock(
@@ -199,6 +204,7 @@ def _build(
         settings.lease_seconds * moments.SECOND,
         moments.now,
         ended=metrics.run_ended,
+        wake_clock=clock.wake_by,
     )
     acceptance = Acceptance(catalog, vault, settings.launch_timeout_seconds * moments.SECOND)
     permissions = Permissions(store, epoch)
@@ -234,21 +240,26 @@ def _build(
             moments.now,
             metrics.accepted,
         ),
-        embedded=_embedded(settings, folder, reception) if settings.embedded_agent else None,
+        embedded=_embedded(settings, folder, reception),
         metrics=metrics,
     )
 
 
-def _embedded(settings: Settings, folder: DataFolder, reception: Reception) -> EmbeddedAgent:
-    return EmbeddedAgent(
-        reception,
-        EmbeddedSettings(
-            name=agent_name(settings),
-            folder=folder.runs,
-            max_runs=settings.workers.embedded_runs,
-            renew_seconds=settings.lease_seconds / 6,
-            inherit=settings.task_environment,
-        ),
+def _embedded(
+    settings: Settings, folder: DataFolder, reception: Reception
+) -> tuple[EmbeddedAgent, ...]:
+    return tuple(
+        EmbeddedAgent(
+            reception,
+            EmbeddedSettings(
+                name=name,
+                folder=folder.runs if name == settings.machine_name else folder.runs_of(name),
+                max_runs=settings.workers.embedded_runs,
+                renew_seconds=settings.lease_seconds / 6,
+                inherit=settings.task_environment,
+            ),
+        )
+        for name in settings.embedded_names
     )
 
 

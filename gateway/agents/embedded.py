@@ -1,4 +1,4 @@
-"""The agent within the server: it claims runs at the desk and has a child supervisor work them off.
+"""An agent within the server: it claims runs at the desk and has a child supervisor work them off.
 
 The server itself starts no task. If the supervisor dies, what it had started is killed, its runs
 are given back as lost, and another one is started; if the server dies, the supervisor kills its
@@ -65,6 +65,11 @@ class EmbeddedAgent:
         self._desk = desk
         self._settings = settings
         self._parts: _Parts | None = None
+
+    @property
+    def name(self) -> str:
+        """The name under which it registers."""
+        return self._settings.name
 
     @property
     def alive(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import peewee
 
-from gateway.catalog import usage
+from gateway.catalog import resource_users
 from gateway.catalog.catalog import DefinitionKind
 from gateway.catalog.resources import Resource
 from gateway.catalog.sealing import SealedModule
@@ -60,7 +60,7 @@ def _using(session: Session, versions: set[int], resource: Resource) -> set[int]
             .where((_VERSION.id == version) & (models.Definition.kind == DefinitionKind.MODULE))
         )
         row = session.first(query)
-        if row and usage.uses(SealedModule.model_validate(row["body"]), resource):
+        if row and resource_users.fetches(SealedModule.model_validate(row["body"]), resource):
             found.add(version)
     return found
 

@@ -17,6 +17,8 @@ import tzlocal
 from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from gateway import names
+
 KIB = 1024
 MIB = 1024 * KIB
 MASK = "********"
@@ -96,9 +98,16 @@ def _postgres_address(url: SecretStr) -> SecretStr:
     return url
 
 
+def _different_names(agents: tuple[str, ...]) -> tuple[str, ...]:
+    if len({names.key(name) for name in agents}) < len(agents):
+        raise ValueError("each of the agents needs a name of its own (case does not matter)")
+    return agents
+
+
 ZoneName = Annotated[str, pydantic.AfterValidator(_zone)]
 Positive = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+AgentName = Annotated[str, Field(min_length=1, max_length=255)]
 
 
 class Group(BaseModel):
@@ -275,8 +284,15 @@ class Settings(BaseSettings):
         description="Whether this process runs tasks itself. Tasks run as the server's user and "
         "could read its key: switch it off where that must not be.",
     )
-    agent_name: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
+    agent_name: AgentName | None = Field(
         default=None, description="The name of the embedded agent; the machine's when left out."
+    )
+    agent_names: Annotated[tuple[AgentName, ...], pydantic.AfterValidator(_different_names)] = (
+        Field(
+            default=(),
+            description="Names of further embedded agents in this process, each with a supervisor "
+            "and working folders of its own: for demonstrations and tests.",
+        )
     )
     task_environment: tuple[str, ...] = Field(
         default=(),
@@ -319,6 +335,16 @@ class Settings(BaseSettings):
         default=LogFormat.CONSOLE, description="Log lines as JSON objects, or for people to read."
     )
 
+    @pydantic.field_validator("agent_names")
+    @classmethod
+    def _no_second_of_a_name(
+        cls, agents: tuple[str, ...], info: pydantic.ValidationInfo
+    ) -> tuple[str, ...]:
+        own = info.data.get("agent_name") or machine()
+        if names.key(own) in map(names.key, agents):
+            raise ValueError(f"{own!r} is the name of the first agent already")
+        return agents
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -359,13 +385,23 @@ class Settings(BaseSettings):
 
     @property
     def machine_name(self) -> str:
-        """The name of the embedded agent."""
-        return self.agent_name or platform.node() or "localhost"
+        """The name of the first embedded agent."""
+        return self.agent_name or machine()
+
+    @property
+    def embedded_names(self) -> tuple[str, ...]:
+        """The names of all embedded agents; none where they are switched off."""
+        return (self.machine_name, *self.agent_names) if self.embedded_agent else ()
 
     @property
     def postgres_url(self) -> str | None:
         """The PostgreSQL address with its password, for the driver only."""
         return self.database_url.get_secret_value() if self.database_url else None
+
+
+def machine() -> str:
+    """The name of this machine."""
+    return platform.node() or "localhost"
 
 
 def shown(value: Any) -> Any:

@@ -1,85 +1,52 @@
-"""What keeps a resource from being deleted."""
-
-import uuid
+from typing import Any
 
 import pytest
 
 from gateway.catalog import usage
-from gateway.catalog.definitions import Module, Task
-from gateway.catalog.resources import (
-    Resource,
-    ResourceDetails,
-    ResourceInUse,
-    ResourceNotFound,
-    Resources,
-)
 from gateway.identity.principals import MACHINE
 from tests.unit.catalog.conftest import Parts
+from tests.unit.catalog.samples import FILE, block, guid, parameter, resource_members, simple, task
 
 
-def fetching(parts: Parts, name: str, reference: str, folder: str = "") -> Module:
-    module = Module(
-        guid=uuid.uuid4(),
-        name=name,
-        folder=folder,
-        tasks=(
-            Task(
-                guid=uuid.uuid4(),
-                name="Fetch",
-                type="download_resource",
-                settings={"resource": reference, "target": "x"},
-            ),
-        ),
-    )
-    parts.catalog.save(module, MACHINE)
-    return module
+def fetching(name: str, resource: str, **members: Any) -> Any:
+    settings = {"resource": resource, "target": "x"}
+    only = task("Fetch", type="download_resource", settings=settings, **members)
+    return simple(name).model_copy(update={"tasks": (task(), only)})
 
 
-def guarded(parts: Parts) -> Resources:
-    return Resources(parts.store, parts.blobs, parts.clock, (usage.described_users,))
-
-
-def added(parts: Parts, name: str = "Setup") -> Resource:
-    return parts.resources.add(ResourceDetails(name, "setup.msi"), [b"x"], MACHINE)
-
-
-def test_modules_use_a_resource_by_guid_or_name(parts: Parts) -> None:
-    resource, other = added(parts), added(parts, "Other")
-    fetching(parts, "By guid", f"{{{resource.guid}}}".upper())
-    fetching(parts, "A name", " SETUP")
-    fetching(parts, "Neither", "Else")
+def users(parts: Parts) -> list[str]:
     with parts.store.reading() as session:
-        assert [each.name for each in usage.resource_users(session, resource)] == [
-            "A name",
-            "By guid",
-        ]
-        assert usage.resource_users(session, other) == ()
+        resource = parts.resources.find(session, FILE)
+        return [one.titled for one in usage.resource_users(session, resource)]
 
 
-def test_a_resource_in_use_stays_and_the_users_are_named(parts: Parts) -> None:
-    resource = added(parts)
-    module = fetching(parts, "Installer", "Setup", "Tools")
-    with pytest.raises(ResourceInUse, match=r"module 'Installer' in the folder 'Tools'"):
-        guarded(parts).delete(resource.guid, MACHINE)
-    with parts.store.reading() as session:
-        assert parts.resources.find(session, resource.guid) == resource
-    parts.catalog.delete(module.guid, MACHINE)
-    guarded(parts).delete(resource.guid, MACHINE)
-    with pytest.raises(ResourceNotFound), parts.store.reading() as session:
-        parts.resources.find(session, resource.guid)
+def bring(parts: Parts, *resources: dict[str, Any]) -> None:
+    parts.bring(block(resources=(resource_members(), *resources)))
 
 
-def test_a_module_that_does_not_fetch_it_any_more_does_not_count(parts: Parts) -> None:
-    resource = added(parts)
-    module = fetching(parts, "Installer", "Setup")
-    parts.catalog.save(module.model_copy(update={"tasks": ()}), MACHINE)
-    guarded(parts).delete(resource.guid, MACHINE)
+def test_modules_that_fetch_it_use_a_resource(parts: Parts) -> None:
+    bring(parts)
+    assert users(parts) == []
+    for one in (
+        fetching("By GUID", f"{{{str(FILE).upper()}}}"),
+        fetching("By name", " file "),
+        fetching("Disabled", "File", enabled=False).model_copy(update={"enabled": False}),
+        fetching("Another", "Other"),
+        fetching("Late", "$[Which]").model_copy(update={"parameters": (parameter("Which"),)}),
+        simple("None"),
+    ):
+        parts.catalog.save(one, MACHINE)
+    assert users(parts) == ["the module 'By GUID'", "the module 'By name'", "the module 'Disabled'"]
+    parts.catalog.delete(guid("By name"), MACHINE)
+    parts.catalog.save(simple("By GUID"), MACHINE)
+    assert users(parts) == ["the module 'Disabled'"]
 
 
-def test_not_all_of_many_users_are_named(parts: Parts) -> None:
-    resource = added(parts)
-    for number in range(7):
-        fetching(parts, f"Installer {number}", "Setup")
-    with pytest.raises(ResourceInUse, match=r"'Installer 4' and 2 more") as caught:
-        guarded(parts).delete(resource.guid, MACHINE)
-    assert len(caught.value.users) == 7
+@pytest.mark.parametrize("again", [True, False])
+def test_a_name_that_two_have_means_none_of_them(sqlite_parts: Parts, again: bool) -> None:
+    bring(sqlite_parts, resource_members(guid=str(guid("2")), name="FILE", folder="Else"))
+    sqlite_parts.catalog.save(fetching("By name", "file"), MACHINE)
+    assert users(sqlite_parts) == []
+    if again:
+        sqlite_parts.resources.delete(guid("2"), MACHINE)
+        assert users(sqlite_parts) == ["the module 'By name'"]
