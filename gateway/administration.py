@@ -15,7 +15,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from gateway import moments, names
 from gateway.agents import membership, roster, teams
@@ -35,7 +35,7 @@ from gateway.catalog.catalog import (
     DefinitionSummary,
 )
 from gateway.catalog.definitions import ParameterType
-from gateway.catalog.resources import Resources
+from gateway.catalog.resources import Resource, ResourceChanges, Resources
 from gateway.control import CommandFailed
 from gateway.datafolder import DataFolder
 from gateway.identity.logins import Logins
@@ -66,6 +66,7 @@ from storage.sqlite import SqliteStore
 Json = Any
 
 _POLL_SECONDS = 0.25
+_PIECE_BYTES = 256 * 1024
 _LOG_BYTES = 1024 * 1024
 # Of all logs of a job together, who get equal shares of it.
 _ALL_LOG_BYTES = 16 * 1024 * 1024
@@ -208,6 +209,50 @@ class Administration:
         """The bytes of a blob, piece by piece in Base64."""
         for piece in self._gateway.blobs.read(blob, 0):
             yield base64.b64encode(piece).decode()
+
+    # Resources
+
+    def resource_list(self) -> Json:
+        """All resources in their current versions."""
+        with self._gateway.store.reading() as session:
+            return [_shown_resource(each) for each in self._gateway.resources.all(session)]
+
+    def resource_versions(self, resource: str) -> Json:
+        """All versions of a resource (GUID or name), the newest first."""
+        resources = self._gateway.resources
+        with self._gateway.store.reading() as session:
+            found = resources.versions(session, resources.resolve(session, resource))
+        return [
+            {**plain(each), "size": each.blob.size, "sha256": each.blob.sha256} for each in found
+        ]
+
+    def resource_upload(
+        self, file: str | None = None, resource: str | None = None, **given: Any
+    ) -> Json:
+        """Store a file of this machine as a new resource, or edit ``resource`` (GUID or name).
+
+        ``given`` are members of ResourceChanges; without a file an edit keeps the content.
+        """
+        wanted = ResourceChanges(**given)
+        resources = self._gateway.resources
+        with contextlib.ExitStack() as opened:
+            pieces = None if file is None else _pieces(opened.enter_context(Path(file).open("rb")))
+            if pieces is not None and file is not None:
+                resources.blobs.check_room(Path(file).stat().st_size)
+            if resource is None:
+                if pieces is None:
+                    raise CommandFailed("no_file", "a new resource needs a file")
+                return _shown_resource(resources.add(wanted.to_new(), pieces, MACHINE))
+            with self._gateway.store.reading() as session:
+                guid = resources.resolve(session, resource).guid
+            return _shown_resource(resources.edit(guid, wanted, pieces, MACHINE))
+
+    def resource_delete(self, resource: str) -> Json:
+        """Delete a resource (GUID or name); answers what was deleted."""
+        with self._gateway.store.reading() as session:
+            found = self._gateway.resources.resolve(session, resource)
+        self._gateway.resources.delete(found.guid, MACHINE)
+        return _shown_resource(found)
 
     # Jobs
 
@@ -600,6 +645,22 @@ def _references(agents: Sequence[str], inner: Sequence[str]) -> list[Reference]:
 
 def _iso(moment: int) -> str:
     return moments.to_datetime(moment).isoformat(timespec="milliseconds")
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    """A file's content, piece by piece."""
+    return iter(lambda: file.read(_PIECE_BYTES), b"")
+
+
+def _shown_resource(resource: Resource) -> Json:
+    return {
+        "guid": str(resource.guid),
+        **plain(resource.details),
+        "version": resource.version,
+        "size": resource.blob.size,
+        "sha256": resource.blob.sha256,
+        "created_at": plain(resource)["created_at"],
+    }
 
 
 def _finding(name: str, ok: bool, detail: str) -> Json:

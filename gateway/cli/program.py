@@ -14,6 +14,7 @@ from gateway.cli import (
     config,
     jobs,
     logins,
+    resources,
     serve,
     store,
     teams,
@@ -31,7 +32,7 @@ def root() -> None:
 
 for _command in (
     *(serve.serve, store.init, logins.login, building_blocks.import_, building_blocks.export),
-    *(agents.agent, teams.team),
+    *(agents.agent, teams.team, resources.resource),
     *(jobs.job, config.config, wsdl.wsdl, store.doctor, store.backup, store.restore, store.key),
 ):
     root.add_command(_command)

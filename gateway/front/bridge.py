@@ -115,6 +115,7 @@ def _add_headers(variables: dict[str, Any], headers: Headers, *, trusted: bool) 
             continue
         text = value.decode("latin-1")
         if variable in variables:
+            variables.setdefault(REPEATED, set()).add(variable)
             separator = "; " if variable == "HTTP_COOKIE" else ", "
             text = f"{variables[variable]}{separator}{text}"
         variables[variable] = text
@@ -122,6 +123,9 @@ def _add_headers(variables: dict[str, Any], headers: Headers, *, trusted: bool) 
 
 FORWARDED = "gateway.forwarded"
 """In the environ when a peer that is not trusted sent headers that only proxies send."""
+
+REPEATED = "gateway.repeated_headers"
+"""In the environ the keys of headers that were sent more than once, where any was."""
 
 _FORWARDED = ("HTTP_X_FORWARDED_", "HTTP_FORWARDED", "HTTP_X_REAL_IP")
 

@@ -18,6 +18,7 @@ from tests.benchmarks import (
     running,
     shop,
     starting,
+    uploads,
 )
 from tests.benchmarks.figures import Effort, Row, Unmeasurable
 
@@ -34,6 +35,7 @@ GROUPS: Mapping[str, Measure] = {
     "pages": pages.measure,
     "reports": reports.measure,
     "start": starting.measure,
+    "uploads": uploads.measure,
 }
 _BUILD = shop.ROOT / "build"
 

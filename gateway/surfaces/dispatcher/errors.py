@@ -11,7 +11,12 @@ from gateway.agents.membership import MembershipRefused
 from gateway.agents.removal import AgentOnline
 from gateway.agents.roster import AgentAmbiguous, AgentNotFound
 from gateway.agents.teams import TeamAmbiguous, TeamNotFound
+from gateway.catalog.blobs import BlobLost, NoRoom
 from gateway.catalog.catalog import DefinitionNotFound
+from gateway.catalog.changes import NameTaken
+from gateway.catalog.checks import Refused
+from gateway.catalog.folders import FolderPathError
+from gateway.catalog.resources import ResourceAmbiguous, ResourceInUse, ResourceNotFound
 from gateway.catalog.trees import TreeImpossible
 from gateway.identity.audit import CommentRefused
 from gateway.jobs.orders import OrderRefused
@@ -56,6 +61,14 @@ _TABLE: tuple[tuple[type[Exception], HTTPStatus, str], ...] = (
     (MembershipRefused, HTTPStatus.BAD_REQUEST, "InvalidMembership"),
     (CommentRefused, HTTPStatus.BAD_REQUEST, "InvalidArgument"),
     (AgentOnline, HTTPStatus.CONFLICT, "AgentOnline"),
+    (Refused, HTTPStatus.BAD_REQUEST, "InvalidResource"),
+    (FolderPathError, HTTPStatus.BAD_REQUEST, "InvalidResource"),
+    (ResourceNotFound, HTTPStatus.NOT_FOUND, "ResourceNotFound"),
+    (ResourceAmbiguous, HTTPStatus.CONFLICT, "ResourceAmbiguous"),
+    (NameTaken, HTTPStatus.CONFLICT, "NameTaken"),
+    (ResourceInUse, HTTPStatus.CONFLICT, "ResourceInUse"),
+    (BlobLost, HTTPStatus.SERVICE_UNAVAILABLE, "StoreUnavailable"),
+    (NoRoom, HTTPStatus.SERVICE_UNAVAILABLE, "StoreUnavailable"),
     (StoreNearlyFull, HTTPStatus.SERVICE_UNAVAILABLE, "StoreUnavailable"),
     (StoreUnavailable, HTTPStatus.SERVICE_UNAVAILABLE, "StoreUnavailable"),
 )

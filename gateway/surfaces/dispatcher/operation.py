@@ -1,14 +1,15 @@
 """What an operation of a service is: its addresses, arguments, rights and handler."""
 
 import enum
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from gateway.agents.membership import Memberships
 from gateway.agents.removal import AgentRemoval
 from gateway.catalog.catalog import Catalog, DefinitionKind
+from gateway.catalog.resources import Resources
 from gateway.identity.permissions import Access, Node
 from gateway.identity.principals import Caller
 from gateway.jobs.orders import WhoKind
@@ -37,11 +38,53 @@ class Place(enum.Enum):
     PATH = "path"
     QUERY = "query"
     BODY = "body"
+    HEADER = "header"
+    CONTENT = "content"
+    """The body is a file's content, as it is; in SOAP Base64."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """A file's content that has arrived: its length in bytes, and its bytes, to be read once."""
+
+    length: int
+    pieces: Iterable[bytes]
+
+
+class Content(Protocol):
+    """A file's content on its way here."""
+
+    def announced(self) -> int:
+        """How many bytes the client has announced; 0 if it has not. Refuses too many."""
+
+    def receive(self) -> Received:
+        """Have it sent and stored for the moment.
+
+        What comes before this may happen twice, so it must have no effect.
+        """
+
+
+@dataclass(frozen=True)
+class Sent:
+    """Content that came within a message."""
+
+    data: bytes
+
+    def announced(self) -> int:
+        """Its length."""
+        return len(self.data)
+
+    def receive(self) -> Received:
+        """It is here."""
+        return Received(len(self.data), (self.data,))
 
 
 @dataclass(frozen=True)
 class Argument:
-    """An argument: its name in the handler, in REST and in SOAP, its content and meaning."""
+    """An argument: its name in the handler, in REST and in SOAP, its content and meaning.
+
+    ``also`` are other names of a header.
+    """
 
     name: str
     rest_name: str
@@ -49,11 +92,12 @@ class Argument:
     place: Place
     content: Scalar[Any] | type[Message]
     meaning: str
+    also: tuple[str, ...] = ()
 
     @property
     def required(self) -> bool:
-        """Whether a call means nothing without it; in REST only queries may be left out."""
-        return self.place is not Place.QUERY
+        """Whether a call means nothing without it; queries and headers may be left out."""
+        return self.place in (Place.PATH, Place.BODY)
 
 
 @dataclass(frozen=True)
@@ -62,6 +106,7 @@ class Services:
 
     store: Store
     catalog: Catalog
+    resources: Resources
     jobs: Jobs
     memberships: Memberships
     removal: AgentRemoval
@@ -141,3 +186,9 @@ def _joined(first: T, others: Iterator[T]) -> Iterator[T]:
 def query(name: str, content: Scalar[Any], meaning: str, soap_name: str | None = None) -> Argument:
     """An argument of the query; its name in SOAP where that is another."""
     return Argument(name, name, soap_name or name, Place.QUERY, content, meaning)
+
+
+def header(name: str, rest_name: str, content: Scalar[Any], meaning: str, *also: str) -> Argument:
+    """An argument of a header, which may have other names, too; in SOAP it begins in lower case."""
+    soap_name = rest_name[0].lower() + rest_name[1:]
+    return Argument(name, rest_name, soap_name, Place.HEADER, content, meaning, also)

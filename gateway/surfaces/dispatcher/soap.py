@@ -246,12 +246,12 @@ class SoapService:
             envelope = soap_envelope.unwrap(root, version, self._understood)
             body = self._servers[version].call(envelope, _Call(context, request_id))
         except SoapFault as fault:
-            return soap_envelope.fault_answer(version, fault, request_id)
+            return self._fault(version, fault, request_id)
         except WireError as error:
-            return soap_envelope.fault_answer(version, _invalid(error.sentence), request_id)
+            return self._fault(version, _invalid(error.sentence), request_id)
         except Exception as error:  # noqa: BLE001 - logged; SOAP clients need a fault
             told = unexpected(error, "call", request_id)
-            return soap_envelope.fault_answer(version, told, request_id)
+            return self._fault(version, told, request_id)
         return soap_envelope.answer(version, body)
 
     def refuse(
@@ -259,7 +259,12 @@ class SoapService:
     ) -> SoapAnswer:
         """Answer a request whose envelope has not been read; None is the fault's own status."""
         version = _supposed_version(content_type)
-        return soap_envelope.fault_answer(version, fault, request_id, status)
+        return self._fault(version, fault, request_id, status)
+
+    def _fault(
+        self, version: SoapVersion, fault: SoapFault, request_id: str, status: int | None = None
+    ) -> SoapAnswer:
+        return soap_envelope.fault_answer(version, fault, self.namespace, request_id, status)
 
     def interface_document(self) -> bytes:
         """Return the WSDL as Spyne makes it; :mod:`~gateway.surfaces.dispatcher.wsdl` mends it."""

@@ -25,6 +25,7 @@ from gateway.jobs.orders import Origin
 from gateway.jobs.views import JobView
 from gateway.settings import Settings
 from gateway.surfaces.dispatcher import messages, published
+from gateway.surfaces.dispatcher.service import SERVICES
 from storage import models
 from storage.session import Session
 from tests import engine as engines
@@ -42,9 +43,12 @@ ENVELOPES = (
 
 
 @functools.cache
-def schema() -> etree.XMLSchema:
-    """The published schema, from its file."""
-    return etree.XMLSchema(etree.parse(published.FOLDER / published.SCHEMA))
+def schemas() -> Mapping[str, etree.XMLSchema]:
+    """The published schemas by their namespaces, from their files."""
+    return {
+        each.namespace: etree.XMLSchema(etree.parse(published.FOLDER / each.schema))
+        for each in SERVICES
+    }
 
 
 def checked(document: bytes) -> etree._Element:
@@ -56,7 +60,7 @@ def checked(document: bytes) -> etree._Element:
     if etree.QName(root).namespace in ENVELOPES:
         (body,) = root
         (content,) = body
-        told = next(content.iter(f"{{{NAMESPACE}}}*"), None)
+        told = next((each for each in content.iter() if _space(each) in schemas()), None)
         if etree.QName(content).localname == "Fault":
             code = content.findtext("faultcode") or content.findtext("{*}Code/{*}Value")
             if code in ("soap:MustUnderstand", "soap:VersionMismatch"):
@@ -66,8 +70,12 @@ def checked(document: bytes) -> etree._Element:
     else:
         told = content = root
     # A tree of its own: the validator would start from the document's root.
-    schema().assertValid(etree.fromstring(etree.tostring(told)))
+    schemas()[_space(told)].assertValid(etree.fromstring(etree.tostring(told)))
     return content
+
+
+def _space(element: etree._Element) -> str:
+    return etree.QName(element).namespace or ""
 
 
 @dataclasses.dataclass(frozen=True)

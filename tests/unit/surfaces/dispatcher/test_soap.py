@@ -535,7 +535,7 @@ class InProcess(zeep.Transport):
 @pytest.fixture(params=["1.1", "1.2"])
 def client(request: pytest.FixtureRequest, service: soap.SoapService) -> Any:
     document = wsdl.published_wsdl(service, wsdl.FORMS[request.param])
-    document = wsdl.with_address(document, "https://gateway.test/soap?a=1&b=2")
+    document = wsdl.with_address(document, "ToyService", "https://gateway.test/soap?a=1&b=2")
     transport = InProcess(service, document)
     location = "http://gateway.test/toy.wsdl"
     return zeep.Client(location, transport=transport)  # type: ignore[no-untyped-call]  # as above
