@@ -17,6 +17,7 @@ from gateway.agents import processes
 from gateway.agents.embedded import EmbeddedAgent, EmbeddedSettings
 from gateway.agents.orders import OrderMaker
 from gateway.agents.reception import Reception
+from gateway.agents.wake_on_lan import MagicPackets, Waker
 from gateway.catalog.blobs import Blobs
 from gateway.catalog.building_blocks import BuildingBlocks
 from gateway.catalog.catalog import Catalog
@@ -33,8 +34,11 @@ from gateway.identity.passwords import Passwords
 from gateway.identity.permissions import Permissions
 from gateway.identity.throttle import Throttle
 from gateway.identity.vault import Vault
+from gateway.jobs import launch_windows, launching
 from gateway.jobs.acceptance import Acceptance
 from gateway.jobs.clock import Clock
+from gateway.jobs.launch_windows import WindowPolicy
+from gateway.jobs.orders import LaunchWindow, OutsideWindow
 from gateway.jobs.parameters import ParameterReader
 from gateway.jobs.service import Jobs
 from gateway.jobs.signals import Signals
@@ -42,6 +46,7 @@ from gateway.observability import health
 from gateway.observability.health import Check, Health
 from gateway.observability.metrics import Metrics
 from gateway.settings import Settings
+from gateway.settings.schema import Day, DefaultScheduleStatus
 from gateway.surfaces.dispatcher import routes as dispatcher
 from gateway.surfaces.dispatcher.operation import Services
 from gateway.tasks.registry import TaskTypes
@@ -80,6 +85,7 @@ class Gateway:
     reception: Reception
     clock: Clock
     jobs: Jobs
+    waker: Waker
     embedded: EmbeddedAgent | None
     metrics: Metrics
 
@@ -92,11 +98,13 @@ class Gateway:
         )
         if self.embedded is not None:
             self.embedded.start()
+        self.waker.start()
         self.clock.start()
 
     def stop(self, grace: float) -> None:
         """Begin nothing new, let runs end for ``grace`` seconds, then stop and close the store."""
         self.clock.stop()
+        self.waker.stop()
         if self.embedded is not None:
             self.embedded.stop(grace)
         self.store.close()
@@ -173,12 +181,14 @@ def _build(
     blobs = Blobs(store, moments.now)
     resources = Resources(store, blobs, moments.now)
     signals = Signals()
+    waker = Waker(store, _magic_packets(settings), moments.now, launching.OFFLINE_AFTER)
     clock = Clock(
         store,
         settings.missed_run_grace_seconds * moments.SECOND,
         signals.wake,
         moments.now,
         metrics.claimed,
+        waker.look,
     )
     orders = OrderMaker(catalog, ParameterReader(vault), settings.limits.log_bytes)
     reception = Reception(
@@ -189,8 +199,11 @@ def _build(
         settings.lease_seconds * moments.SECOND,
         moments.now,
         ended=metrics.run_ended,
+        windows=_windows(settings),
     )
-    acceptance = Acceptance(catalog, vault, settings.launch_timeout_seconds * moments.SECOND)
+    acceptance = Acceptance(
+        catalog, vault, settings.launch_timeout_seconds * moments.SECOND, str(settings.zone)
+    )
     permissions = Permissions(store, epoch)
     authenticator = Authenticator(
         store, passwords, epoch, CredentialCache(settings.credential_cache_seconds), Throttle()
@@ -223,10 +236,30 @@ def _build(
             settings.low_disk_bytes,
             moments.now,
             metrics.accepted,
+            waker.look,
         ),
+        waker=waker,
         embedded=_embedded(settings, folder, reception) if settings.embedded_agent else None,
         metrics=metrics,
     )
+
+
+def _windows(settings: Settings) -> WindowPolicy:
+    own = settings.launch_window
+    window = None
+    if own.opens is not None and own.closes is not None:
+        window = LaunchWindow(
+            launch_windows.minutes(own.opens),
+            launch_windows.minutes(own.closes),
+            frozenset(list(Day).index(day) for day in own.days),
+            own.utc,
+        )
+    return WindowPolicy(window, OutsideWindow[own.outside.name], str(settings.zone))
+
+
+def _magic_packets(settings: Settings) -> MagicPackets:
+    own = settings.wake_on_lan
+    return MagicPackets([str(address) for address in own.addresses], own.port)
 
 
 def _embedded(settings: Settings, folder: DataFolder, reception: Reception) -> EmbeddedAgent:
@@ -265,7 +298,9 @@ def _dispatcher(gateway: Gateway) -> surfaces.Surface:
         catalog=gateway.catalog,
         jobs=gateway.jobs,
         now=moments.now,
-        offline_after=5 * 60 * moments.SECOND,
+        offline_after=launching.OFFLINE_AFTER,
+        zone=settings.zone,
+        jobs_on_hold=settings.default_schedule_status is DefaultScheduleStatus.DISABLED,
     )
     blueprint = dispatcher.blueprint(
         services,

@@ -23,8 +23,9 @@ from gateway.catalog.definitions import (
 )
 from gateway.identity.principals import Caller
 from gateway.identity.vault import SECRET_MARKER, Vault
-from gateway.jobs import dispatch, moves, recurrence, rows, schedules
+from gateway.jobs import dispatch, launching, local_time, moves, recurrence, rows, schedules
 from gateway.jobs.orders import (
+    Boot,
     GivenParameters,
     GivenValue,
     JobOrder,
@@ -47,6 +48,7 @@ MOST_DEFINITIONS = 100
 MOST_PARAMETER_SETS = 2 * MOST_DEFINITIONS
 HIGHEST_PRIORITY = 9
 _LONGEST_DESCRIPTION = 4000
+_LONGEST_TIMEOUT = 10 * 366 * 24 * 3600 * moments.SECOND
 # Characters of JSON.
 _MOST_EXTRAS = 64 * 1024
 
@@ -76,17 +78,24 @@ class MadeJob:
     job: JobRow
     plans: tuple[dispatch.RunPlan, ...]
     resolved: ResolvedOrder
+    timing: dict[str, Any]
     caller: Caller
     now: int
 
 
 class Acceptance:
-    """Accepts orders. ``launch_timeout`` in microseconds is used where an order has none."""
+    """Accepts orders. ``launch_timeout`` in microseconds is used where an order has none.
 
-    def __init__(self, catalog: Catalog, vault: Vault, launch_timeout: int) -> None:
+    ``zone`` is the name of that of local times, for agents that do not tell theirs.
+    """
+
+    def __init__(
+        self, catalog: Catalog, vault: Vault, launch_timeout: int, zone: str = "UTC"
+    ) -> None:
         self._catalog = catalog
         self._vault = vault
         self._launch_timeout = launch_timeout
+        self._zone = zone
 
     def resolve(self, session: Session, order: JobOrder, now: int) -> ResolvedOrder:
         """Look up and check everything, with reads only. Raises OrderRefused."""
@@ -94,6 +103,10 @@ class Acceptance:
         _check_timing(order.timing, now)
         what = tuple(self._definition(session, i, item) for i, item in enumerate(order.what))
         agents = _agents(session, order)
+        if order.timing.offline_at_next_boot or order.timing.boot is not Boot.NONE:
+            # What is remembered of them need not know who is online and in which boot.
+            present = roster.by_ids(session, {agent.id for agent in agents})
+            agents = tuple(present[agent.id] for agent in agents)
         parameters = tuple(_checked_values(order.parameters, what))
         _check_required(what, parameters)
         if order.extras:
@@ -104,15 +117,19 @@ class Acceptance:
     def made(self, resolved: ResolvedOrder, caller: Caller, now: int) -> MadeJob:
         """The job of an order, which nobody has stored yet."""
         order = resolved.order
-        job = self._row(resolved, caller, now)
-        if order.timing.recurrence is not None:
-            job.due_at = recurrence.next_due(order.timing.recurrence, now)
+        timing = launching.stored(order.timing, order.launch_timeout, self._zone)
+        job = self._row(resolved, timing, caller, now)
+        if (rule := order.timing.schedule) is not None:
+            job.due_at = recurrence.next_due(rule, now)
             job.wake_at = None if order.on_hold else job.due_at
-        plans = dispatch.plan(resolved.agents, task_count(resolved)) if _is_due(job, now) else []
+        plans: list[dispatch.RunPlan] = []
+        if _is_due(job, now):
+            starts = launching.starts(timing, self._timeout(order), now)
+            plans = dispatch.plan(resolved.agents, task_count(resolved), starts)
         if plans:
             # Before the row is inserted, which spares the hottest path an update.
-            dispatch.await_agents(job, plans)
-        return MadeJob(job, tuple(plans), resolved, caller, now)
+            dispatch.await_agents(job, plans, now)
+        return MadeJob(job, tuple(plans), resolved, timing, caller, now)
 
     def insert(self, session: WritingSession, made: MadeJob) -> None:
         """Store a job, dispatched at once if it is due. For use in a unit of work."""
@@ -120,8 +137,8 @@ class Acceptance:
         moves.enter(session, job, _actor(made.caller))
         rows.insert_request(session, self._request(session, made))
         dispatch.insert_runs(session, job, made.plans, made.now)
-        if resolved.order.timing.recurrence is not None:
-            schedules.insert(session, job, resolved.order.timing.recurrence)
+        if (rule := resolved.order.timing.schedule) is not None:
+            schedules.insert(session, job, rule)
 
     def again(self, session: WritingSession, job: JobRow, caller: Caller, now: int) -> JobRow:
         """Store a copy of a job, to run now. For use in a unit of work."""
@@ -142,18 +159,18 @@ class Acceptance:
             reason=f"again, as {job.guid}",
             runs_open=0,
             due_at=now,
-            launch_by=now + request["options"]["launch_timeout"],
+            launch_by=now + (request["options"]["launch_timeout"] or self._launch_timeout),
             created_at=now,
             started_at=None,
             finished_at=None,
         )
         moves.enter(session, copy, _actor(caller))
-        timing = request["timing"] | {"immediate": True, "scheduled_at": None}
+        timing = launching.once(request["timing"])
         rows.insert_request(
             session,
             request | {"job_id": copy.id, "surface": caller.surface, "timing": timing},
         )
-        dispatch.start(session, copy, dispatch.planned(session, copy), now)
+        dispatch.start(session, copy, dispatch.planned(session, copy, now), now)
         return copy
 
     @staticmethod
@@ -188,6 +205,8 @@ class Acceptance:
                 for w in resolved.what
             ),
             who=tuple(ShownWho(agent.guid, agent.name) for agent in resolved.agents),
+            timing=dataclasses.replace(timing, recurrence=None),
+            launch_timeout=resolved.order.launch_timeout,
         )
 
     def _definition(self, session: Session, index: int, what: What) -> ResolvedWhat:
@@ -199,11 +218,21 @@ class Acceptance:
             raise OrderRefused(f"What[{index}].ID", f"{summary.name!r} is disabled")
         return ResolvedWhat(summary, self._catalog.module(session, summary.version_id))
 
-    def _row(self, resolved: ResolvedOrder, caller: Caller, now: int) -> JobRow:
+    def _timeout(self, order: JobOrder) -> int | None:
+        """The launch timeout of an order; a boot is waited for as long as it takes."""
+        if order.launch_timeout is None and order.timing.boot is Boot.NEXT:
+            return None
+        return order.launch_timeout or self._launch_timeout
+
+    def _row(
+        self, resolved: ResolvedOrder, timing: Mapping[str, Any], caller: Caller, now: int
+    ) -> JobRow:
         order, first = resolved.order, resolved.what[0].summary
         due = order.timing.scheduled_at if not order.timing.immediate else now
-        due = now if due is None else due
-        timeout = order.launch_timeout or self._launch_timeout
+        due = last = now if due is None else due
+        if "local" in timing:
+            due, last = launching.span(timing, resolved.agents, teams=False)
+        timeout = self._timeout(order)
         on_hold = order.on_hold
         return JobRow(
             id=0,
@@ -221,7 +250,7 @@ class Acceptance:
             priority=order.priority,
             runs_open=0,
             due_at=due,
-            launch_by=max(due, now) + timeout,
+            launch_by=None if timeout is None else max(last, now) + timeout,
             wake_at=None if on_hold else due,
             created_at=now,
         )
@@ -233,7 +262,7 @@ class Acceptance:
             "job_id": job.id,
             "description": order.description,
             "surface": caller.surface,
-            "timing": _timing_json(order.timing),
+            "timing": made.timing,
             "what": [_what_json(item) for item in resolved.what],
             "who": [_who_json(agent) for agent in resolved.agents],
             "parameters": [
@@ -241,7 +270,7 @@ class Acceptance:
             ],
             "options": {
                 "in_parallel": order.in_parallel,
-                "launch_timeout": order.launch_timeout or self._launch_timeout,
+                "launch_timeout": self._timeout(order),
                 "retries": max(item.module.retries for item in resolved.what),
                 "tasks": task_count(resolved),
             },
@@ -298,6 +327,8 @@ def _is_due(job: JobRow, now: int) -> bool:
 
 
 def _check_sizes(order: JobOrder) -> None:
+    if order.launch_timeout is not None and not 0 < order.launch_timeout <= _LONGEST_TIMEOUT:
+        raise OrderRefused("When.LaunchTimeout", "is a time from one minute to ten years")
     if not order.what:
         raise OrderRefused("What", "name at least one module to run")
     if len(order.what) > MOST_DEFINITIONS:
@@ -313,13 +344,18 @@ def _check_sizes(order: JobOrder) -> None:
 
 
 def _check_timing(timing: Timing, now: int) -> None:
-    if timing.recurrence is not None:
+    if timing.boot is Boot.EVERY and timing.recurrence is not None:
+        raise OrderRefused("When.AfterBoot", "Every is a recurrence of its own: give no other")
+    if timing.window is not None and not timing.window.days:
+        raise OrderRefused("When.LaunchWindow.Days", "name at least one day")
+    if (rule := timing.schedule) is not None:
         try:
-            recurrence.check(timing.recurrence, now)
+            recurrence.check(rule, now)
         except recurrence.RuleRefused as error:
             raise OrderRefused("When", str(error)) from error
-        return
-    at = timing.scheduled_at
+        if timing.boot is not Boot.EVERY:
+            return
+    at = timing.scheduled_at if timing.wall is None else local_time.earliest(timing.wall)
     if at is None and not timing.immediate:
         raise OrderRefused("When.ScheduledDateTime", "is required when Immediate is false")
     if at is not None and not moments.EARLIEST <= at <= moments.LATEST:
@@ -436,15 +472,6 @@ def _types(what: Sequence[ResolvedWhat], definition: uuid.UUID | None) -> dict[s
         for item in what
         if definition in (None, item.summary.guid)
         for parameter in item.module.parameters
-    }
-
-
-def _timing_json(timing: Timing) -> dict[str, Any]:
-    return {
-        "immediate": timing.immediate,
-        "scheduled_at": timing.scheduled_at,
-        "local_time": timing.local_time,
-        "wake_on_lan": timing.wake_on_lan,
     }
 
 

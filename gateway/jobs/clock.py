@@ -37,7 +37,10 @@ _JUMP = 2 * moments.SECOND
 
 
 class Clock:
-    """Starts what is due. ``grace`` in microseconds is the default for recurring jobs."""
+    """Starts what is due. ``grace`` in microseconds is the default for recurring jobs.
+
+    ``dispatched`` is told the id of each job that was dealt with, once that is durable.
+    """
 
     def __init__(
         self,
@@ -46,12 +49,14 @@ class Clock:
         wake_agents: Callable[[], None],
         now: Callable[[], int] = moments.now,
         claimed: Callable[[float], None] = lambda lateness: None,  # noqa: ARG005  # unobserved
+        dispatched: Callable[[int], None] = lambda job_id: None,  # noqa: ARG005  # nobody sleeps
     ) -> None:
         self._store = store
         self._grace = grace
         self._wake_agents = wake_agents
         self._now = now
         self._claimed = claimed
+        self._dispatched = dispatched
         self._scheduler = BackgroundScheduler(
             timezone=datetime.UTC,
             executors={"default": {"type": "threadpool", "max_workers": 4}},
@@ -198,6 +203,7 @@ class Clock:
                 self._deal_with(session, job, now)
                 session.after_commit(self._wake_agents)
                 session.after_commit(lambda: self._claimed(lateness))
+                session.after_commit(lambda: self._dispatched(job_id))
 
         return deal
 
@@ -224,32 +230,19 @@ class Clock:
             rows.write_job(session, job)
         elif job.recurring:
             schedules.fire(session, job, now, self._grace)
+        elif job.status is not JobStatus.SCHEDULED or job.runs_open > 0:
+            settlement.look_after_waiting(session, job, now)
         elif job.launch_by is not None and now >= job.launch_by:
-            _cancel_late(session, job, now)
-        elif job.status is JobStatus.SCHEDULED and job.runs_open == 0:
-            self._note_lateness(session, job, now)
-            dispatch.start(session, job, dispatch.planned(session, job), now)
+            moves.move(session, job, JobStatus.CANCELED, now, "clock", settlement.TOO_LATE)
         else:
-            job.wake_at = job.launch_by
-            rows.write_job(session, job)
+            self._note_lateness(session, job, now)
+            dispatch.start(session, job, dispatch.planned(session, job, now), now)
 
     def _note_lateness(self, session: WritingSession, job: JobRow, now: int) -> None:
         """A job that starts later than its grace says so: it was missed, and is made up for."""
         late = now - (job.due_at or now)
         if late > self._grace:
             moves.note(session, job, now, "clock", f"started {late // moments.SECOND} s late")
-
-
-def _cancel_late(session: WritingSession, job: JobRow, now: int) -> None:
-    """The launch timeout has ended: what no agent has begun is canceled."""
-    reason = "not started within its launch timeout"
-    if job.runs_open == 0:
-        moves.move(session, job, JobStatus.CANCELED, now, "clock", reason)
-        return
-    job.wake_at = None
-    settlement.close_waiting(session, job, JobStatus.CANCELED, now, reason)
-    if not job.status.finished:
-        rows.write_job(session, job)
 
 
 def _logged(work: Callable[[], object], name: str) -> Callable[[], None]:

@@ -2,14 +2,15 @@
 
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.agents import roster
 from gateway.catalog.catalog import Catalog, DefinitionKind
 from gateway.catalog.definitions import Module
 from gateway.identity.vault import SECRET_MARKER
-from gateway.jobs.orders import Origin
+from gateway.jobs import launching
+from gateway.jobs.orders import Origin, Timing
 from gateway.jobs.states import JobStatus
 from storage import models, statements
 from storage.session import Row, Session
@@ -62,7 +63,11 @@ class ShownValue:
 
 @dataclass(frozen=True)
 class JobView:
-    """A job. Times in epoch microseconds; ``parent`` is the job that made this one."""
+    """A job. Times in epoch microseconds; ``parent`` is the job that made this one.
+
+    ``timing`` is what was asked for, but for the rule of a recurrence; ``launch_timeout`` (in
+    microseconds) is there only if the order gave one.
+    """
 
     id: int
     guid: uuid.UUID
@@ -84,6 +89,8 @@ class JobView:
     in_parallel: bool
     what: tuple[ShownWhat, ...]
     who: tuple[ShownWho, ...]
+    timing: Timing = field(default_factory=Timing)
+    launch_timeout: int | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +128,8 @@ class RunView:
     started_at: int | None
     finished_at: int | None
     tasks: tuple[TaskView, ...] = ()
+    not_before: int | None = None
+    launch_by: int | None = None
 
 
 @dataclass(frozen=True)
@@ -238,6 +247,8 @@ def _job(row: Row, request: Row, owners: dict[int, str]) -> JobView:
             for one in request["what"]
         ),
         who=tuple(ShownWho(uuid.UUID(one["guid"]), one["name"]) for one in request["who"]),
+        timing=launching.timing_of(timing),
+        launch_timeout=timing.get("launch_timeout"),
     )
 
 
@@ -255,6 +266,8 @@ def _run(row: Row, agent: roster.Agent, tasks: tuple[TaskView, ...]) -> RunView:
         started_at=row["started_at"],
         finished_at=row["finished_at"],
         tasks=tasks,
+        not_before=row["not_before"],
+        launch_by=row["launch_by"],
     )
 
 
