@@ -244,7 +244,7 @@ class Acceptance:
             folder_id=first.folder_id,
             owner_id=caller.principal.id if caller.principal else None,
             origin=Origin.USER,
-            recurring=order.timing.recurrence is not None,
+            recurring=order.timing.schedule is not None,
             status=JobStatus.DISABLED if on_hold else JobStatus.SCHEDULED,
             reason="",
             priority=order.priority,

@@ -128,8 +128,8 @@ class RunView:
     started_at: int | None
     finished_at: int | None
     tasks: tuple[TaskView, ...] = ()
-    not_before: int | None = None
-    launch_by: int | None = None
+    not_before_at: int | None = None
+    launch_by_at: int | None = None
 
 
 @dataclass(frozen=True)
@@ -266,8 +266,8 @@ def _run(row: Row, agent: roster.Agent, tasks: tuple[TaskView, ...]) -> RunView:
         started_at=row["started_at"],
         finished_at=row["finished_at"],
         tasks=tasks,
-        not_before=row["not_before"],
-        launch_by=row["launch_by"],
+        not_before_at=row["not_before"],
+        launch_by_at=row["launch_by"],
     )
 
 

@@ -208,6 +208,8 @@ _DATE_TIME = re.compile(
 _JSON_DATE = re.compile(r"\s*\\?/Date\((-?\d{1,17})(?:([+-])(\d\d)(\d\d))?\)\\?/\s*", re.ASCII)
 _DAY = datetime.timedelta(days=1)
 _MINUTE = datetime.timedelta(minutes=1)
+# That of xs:dateTime.
+_WIDEST_OFFSET = datetime.timedelta(hours=14)
 
 
 class AsWritten(datetime.tzinfo):
@@ -315,9 +317,11 @@ def _date_time_from_json(value: Any, offsets: wcf_json.OffsetReader) -> datetime
         if sign is None:
             return moment
         offset = _signed(sign, int(hours), int(minutes))
-        written = moment + offset
-        # Whatever moment is meant: the clock of its writer showed the same.
         meant = offsets(moment, offset)
+        if abs(offset) > _WIDEST_OFFSET:
+            return meant
+        # Whatever moment is meant: the clock of its writer showed this.
+        written = moment + offset
         return written.replace(tzinfo=AsWritten(written - meant))
     except OverflowError:
         raise _problem(f"is {_shown(value)}, which is outside the years 1 to 9999") from None
