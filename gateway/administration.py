@@ -16,15 +16,27 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from gateway import moments, names
+from gateway.agents import membership, roster, teams
+from gateway.agents.membership import AgentChange, Memberships, Reference, TeamChange
+from gateway.agents.removal import AgentRemoval
+from gateway.agents.roster import Agent
+from gateway.agents.teams import Composition, MemberKind, Team, TeamContent, Teams
+from gateway.catalog import tree_parameters, trees
 from gateway.catalog.blobs import Blobs
 from gateway.catalog.building_block_plan import OnConflict
 from gateway.catalog.building_blocks import BuildingBlocks, Form
-from gateway.catalog.catalog import Catalog, DefinitionKind, DefinitionSummary
+from gateway.catalog.catalog import (
+    Catalog,
+    DefinitionAmbiguous,
+    DefinitionKind,
+    DefinitionNotFound,
+    DefinitionSummary,
+)
 from gateway.catalog.definitions import ParameterType
-from gateway.catalog.resources import Resources
+from gateway.catalog.resources import Resource, ResourceChanges, Resources
 from gateway.control import CommandFailed
 from gateway.datafolder import DataFolder
 from gateway.identity import audit
@@ -34,13 +46,16 @@ from gateway.identity.principals import MACHINE, Caller
 from gateway.identity.role_changes import Roles
 from gateway.identity.rotation import Rotation
 from gateway.identity.vault import Vault
-from gateway.jobs import scopes
+from gateway.jobs import launch_windows, scopes
 from gateway.jobs.explaining import Explainer, Right
 from gateway.jobs.orders import (
+    Boot,
     GivenParameters,
     GivenValue,
     JobOrder,
+    LaunchWindow,
     MissedRuns,
+    OutsideWindow,
     Recurrence,
     RecurrenceKind,
     Timing,
@@ -59,7 +74,9 @@ from storage.sqlite import SqliteStore
 
 Json = Any
 
+_MINUTE = 60 * moments.SECOND
 _POLL_SECONDS = 0.25
+_PIECE_BYTES = 256 * 1024
 _LOG_BYTES = 1024 * 1024
 # Of all logs of a job together, who get equal shares of it.
 _ALL_LOG_BYTES = 16 * 1024 * 1024
@@ -115,6 +132,18 @@ class Gateway(Protocol):
     @property
     def jobs(self) -> Jobs:
         """What was asked for."""
+
+    @property
+    def teams(self) -> Teams:
+        """Agents and teams under one name."""
+
+    @property
+    def memberships(self) -> Memberships:
+        """Who is in which team."""
+
+    @property
+    def removal(self) -> AgentRemoval:
+        """How agents are removed."""
 
 
 class Administration:
@@ -265,7 +294,7 @@ class Administration:
         return plain(report.entries)
 
     def export_blocks(self, references: Sequence[str], form: str) -> Json:
-        """Modules and resources by GUID or module name; everything when none is named.
+        """Definitions by GUID or name, resources by GUID; everything when none is named.
 
         Answers ``{"document": text, "files": [{"name", "blob", "size"}]}``: the files' bytes are
         to be had by ``blob``.
@@ -285,6 +314,50 @@ class Administration:
         for piece in self._gateway.blobs.read(blob, 0):
             yield base64.b64encode(piece).decode()
 
+    # Resources
+
+    def resource_list(self) -> Json:
+        """All resources in their current versions."""
+        with self._gateway.store.reading() as session:
+            return [_shown_resource(each) for each in self._gateway.resources.all(session)]
+
+    def resource_versions(self, resource: str) -> Json:
+        """All versions of a resource (GUID or name), the newest first."""
+        resources = self._gateway.resources
+        with self._gateway.store.reading() as session:
+            found = resources.versions(session, resources.resolve(session, resource))
+        return [
+            {**plain(each), "size": each.blob.size, "sha256": each.blob.sha256} for each in found
+        ]
+
+    def resource_upload(
+        self, file: str | None = None, resource: str | None = None, **given: Any
+    ) -> Json:
+        """Store a file of this machine as a new resource, or edit ``resource`` (GUID or name).
+
+        ``given`` are members of ResourceChanges; without a file an edit keeps the content.
+        """
+        wanted = ResourceChanges(**given)
+        resources = self._gateway.resources
+        with contextlib.ExitStack() as opened:
+            pieces = None if file is None else _pieces(opened.enter_context(Path(file).open("rb")))
+            if pieces is not None and file is not None:
+                resources.blobs.check_room(Path(file).stat().st_size)
+            if resource is None:
+                if pieces is None:
+                    raise CommandFailed("no_file", "a new resource needs a file")
+                return _shown_resource(resources.add(wanted.to_new(), pieces, MACHINE))
+            with self._gateway.store.reading() as session:
+                guid = resources.resolve(session, resource).guid
+            return _shown_resource(resources.edit(guid, wanted, pieces, MACHINE))
+
+    def resource_delete(self, resource: str) -> Json:
+        """Delete a resource (GUID or name); answers what was deleted."""
+        with self._gateway.store.reading() as session:
+            found = self._gateway.resources.resolve(session, resource)
+        self._gateway.resources.delete(found.guid, MACHINE)
+        return _shown_resource(found)
+
     # Jobs
 
     def job_submit(
@@ -294,6 +367,7 @@ class Administration:
         values: Mapping[str, str] | None = None,
         secrets: Mapping[str, str] | None = None,
         timing: Mapping[str, Any] | None = None,
+        launch_timeout: int | None = None,
         **options: Any,
     ) -> Json:
         """Accept a job of a definition (GUID or name); answers the job.
@@ -301,7 +375,11 @@ class Administration:
         ``secrets`` are the values of password parameters and the passwords of credentials.
         ``timing`` has one of ``at`` (ISO 8601), ``every`` (seconds) and ``cron``; with the latter
         two go ``zone``, ``starts`` and ``ends`` (ISO 8601), ``missed`` (a name of MissedRuns in
-        lower case) and ``grace`` (seconds).
+        lower case) and ``grace`` (seconds); with ``at`` goes ``local_time`` (by the agents' own
+        clocks). ``after_boot`` and ``outside`` are names of Boot and OutsideWindow in lower case,
+        ``window`` is ``{"opens", "closes"}`` (times of day), ``days`` (0 is Monday) and ``utc``;
+        ``offline_at_next_boot`` and ``wake_on_lan`` are true or false. ``launch_timeout`` is in
+        minutes.
         """
         chosen = agents or [self._gateway.settings.machine_name]
         with self._gateway.store.reading() as session:
@@ -312,6 +390,7 @@ class Administration:
             who=tuple(Who(reference) for reference in chosen),
             timing=self._timing(timing or {}),
             parameters=(GivenParameters(None, given),),
+            launch_timeout=None if launch_timeout is None else launch_timeout * _MINUTE,
             **options,
         )
         return plain(self._gateway.jobs.accept(order, MACHINE))
@@ -372,6 +451,97 @@ class Administration:
             yield None
             time.sleep(_POLL_SECONDS)
 
+    # Teams and agents
+
+    def team_list(self) -> Json:
+        """All teams, with how many agents and teams were put into each."""
+        with self._gateway.store.reading() as session:
+            composed = teams.composition(session)
+        return [_team(composed, team) for team in composed.teams.values()]
+
+    def team_show(self, team: str) -> Json:
+        """A team with its ``members`` and ``by_rule``, and all agents that belong to it."""
+        with self._gateway.store.reading() as session:
+            found = membership.of_team(session, teams.find(session, team))
+            composed = teams.composition(session)
+            agents = teams.agents_of(session, [found.team.id])
+        return {
+            **_team(composed, found.team),
+            "agents": [_brief(agent) for agent in found.agents],
+            "teams": [_brief(inner) for inner in found.teams],
+            "by_rule": [_brief(agent) for agent in found.by_rule],
+            "belonging": [_brief(agent) for agent in agents],
+        }
+
+    def team_create(self, content: Mapping[str, Any], comment: str = "") -> Json:
+        """Make a team; ``content`` has the members of TeamContent. Answers the team."""
+        team = self._gateway.teams.create(TeamContent.of(**content), MACHINE, comment)
+        return self.team_show(str(team.guid))
+
+    def team_change(self, team: str, content: Mapping[str, Any], comment: str = "") -> Json:
+        """Change of a team what ``content`` names. Answers the team."""
+        with self._gateway.store.reading() as session:
+            found = teams.find(session, team)
+        wanted = TeamContent.of(**found.content.model_dump() | dict(content))
+        self._gateway.teams.update(found.guid, wanted, MACHINE, comment)
+        return self.team_show(str(found.guid))
+
+    def team_delete(self, team: str, comment: str = "") -> None:
+        """Delete a team; its agents stay."""
+        with self._gateway.store.reading() as session:
+            found = teams.find(session, team)
+        self._gateway.teams.delete(found.guid, MACHINE, comment)
+
+    def team_add(
+        self, team: str, agents: Sequence[str] = (), inner: Sequence[str] = (), comment: str = ""
+    ) -> Json:
+        """Put agents and teams into a team. Answers the team."""
+        change = TeamChange(add=_references(agents, inner))
+        self._gateway.memberships.change_team(team, change, MACHINE, comment)
+        return self.team_show(team)
+
+    def team_remove(
+        self, team: str, agents: Sequence[str] = (), inner: Sequence[str] = (), comment: str = ""
+    ) -> Json:
+        """Take agents and teams out of a team. Answers the team."""
+        change = TeamChange(remove=_references(agents, inner))
+        self._gateway.memberships.change_team(team, change, MACHINE, comment)
+        return self.team_show(team)
+
+    def agent_list(self) -> Json:
+        """All agents, with the teams that they belong to in any way."""
+        with self._gateway.store.reading() as session:
+            composed = teams.composition(session)
+            agents = roster.agents(session)
+        return [self._agent(composed, agent) for agent in agents]
+
+    def agent_primary(self, agent: str, team: str | None = None, comment: str = "") -> Json:
+        """Give an agent another primary team, or none. Answers the agent."""
+        change = AgentChange(primary=team or membership.NO_TEAM)
+        changed = self._gateway.memberships.change_agent(agent, change, MACHINE, comment)
+        with self._gateway.store.reading() as session:
+            composed = teams.composition(session)
+            return self._agent(composed, roster.find(session, str(changed.agent.guid)))
+
+    def agent_remove(self, agent: str, comment: str = "") -> Json:
+        """Remove an agent that is offline; ``{"guid", "name", "runs_ended"}``."""
+        removed = self._gateway.removal.remove(agent, MACHINE, comment)
+        return {**_brief(removed.agent), "runs_ended": removed.runs}
+
+    def _agent(self, composed: Composition, agent: Agent) -> Json:
+        primary = composed.teams.get(agent.primary_team_id or 0)
+        belongs = composed.teams_of(agent)
+        return {
+            **_brief(agent),
+            "online": self._gateway.removal.is_online(agent),
+            "enabled": agent.enabled,
+            "platform": agent.facts.get("platform", ""),
+            "version": agent.facts.get("version", ""),
+            "primary_team": None if primary is None else primary.name,
+            "teams": [team.name for team in composed.teams.values() if team.id in belongs],
+            "last_contact": agent.last_contact_at and _iso(agent.last_contact_at),
+        }
+
     # The store
 
     def backup(self, target: str) -> Json:
@@ -428,7 +598,19 @@ class Administration:
         guid = _guid(reference)
         if guid is not None:
             return self._gateway.catalog.find(session, guid)
-        return self._gateway.catalog.find_by_name(session, DefinitionKind.MODULE, reference)
+        return self._named(session, reference)
+
+    def _named(self, session: Session, name: str) -> DefinitionSummary:
+        found = []
+        for kind in DefinitionKind:
+            with contextlib.suppress(DefinitionNotFound):
+                found.append(self._gateway.catalog.find_by_name(session, kind, name))
+        if not found:
+            raise DefinitionNotFound(f"there is no module, project or run book named {name!r}")
+        if len(found) > 1:
+            several = " and ".join(f"{one.titled} ({one.guid})" for one in found)
+            raise DefinitionAmbiguous(f"{several} have the same name: give the GUID")
+        return found[0]
 
     def _exported(self, reference: str) -> uuid.UUID:
         guid = _guid(reference)
@@ -444,15 +626,15 @@ class Administration:
         values: Mapping[str, str],
         secrets: Mapping[str, str],
     ) -> tuple[GivenValue, ...]:
-        module = self._gateway.catalog.module(session, what.version_id)
+        known = tree_parameters.declared_parameters(
+            trees.tree(self._gateway.catalog, session, what)
+        )
         credentials = {
-            one.name.casefold()
-            for one in module.parameters
-            if one.type is ParameterType.CREDENTIALS
+            one.name.casefold() for one in known if one.type is ParameterType.CREDENTIALS
         }
-        known = {names.key(one.name) for one in module.parameters}
+        keys = {names.key(one.name) for one in known}
         for name in (*values, *secrets):
-            if names.key(name) not in known:
+            if names.key(name) not in keys:
                 raise CommandFailed("parameter", f"{what.name!r} has no parameter {name!r}")
         given = {name.casefold(): GivenValue(name, value) for name, value in values.items()}
         for name, secret in secrets.items():
@@ -464,6 +646,20 @@ class Administration:
         return tuple(given.values())
 
     def _timing(self, timing: Mapping[str, Any]) -> Timing:
+        window = timing.get("window")
+        return dataclasses.replace(
+            self._start(timing),
+            wake_on_lan=timing.get("wake_on_lan", False),
+            boot=Boot[timing.get("after_boot", Boot.NONE.name).upper()],
+            offline_at_next_boot=timing.get("offline_at_next_boot", False),
+            window=None if window is None else _window(window),
+            outside=OutsideWindow[timing["outside"].upper()] if "outside" in timing else None,
+        )
+
+    def _start(self, timing: Mapping[str, Any]) -> Timing:
+        if "at" in timing and timing.get("local_time"):
+            wall = _time(timing["at"]).replace(tzinfo=None)
+            return Timing(immediate=False, local_time=True, wall=wall)
         if "at" in timing:
             return Timing(immediate=False, scheduled_at=self._moment(timing["at"]))
         if "every" in timing:
@@ -489,12 +685,7 @@ class Administration:
         )
 
     def _moment(self, text: str) -> int:
-        try:
-            value = datetime.datetime.fromisoformat(text)
-        except ValueError as error:
-            raise CommandFailed(
-                "time", f"{text!r} is no time: write it as 2030-12-31T23:59, with an offset or not"
-            ) from error
+        value = _time(text)
         if value.tzinfo is None:
             value = value.replace(tzinfo=self._gateway.settings.zone)
         return moments.from_datetime(value)
@@ -509,6 +700,24 @@ class Administration:
         if log_id is None:
             return ""
         return self._gateway.jobs.log(log_id, most).decode("utf-8", "replace")
+
+
+def _time(text: str) -> datetime.datetime:
+    try:
+        return datetime.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise CommandFailed(
+            "time", f"{text!r} is no time: write it as 2030-12-31T23:59, with an offset or not"
+        ) from error
+
+
+def _window(window: Mapping[str, Any]) -> LaunchWindow:
+    try:
+        opens, closes = (launch_windows.minutes(window[name]) for name in ("opens", "closes"))
+    except ValueError as error:
+        raise CommandFailed("window", str(error)) from error
+    days = frozenset(window.get("days") or range(7))
+    return LaunchWindow(opens, closes, days, bool(window.get("utc")))
 
 
 class _Watch:
@@ -575,6 +784,46 @@ def _job_guid(text: str) -> uuid.UUID:
 def _reserve(path: Path) -> None:
     """Make a new, private file. Raises OSError when there is one, or it cannot be made."""
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def _brief(found: Agent | Team) -> Json:
+    return {"guid": str(found.guid), "name": found.name}
+
+
+def _team(composed: Composition, team: Team) -> Json:
+    return {
+        **_brief(team),
+        **team.content.model_dump(mode="json"),
+        "agent_count": len(composed.agents.get(team.id, ())),
+        "team_count": len(composed.nested.get(team.id, ())),
+    }
+
+
+def _references(agents: Sequence[str], inner: Sequence[str]) -> list[Reference]:
+    return [
+        *(Reference(one, MemberKind.AGENT) for one in agents),
+        *(Reference(one, MemberKind.TEAM) for one in inner),
+    ]
+
+
+def _iso(moment: int) -> str:
+    return moments.to_datetime(moment).isoformat(timespec="milliseconds")
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    """A file's content, piece by piece."""
+    return iter(lambda: file.read(_PIECE_BYTES), b"")
+
+
+def _shown_resource(resource: Resource) -> Json:
+    return {
+        "guid": str(resource.guid),
+        **plain(resource.details),
+        "version": resource.version,
+        "size": resource.blob.size,
+        "sha256": resource.blob.sha256,
+        "created_at": plain(resource)["created_at"],
+    }
 
 
 def _finding(name: str, ok: bool, detail: str) -> Json:

@@ -15,8 +15,13 @@ import flask
 from gateway import moments
 from gateway.agents import processes
 from gateway.agents.embedded import EmbeddedAgent, EmbeddedSettings
+from gateway.agents.membership import Memberships
 from gateway.agents.orders import OrderMaker
 from gateway.agents.reception import Reception
+from gateway.agents.removal import AgentRemoval
+from gateway.agents.teams import Teams
+from gateway.agents.wake_on_lan import MagicPackets, Waker
+from gateway.catalog import resource_users
 from gateway.catalog.blobs import Blobs
 from gateway.catalog.building_blocks import BuildingBlocks
 from gateway.catalog.catalog import Catalog
@@ -34,9 +39,12 @@ from gateway.identity.permissions import Permissions
 from gateway.identity.role_changes import Roles
 from gateway.identity.throttle import Throttle
 from gateway.identity.vault import Vault
+from gateway.jobs import launch_windows, launching, resource_use
 from gateway.jobs.acceptance import Acceptance
 from gateway.jobs.clock import Clock
 from gateway.jobs.explaining import Explainer, Right
+from gateway.jobs.launch_windows import WindowPolicy
+from gateway.jobs.orders import LaunchWindow, OutsideWindow
 from gateway.jobs.parameters import ParameterReader
 from gateway.jobs.service import Jobs
 from gateway.jobs.signals import Signals
@@ -44,9 +52,10 @@ from gateway.observability import health
 from gateway.observability.health import Check, Health
 from gateway.observability.metrics import Metrics
 from gateway.settings import Settings
+from gateway.settings.schema import Day, DefaultScheduleStatus
 from gateway.surfaces.dispatcher import routes as dispatcher
 from gateway.surfaces.dispatcher.operation import Services
-from gateway.surfaces.dispatcher.operations import RIGHTS
+from gateway.surfaces.dispatcher.service import RIGHTS, ROOT
 from gateway.tasks.registry import TaskTypes
 from gateway.web import framing, status, surfaces
 from gateway.web.authentication import Guard
@@ -86,23 +95,35 @@ class Gateway:
     reception: Reception
     clock: Clock
     jobs: Jobs
+    waker: Waker
     embedded: tuple[EmbeddedAgent, ...]
+    teams: Teams
+    memberships: Memberships
+    removal: AgentRemoval
     metrics: Metrics
 
     def start(self) -> None:
         """Begin to work: settle what an earlier process left behind, then clock and agents."""
         self._settle()
+        if self.settings.database_url is None:
+            # On PostgreSQL another gateway may be writing it: there it goes when it grows no more.
+            begun = moments.now()
+            self.clock.once(
+                lambda: self.blobs.sweep(begun), "sweep of what was not published before the start"
+            )
         self.clock.every(_SWEEP_SECONDS, self._sweep, "sweep of unpublished blobs")
         self.clock.every(
             max(1.0, self.settings.lease_seconds / 3), self.reception.expire, "expiry of leases"
         )
         for agent in self.embedded:
             agent.start()
+        self.waker.start()
         self.clock.start()
 
     def stop(self, grace: float) -> None:
         """Begin nothing new, let runs end for ``grace`` seconds, then stop and close the store."""
         self.clock.stop()
+        self.waker.stop()
         # All at once: they share the one grace.
         stops = [
             threading.Thread(target=agent.stop, args=(grace,), name="agent-stop")
@@ -181,15 +202,18 @@ def _build(
     passwords = Passwords(gate.released)
     task_types = TaskTypes.load()
     catalog = Catalog(store, vault, moments.now, task_types)
-    blobs = Blobs(store, moments.now)
-    resources = Resources(store, blobs, moments.now)
+    blobs = Blobs(store, moments.now, aside=gate.released, low_disk_bytes=settings.low_disk_bytes)
+    users = (resource_users.described, resource_use.described_jobs)
+    resources = Resources(store, blobs, moments.now, users)
     signals = Signals()
+    waker = Waker(store, _magic_packets(settings), moments.now, launching.OFFLINE_AFTER)
     clock = Clock(
         store,
         settings.missed_run_grace_seconds * moments.SECOND,
         signals.wake,
         moments.now,
         metrics.claimed,
+        waker.look,
     )
     orders = OrderMaker(catalog, ParameterReader(vault), settings.limits.log_bytes)
     reception = Reception(
@@ -201,8 +225,11 @@ def _build(
         moments.now,
         ended=metrics.run_ended,
         wake_clock=clock.wake_by,
+        windows=_windows(settings),
     )
-    acceptance = Acceptance(catalog, vault, settings.launch_timeout_seconds * moments.SECOND)
+    acceptance = Acceptance(
+        catalog, vault, settings.launch_timeout_seconds * moments.SECOND, str(settings.zone)
+    )
     jobs = Jobs(
         store,
         catalog,
@@ -212,6 +239,7 @@ def _build(
         settings.low_disk_bytes,
         moments.now,
         metrics.accepted,
+        waker.look,
     )
     permissions = Permissions(store, epoch)
     authenticator = Authenticator(
@@ -240,9 +268,31 @@ def _build(
         reception=reception,
         clock=clock,
         jobs=jobs,
+        waker=waker,
         embedded=_embedded(settings, folder, reception),
+        teams=Teams(store, moments.now),
+        memberships=Memberships(store, moments.now),
+        removal=AgentRemoval(store, signals, launching.OFFLINE_AFTER, moments.now),
         metrics=metrics,
     )
+
+
+def _windows(settings: Settings) -> WindowPolicy:
+    own = settings.launch_window
+    window = None
+    if own.opens is not None and own.closes is not None:
+        window = LaunchWindow(
+            launch_windows.minutes(own.opens),
+            launch_windows.minutes(own.closes),
+            frozenset(list(Day).index(day) for day in own.days),
+            own.utc,
+        )
+    return WindowPolicy(window, OutsideWindow[own.outside.name], str(settings.zone))
+
+
+def _magic_packets(settings: Settings) -> MagicPackets:
+    own = settings.wake_on_lan
+    return MagicPackets([str(address) for address in own.addresses], own.port)
 
 
 def _embedded(
@@ -257,6 +307,7 @@ def _embedded(
                 max_runs=settings.workers.embedded_runs,
                 renew_seconds=settings.lease_seconds / 6,
                 inherit=settings.task_environment,
+                time_zone=settings.time_zone,
             ),
         )
         for name in settings.embedded_names
@@ -284,9 +335,14 @@ def _dispatcher(gateway: Gateway) -> surfaces.Surface:
     services = Services(
         store=gateway.store,
         catalog=gateway.catalog,
+        resources=gateway.resources,
         jobs=gateway.jobs,
+        memberships=gateway.memberships,
+        removal=gateway.removal,
         now=moments.now,
-        offline_after=5 * 60 * moments.SECOND,
+        offline_after=launching.OFFLINE_AFTER,
+        zone=settings.zone,
+        jobs_on_hold=settings.default_schedule_status is DefaultScheduleStatus.DISABLED,
     )
     blueprint = dispatcher.blueprint(
         services,
@@ -304,12 +360,13 @@ def _dispatcher(gateway: Gateway) -> surfaces.Surface:
             json_size=limits.body_bytes,
             json_depth=limits.json_depth,
             json_values=limits.json_values,
+            content_size=limits.resource_bytes,
         ),
         dates=wcf_json.unspecified_date(settings.date_zone),
     )
     return surfaces.Surface(
         dispatcher.SURFACE,
-        frozenset({dispatcher.ROOT.lower()}),
+        frozenset({ROOT.lower()}),
         blueprint,
         dispatcher.error_answer,
     )

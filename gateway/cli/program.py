@@ -9,14 +9,17 @@ import click
 
 from gateway import failures
 from gateway.cli import (
+    agents,
     audit,
     building_blocks,
     config,
     jobs,
     logins,
+    resources,
     roles,
     serve,
     store,
+    teams,
     wsdl,
 )
 
@@ -32,6 +35,7 @@ def root() -> None:
 for _command in (
     *(serve.serve, store.init, logins.login, roles.role, roles.permission, audit.audit),
     *(building_blocks.import_, building_blocks.export),
+    *(agents.agent, teams.team, resources.resource),
     *(jobs.job, config.config, wsdl.wsdl, store.doctor, store.backup, store.restore, store.key),
 ):
     root.add_command(_command)
