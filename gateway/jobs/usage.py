@@ -9,20 +9,21 @@ that is accepted later gets in, and however slowly it is read, it ends.
 import functools
 import json
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import peewee
 
 from gateway.catalog.catalog import DefinitionKind
-from gateway.jobs import views
+from gateway.identity.permissions import Reach
+from gateway.jobs import narrowing, views
 from gateway.jobs.orders import Origin
 from gateway.jobs.states import JobStatus
 from storage import models, statements
 from storage.database import Store
 from storage.selections import Selection
-from storage.session import Row
+from storage.session import Row, Session
 from storage.statements import Named
 
 _JOB = models.Job
@@ -62,31 +63,15 @@ class JobUsage(NamedTuple):
     finished_at: int | None
 
 
-@dataclass(frozen=True)
-class Place:
-    """What decides on whether somebody may read of a job: whose it is, and where it lies."""
-
-    owner_id: int | None
-    folder_id: int | None
-    definition_id: int | None
-
-
-def everywhere(_place: Place) -> bool:
-    """Every job may be read."""
-    return True
-
-
-def report(
-    store: Store, period: Period, readable: Callable[[Place], bool] = everywhere
-) -> Iterator[JobUsage]:
+def report(store: Store, period: Period, reach: Reach | None = None) -> Iterator[JobUsage]:
     """The jobs that started within a period, by their start; those that never did are left out.
 
-    ``readable`` tells of which ones. Raises StoreUnavailable while it is read.
+    With a ``reach``, only those that it covers. Raises StoreUnavailable while it is read.
     """
     newest = _newest(store)
     after = (_EARLIEST if period.start is None else period.start, 0)
     while True:
-        rows, told = _portion(store, after, period, newest, readable)
+        rows, told = _portion(store, after, period, newest, reach)
         yield from told
         if len(rows) < _PORTION or _is_over(period, rows[-1]):
             return
@@ -111,7 +96,7 @@ def _portion(
     after: tuple[int, int],
     period: Period,
     newest: int,
-    readable: Callable[[Place], bool],
+    reach: Reach | None,
 ) -> tuple[list[Row], list[JobUsage]]:
     """The next rows after a start and an id, and what is told of them."""
     with store.reading() as session:
@@ -119,14 +104,20 @@ def _portion(
         wanted = [
             row
             for row in rows
-            if row["tenant_id"] == 1
-            and row["id"] <= newest
-            and not _is_over(period, row)
-            and readable(Place(row["owner_id"], row["folder_id"], row["definition_id"]))
+            if row["tenant_id"] == 1 and row["id"] <= newest and not _is_over(period, row)
         ]
+        if reach is not None and not reach.everywhere:
+            covered = _covered(session, reach, [row["id"] for row in wanted])
+            wanted = [row for row in wanted if row["id"] in covered]
         requests = {r["job_id"]: r for r in _REQUESTS.rows(session, [row["id"] for row in wanted])}
         owners = views.owners(session, {row["owner_id"] for row in wanted} - {None})
     return rows, [_usage(row, requests[row["id"]], owners) for row in wanted]
+
+
+def _covered(session: Session, reach: Reach, job_ids: list[int]) -> set[int]:
+    """Those of the jobs that a reach covers."""
+    query = _JOB.select(_JOB.id).where(_JOB.id.in_(job_ids), narrowing.condition(session, reach))
+    return {row["id"] for row in session.rows(query)}
 
 
 def _next() -> Any:
@@ -144,8 +135,6 @@ def _next() -> Any:
             _JOB.status,
             _JOB.origin,
             _JOB.owner_id,
-            _JOB.folder_id,
-            _JOB.definition_id,
             _JOB.started_at,
             _JOB.finished_at,
         )
