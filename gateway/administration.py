@@ -331,7 +331,7 @@ class Administration:
         values: Mapping[str, str],
         secrets: Mapping[str, str],
     ) -> tuple[GivenValue, ...]:
-        module = self._gateway.catalog.current(session, what)
+        module = self._gateway.catalog.module(session, what.version_id)
         credentials = {
             one.name.casefold()
             for one in module.parameters

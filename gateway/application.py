@@ -194,6 +194,7 @@ def _build(
         settings.lease_seconds * moments.SECOND,
         moments.now,
         ended=metrics.run_ended,
+        wake_clock=clock.wake_by,
     )
     acceptance = Acceptance(catalog, vault, settings.launch_timeout_seconds * moments.SECOND)
     permissions = Permissions(store, epoch)

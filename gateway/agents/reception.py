@@ -33,7 +33,7 @@ from gateway.catalog.resources import Resources
 from gateway.identity.errors import IdentityError
 from gateway.jobs import ledger, moves, rows, settlement
 from gateway.jobs.orders import Origin
-from gateway.jobs.rows import Held, RunRow
+from gateway.jobs.rows import Held, JobRow, RunRow
 from gateway.jobs.signals import Signals
 from gateway.jobs.states import JobStatus
 from gateway.tasks.base import ResourceContent
@@ -98,6 +98,7 @@ class Reception:
         now: Callable[[], int] = moments.now,
         elapsed: Callable[[], float] = time.monotonic,
         ended: Callable[[str, float], None] = lambda status, seconds: None,  # noqa: ARG005
+        wake_clock: Callable[[int], None] = lambda moment: None,  # noqa: ARG005
     ) -> None:
         self._store = store
         self._orders = order_maker
@@ -106,6 +107,7 @@ class Reception:
         self._lease = lease
         self._now = now
         self._ended = ended
+        self._wake_clock = wake_clock
         self._leases = Leases(lease / moments.SECOND, elapsed)
         self._seen: dict[uuid.UUID, int] = defaultdict(int)
 
@@ -276,6 +278,7 @@ class Reception:
         log.warning("run %s cannot be prepared: %s", run.guid, order)
         reason = f"the run could not be prepared: {order}"
         settlement.finish_run(db, job, run, JobStatus.FAILED, now, reason)
+        self._tell_clock(db, job)
 
     def _prepared(
         self, db: Session, held: Held, requests: Mapping[int, Row]
@@ -320,7 +323,14 @@ class Reception:
                 refused[attempt] = Refusal(*attempt, OVER)
         book.write()
         settlement.finish_jobs(db, endings)
+        for ending in endings:
+            self._tell_clock(db, ending.job)
         return list(refused.values())
+
+    def _tell_clock(self, db: WritingSession, job: JobRow) -> None:
+        """Have the run book of a job that has ended go on at once."""
+        if job.origin is Origin.RUN_BOOK and job.status.finished:
+            db.after_commit(functools.partial(self._wake_clock, self._now()))
 
     def _take_in(
         self, db: WritingSession, book: ledger.TaskBook, held: Held, report: Report
@@ -400,11 +410,13 @@ class Reception:
                 settlement.finish_run(
                     db, held.job, held.run, JobStatus.CANCELED, self._now(), REMOVED
                 )
+                self._tell_clock(db, held.job)
 
     def _settle(self, db: WritingSession, lost: Iterable[Held], reason: str) -> None:
         for held in lost:
             if held.run.status in _HELD_STATES:
                 settlement.lose_run(db, held.job, held.run, self._now(), reason)
+                self._tell_clock(db, held.job)
 
     @staticmethod
     def _check(db: Session, agent: AgentSession) -> None:

@@ -3,12 +3,14 @@
 import functools
 import json
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
 from gateway import names
 from storage import models, statements
 from storage.remembered import Remembered
+from storage.selections import Selection
 from storage.session import Row, Session
 from storage.statements import named
 
@@ -27,6 +29,9 @@ _ALL = statements.Statement(
 _BY_NAME = statements.Statement(
     lambda: _AGENT.select().where(_LIVING, _AGENT.name_key == named(_AGENT.name_key))
 )
+
+
+_LIVING_BY_IDS = Selection(_AGENT.id, lambda: _AGENT.select().where(_AGENT.deleted_at.is_null()))
 
 
 class AgentNotFound(LookupError):
@@ -50,9 +55,9 @@ class Agent:
     session: uuid.UUID | None
     boot_id: str
     last_contact_at: int | None
-    primary_team_id: int | None
-    last_console_user: str
     facts: dict[str, Any]
+    last_console_user: str
+    primary_team_id: int | None = None
 
     @classmethod
     def of(cls, row: Row) -> Self:
@@ -94,7 +99,7 @@ def find(session: Session, reference: str, tenant: int = 1) -> Agent:
 
 
 def _find(session: Session, reference: str, tenant: int) -> Agent:
-    guid = _as_guid(reference)
+    guid = as_guid(reference)
     by_guid = [] if guid is None else session.select(_BY_GUID, {"tenant_id": tenant, "guid": guid})
     key = {"tenant_id": tenant, "name_key": names.key(reference)}
     found = by_guid or session.select(_BY_NAME, key)
@@ -115,7 +120,15 @@ def by_ids(session: Session, ids: set[int]) -> dict[int, Agent]:
     return {row["id"]: Agent.of(row) for row in session.rows(query)}
 
 
-def _as_guid(text: str) -> uuid.UUID | None:
+def living(session: Session, ids: Iterable[int]) -> list[Agent]:
+    """Those of these agents that were not removed, by name."""
+    found = _LIVING_BY_IDS.rows(session, sorted(set(ids)))
+    ordered = sorted(found, key=lambda row: (row["name_key"], row["id"]))
+    return [Agent.of(row) for row in ordered]
+
+
+def as_guid(text: str) -> uuid.UUID | None:
+    """The GUID that a text is, with or without braces, in any case; None for another text."""
     try:
         return uuid.UUID(text.strip())
     except ValueError:

@@ -137,7 +137,7 @@ def read(documents: Sequence[tuple[str, bytes]]) -> Bundle:
 def problems(bundle: Bundle, task_types: TaskTypes) -> Iterator[Problem]:
     """Everything wrong in what was read that can be known without the store."""
     for item, module in bundle.modules():
-        for fault in checks.module_faults(module, task_types):
+        for fault in checks.faults(module, task_types):
             yield item.problem(fault.sentence, fault.path)
     modules = [item for item, _ in bundle.modules()]
     resources = [item for item, _ in bundle.resources()]

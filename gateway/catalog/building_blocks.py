@@ -165,7 +165,8 @@ class BuildingBlocks:
                 session, DefinitionKind.MODULE, disabled=True, tenant=tenant
             )
             resources = self._resources.all(session, tenant)
-            modules = [self._catalog.current(session, one) for one in definitions]
+            stored = [self._catalog.current(session, one) for one in definitions]
+            modules = [one for one in stored if isinstance(one, SealedModule)]
             tree = _listed_folders(session, tenant) if guids is None else ()
         if guids is not None:
             modules, resources = _chosen(modules, resources, frozenset(guids))

@@ -1,4 +1,4 @@
-"""What can be wrong in a module beyond its shape: texts, task settings, references."""
+"""What can be wrong in a definition beyond its shape: texts, task settings, references."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -8,6 +8,7 @@ from typing import Any
 from gateway.catalog import folders, references
 from gateway.catalog.definitions import Module, Task
 from gateway.catalog.references import Path
+from gateway.catalog.sealing import Definition
 from gateway.tasks.registry import TaskSettingsError, TaskTypes
 
 # XML cannot carry these, not even escaped, and PostgreSQL no NUL: refused wherever they come from,
@@ -54,13 +55,18 @@ def dotted(path: Path) -> str:
     return text.removeprefix(".")
 
 
-def module_faults(module: Module, task_types: TaskTypes) -> Iterator[Fault]:
-    """Everything wrong with a module that can be known without the store."""
-    yield from text_faults(module.model_dump(mode="python"))
-    yield from _folder_faults(module.folder)
+def faults(definition: Definition, task_types: TaskTypes) -> Iterator[Fault]:
+    """Everything wrong with a definition that can be known without the store."""
+    yield from text_faults(definition.model_dump(mode="python"))
+    yield from _folder_faults(definition.folder)
+    if isinstance(definition, Module):
+        yield from _module_faults(definition, task_types)
+
+
+def _module_faults(module: Module, task_types: TaskTypes) -> Iterator[Fault]:
     for index, task in enumerate(module.tasks):
-        faults = (*_settings_faults(task, task_types), *_reference_faults(module, task))
-        for fault in faults:
+        found = (*_settings_faults(task, task_types), *_reference_faults(module, task))
+        for fault in found:
             yield fault.below("tasks", index)
 
 

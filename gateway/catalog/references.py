@@ -13,6 +13,9 @@ Path = tuple[str | int, ...]
 _TARGETS: Mapping[str, str] = {"set_parameter": "name"}
 _RESOURCES: Mapping[str, str] = {"download_resource": "resource"}
 
+FETCHING = frozenset(_RESOURCES)
+"""The task types that fetch resources."""
+
 # The parts of a credentials parameter: $[Name.User], $[Name.Password].
 _PARTS = ("user", "password")
 

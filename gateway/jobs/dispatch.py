@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway import moments
+from gateway.agents import targets
 from gateway.agents.roster import Agent
 from gateway.jobs import moves, rows
 from gateway.jobs.rows import JobRow
@@ -36,7 +37,7 @@ def planned(session: Session, job: JobRow) -> list[RunPlan]:
     if request is None:
         return []
     tasks = request["options"].get("tasks", 0)
-    return [RunPlan(who["agent"], tasks) for who in request["who"]]
+    return [RunPlan(agent, tasks) for agent in targets.agent_ids(session, request["who"])]
 
 
 def start(session: WritingSession, job: JobRow, plans: Sequence[RunPlan], now: int) -> None:
@@ -45,7 +46,14 @@ def start(session: WritingSession, job: JobRow, plans: Sequence[RunPlan], now: i
     await_agents(job, plans)
     rows.write_job(session, job)
     if not plans:
-        moves.move(session, job, JobStatus.FAILED, now, "clock", "the job names no agent")
+        moves.move(
+            session,
+            job,
+            JobStatus.FAILED,
+            now,
+            "clock",
+            "nobody to run on: the job names no agent, or its teams have none",
+        )
 
 
 def await_agents(job: JobRow, plans: Sequence[RunPlan]) -> None:

@@ -249,6 +249,11 @@ def lock_job(session: Session, job_id: int) -> JobRow:
     return JobRow.of(row)
 
 
+def lock_jobs(session: Session, job_ids: Iterable[int]) -> list[JobRow]:
+    """As ``lock_job``, for several; they are given, and answered, in the order of their ids."""
+    return [JobRow.of(row) for row in _LOCK_JOBS.rows(session, list(job_ids))]
+
+
 def lock_job_by_guid(session: Session, guid: uuid.UUID, tenant: int = 1) -> JobRow | None:
     """As ``lock_job``, by the public id; None when there is no such job."""
     query = _JOB.select(_JOB.id).where(_JOB.guid == guid, _JOB.tenant_id == tenant)

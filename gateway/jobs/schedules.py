@@ -4,7 +4,7 @@ import enum
 from dataclasses import dataclass, replace
 
 from gateway import moments
-from gateway.jobs import dispatch, moves, recurrence, rows
+from gateway.jobs import moves, recurrence, rows, run_books
 from gateway.jobs.orders import MissedRuns, Origin, Recurrence, RecurrenceKind
 from gateway.jobs.rows import JobRow
 from gateway.jobs.states import JobStatus
@@ -153,7 +153,7 @@ def _run(session: WritingSession, job: JobRow, schedule_id: int, due: int, now: 
             _FIRING.schedule_id == schedule_id, _FIRING.due_at == due
         )
     )
-    dispatch.start(session, child, dispatch.planned(session, child), now)
+    run_books.begin(session, child, now)
 
 
 def _firing(

@@ -1,5 +1,6 @@
 """Between the Dispatcher's messages and the domain's values. No rule of the domain stands here."""
 
+import dataclasses
 import datetime
 import uuid
 from collections.abc import Iterable, Mapping
@@ -23,7 +24,7 @@ from gateway.jobs.orders import (
 )
 from gateway.jobs.service import JobPage
 from gateway.jobs.states import JobStatus, Stage
-from gateway.jobs.views import JobView, ShownValue, ShownWhat
+from gateway.jobs.views import JobView, ShownSet, ShownValue, ShownWhat
 from gateway.surfaces.dispatcher import messages
 
 NO_GUID = uuid.UUID(int=0)
@@ -73,7 +74,7 @@ def job(view: JobView, parameters: Iterable[messages.ParameterSet] = ()) -> mess
         ),
         What=tuple(_shown_what(item.guid, item.kind, item.name) for item in view.what),
         Who=tuple(
-            messages.JobWho(ID=item.guid, Type=messages.JobWhoType.Agent, Name=item.name)
+            messages.JobWho(ID=item.guid, Type=messages.JobWhoType(item.kind), Name=item.name)
             for item in view.who
         ),
         Parameters=tuple(parameters),
@@ -131,6 +132,14 @@ def parameter_set(
     )
 
 
+def shown_set(shown: ShownSet) -> messages.ParameterSet:
+    """A parameter set of a job; one of a run book's job says which (Dispatcher contract 2.3)."""
+    found = parameter_set(shown.what, shown.parameters, shown.given)
+    if shown.step is None:
+        return found
+    return dataclasses.replace(found, JobGuid=shown.step, JobName=shown.step_name)
+
+
 def _what(index: int, what: messages.JobWhat) -> What:
     if what.ID is None:
         raise OrderRefused(f"What[{index}].ID", "is missing")
@@ -169,6 +178,7 @@ def _given(item: messages.ParameterSet) -> GivenParameters:
             for value in item.JobParameters
             if value.Name
         ),
+        None if item.JobGuid == NO_GUID else item.JobGuid,
     )
 
 
