@@ -56,8 +56,6 @@ class Agent:
     boot_id: str
     last_contact_at: int | None
     facts: dict[str, Any]
-    last_console_user: str
-    primary_team_id: int | None = None
 
     @classmethod
     def of(cls, row: Row) -> Self:

@@ -11,10 +11,11 @@ from uuid import UUID
 import peewee
 
 from gateway import moments, names
-from gateway.catalog import changes, checks, folders, references, sealing
+from gateway.catalog import changes, checks, connections, folders, references, sealing
 from gateway.catalog.changes import Change, InUse, NameTaken
 from gateway.catalog.definitions import Module, Parameter
 from gateway.catalog.projects import Project
+from gateway.catalog.run_books import WhatKind
 from gateway.catalog.sealing import Definition, Sealed, SealedModule, SealedRunBook
 from gateway.identity import audit
 from gateway.identity.errors import SecretDamaged, SecretNotFound
@@ -43,6 +44,11 @@ class DefinitionKind(enum.IntEnum):
     MODULE = 0
     PROJECT = 1
     RUN_BOOK = 2
+
+    @classmethod
+    def of(cls, kind: WhatKind) -> "DefinitionKind":
+        """The kind of what a run book's job runs."""
+        return cls[kind.name]
 
     @property
     def folders(self) -> folders.FolderKind:
@@ -229,17 +235,32 @@ class Catalog:
     def save(self, definition: Definition, caller: Caller, tenant: int = 1) -> Saved:
         """Check a definition and store it in a unit of work of its own.
 
-        Raises checks.Refused with all that is wrong in it, NameTaken, KindTaken.
+        Raises checks.Refused with all that is wrong in it, NameTaken, KindTaken, SecretMissing.
         """
         checks.refuse(checks.faults(definition, self._task_types))
 
         def work(session: Session) -> Saved:
             changes.one_at_a_time(session, tenant)
             saved = self.put(session, definition, caller, tenant)
+            checks.refuse(
+                connections.faults(
+                    definition,
+                    lambda kind, guid: self.look(session, DefinitionKind.of(kind), guid, tenant),
+                )
+            )
             self.check_name(session, saved.definition, tenant)
             return saved
 
         return self._store.unit_of_work(work)
+
+    def look(
+        self, session: Session, kind: DefinitionKind, guid: UUID, tenant: int = 1
+    ) -> Sealed | None:
+        """A definition as it is now, or None when there is none of the kind."""
+        try:
+            return self.current(session, self.find(session, guid, kind, tenant))
+        except DefinitionNotFound:
+            return None
 
     def check_name(self, session: Session, definition: DefinitionSummary, tenant: int = 1) -> None:
         """Raise NameTaken when another definition of the kind has the name in the same folder."""
