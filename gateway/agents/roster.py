@@ -55,6 +55,8 @@ class Agent:
     session: uuid.UUID | None
     boot_id: str
     last_contact_at: int | None
+    primary_team_id: int | None
+    last_console_user: str
     facts: dict[str, Any]
 
     @classmethod
