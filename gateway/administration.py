@@ -7,6 +7,7 @@ Every public method of ``Administration`` is a command there.
 import base64
 import codecs
 import contextlib
+import dataclasses
 import datetime
 import os
 import shutil
@@ -42,11 +43,15 @@ from gateway.identity.logins import Logins
 from gateway.identity.principals import MACHINE
 from gateway.identity.rotation import Rotation
 from gateway.identity.vault import Vault
+from gateway.jobs import launch_windows
 from gateway.jobs.orders import (
+    Boot,
     GivenParameters,
     GivenValue,
     JobOrder,
+    LaunchWindow,
     MissedRuns,
+    OutsideWindow,
     Recurrence,
     RecurrenceKind,
     Timing,
@@ -65,6 +70,7 @@ from storage.sqlite import SqliteStore
 
 Json = Any
 
+_MINUTE = 60 * moments.SECOND
 _POLL_SECONDS = 0.25
 _PIECE_BYTES = 256 * 1024
 _LOG_BYTES = 1024 * 1024
@@ -263,6 +269,7 @@ class Administration:
         values: Mapping[str, str] | None = None,
         secrets: Mapping[str, str] | None = None,
         timing: Mapping[str, Any] | None = None,
+        launch_timeout: int | None = None,
         **options: Any,
     ) -> Json:
         """Accept a job of a definition (GUID or name); answers the job.
@@ -270,7 +277,11 @@ class Administration:
         ``secrets`` are the values of password parameters and the passwords of credentials.
         ``timing`` has one of ``at`` (ISO 8601), ``every`` (seconds) and ``cron``; with the latter
         two go ``zone``, ``starts`` and ``ends`` (ISO 8601), ``missed`` (a name of MissedRuns in
-        lower case) and ``grace`` (seconds).
+        lower case) and ``grace`` (seconds); with ``at`` goes ``local_time`` (by the agents' own
+        clocks). ``after_boot`` and ``outside`` are names of Boot and OutsideWindow in lower case,
+        ``window`` is ``{"opens", "closes"}`` (times of day), ``days`` (0 is Monday) and ``utc``;
+        ``offline_at_next_boot`` and ``wake_on_lan`` are true or false. ``launch_timeout`` is in
+        minutes.
         """
         chosen = agents or [self._gateway.settings.machine_name]
         with self._gateway.store.reading() as session:
@@ -281,6 +292,7 @@ class Administration:
             who=tuple(Who(reference) for reference in chosen),
             timing=self._timing(timing or {}),
             parameters=(GivenParameters(None, given),),
+            launch_timeout=None if launch_timeout is None else launch_timeout * _MINUTE,
             **options,
         )
         return plain(self._gateway.jobs.accept(order, MACHINE))
@@ -523,6 +535,20 @@ class Administration:
         return tuple(given.values())
 
     def _timing(self, timing: Mapping[str, Any]) -> Timing:
+        window = timing.get("window")
+        return dataclasses.replace(
+            self._start(timing),
+            wake_on_lan=timing.get("wake_on_lan", False),
+            boot=Boot[timing.get("after_boot", Boot.NONE.name).upper()],
+            offline_at_next_boot=timing.get("offline_at_next_boot", False),
+            window=None if window is None else _window(window),
+            outside=OutsideWindow[timing["outside"].upper()] if "outside" in timing else None,
+        )
+
+    def _start(self, timing: Mapping[str, Any]) -> Timing:
+        if "at" in timing and timing.get("local_time"):
+            wall = _time(timing["at"]).replace(tzinfo=None)
+            return Timing(immediate=False, local_time=True, wall=wall)
         if "at" in timing:
             return Timing(immediate=False, scheduled_at=self._moment(timing["at"]))
         if "every" in timing:
@@ -548,12 +574,7 @@ class Administration:
         )
 
     def _moment(self, text: str) -> int:
-        try:
-            value = datetime.datetime.fromisoformat(text)
-        except ValueError as error:
-            raise CommandFailed(
-                "time", f"{text!r} is no time: write it as 2030-12-31T23:59, with an offset or not"
-            ) from error
+        value = _time(text)
         if value.tzinfo is None:
             value = value.replace(tzinfo=self._gateway.settings.zone)
         return moments.from_datetime(value)
@@ -568,6 +589,24 @@ class Administration:
         if log_id is None:
             return ""
         return self._gateway.jobs.log(log_id, most).decode("utf-8", "replace")
+
+
+def _time(text: str) -> datetime.datetime:
+    try:
+        return datetime.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise CommandFailed(
+            "time", f"{text!r} is no time: write it as 2030-12-31T23:59, with an offset or not"
+        ) from error
+
+
+def _window(window: Mapping[str, Any]) -> LaunchWindow:
+    try:
+        opens, closes = (launch_windows.minutes(window[name]) for name in ("opens", "closes"))
+    except ValueError as error:
+        raise CommandFailed("window", str(error)) from error
+    days = frozenset(window.get("days") or range(7))
+    return LaunchWindow(opens, closes, days, bool(window.get("utc")))
 
 
 class _Watch:

@@ -20,6 +20,7 @@ from gateway.agents.orders import OrderMaker
 from gateway.agents.reception import Reception
 from gateway.agents.removal import AgentRemoval
 from gateway.agents.teams import Teams
+from gateway.agents.wake_on_lan import MagicPackets, Waker
 from gateway.catalog import resource_users
 from gateway.catalog.blobs import Blobs
 from gateway.catalog.building_blocks import BuildingBlocks
@@ -37,9 +38,11 @@ from gateway.identity.passwords import Passwords
 from gateway.identity.permissions import Permissions
 from gateway.identity.throttle import Throttle
 from gateway.identity.vault import Vault
-from gateway.jobs import resource_use
+from gateway.jobs import launch_windows, launching, resource_use
 from gateway.jobs.acceptance import Acceptance
 from gateway.jobs.clock import Clock
+from gateway.jobs.launch_windows import WindowPolicy
+from gateway.jobs.orders import LaunchWindow, OutsideWindow
 from gateway.jobs.parameters import ParameterReader
 from gateway.jobs.service import Jobs
 from gateway.jobs.signals import Signals
@@ -47,6 +50,7 @@ from gateway.observability import health
 from gateway.observability.health import Check, Health
 from gateway.observability.metrics import Metrics
 from gateway.settings import Settings
+from gateway.settings.schema import Day, DefaultScheduleStatus
 from gateway.surfaces.dispatcher import routes as dispatcher
 from gateway.surfaces.dispatcher.operation import Services
 from gateway.surfaces.dispatcher.service import ROOT
@@ -61,8 +65,6 @@ from storage.errors import DamagedStore
 log = logging.getLogger("gateway")
 
 _SWEEP_SECONDS = 600.0
-OFFLINE_AFTER = 5 * 60 * moments.SECOND
-"""An agent that was not heard of for so long is offline (Dispatcher contract 6)."""
 _UNPUBLISHED_FOR = 24 * 3600 * moments.SECOND
 
 
@@ -88,6 +90,7 @@ class Gateway:
     reception: Reception
     clock: Clock
     jobs: Jobs
+    waker: Waker
     embedded: tuple[EmbeddedAgent, ...]
     teams: Teams
     memberships: Memberships
@@ -109,11 +112,13 @@ class Gateway:
         )
         for agent in self.embedded:
             agent.start()
+        self.waker.start()
         self.clock.start()
 
     def stop(self, grace: float) -> None:
         """Begin nothing new, let runs end for ``grace`` seconds, then stop and close the store."""
         self.clock.stop()
+        self.waker.stop()
         # All at once: they share the one grace.
         stops = [
             threading.Thread(target=agent.stop, args=(grace,), name="agent-stop")
@@ -196,12 +201,14 @@ def _build(
     users = (resource_users.described, resource_use.described_jobs)
     resources = Resources(store, blobs, moments.now, users)
     signals = Signals()
+    waker = Waker(store, _magic_packets(settings), moments.now, launching.OFFLINE_AFTER)
     clock = Clock(
         store,
         settings.missed_run_grace_seconds * moments.SECOND,
         signals.wake,
         moments.now,
         metrics.claimed,
+        waker.look,
     )
     orders = OrderMaker(catalog, ParameterReader(vault), settings.limits.log_bytes)
     reception = Reception(
@@ -213,8 +220,11 @@ def _build(
         moments.now,
         ended=metrics.run_ended,
         wake_clock=clock.wake_by,
+        windows=_windows(settings),
     )
-    acceptance = Acceptance(catalog, vault, settings.launch_timeout_seconds * moments.SECOND)
+    acceptance = Acceptance(
+        catalog, vault, settings.launch_timeout_seconds * moments.SECOND, str(settings.zone)
+    )
     permissions = Permissions(store, epoch)
     authenticator = Authenticator(
         store, passwords, epoch, CredentialCache(settings.credential_cache_seconds), Throttle()
@@ -247,13 +257,33 @@ def _build(
             settings.low_disk_bytes,
             moments.now,
             metrics.accepted,
+            waker.look,
         ),
+        waker=waker,
         embedded=_embedded(settings, folder, reception),
         teams=Teams(store, moments.now),
         memberships=Memberships(store, moments.now),
-        removal=AgentRemoval(store, signals, OFFLINE_AFTER, moments.now),
+        removal=AgentRemoval(store, signals, launching.OFFLINE_AFTER, moments.now),
         metrics=metrics,
     )
+
+
+def _windows(settings: Settings) -> WindowPolicy:
+    own = settings.launch_window
+    window = None
+    if own.opens is not None and own.closes is not None:
+        window = LaunchWindow(
+            launch_windows.minutes(own.opens),
+            launch_windows.minutes(own.closes),
+            frozenset(list(Day).index(day) for day in own.days),
+            own.utc,
+        )
+    return WindowPolicy(window, OutsideWindow[own.outside.name], str(settings.zone))
+
+
+def _magic_packets(settings: Settings) -> MagicPackets:
+    own = settings.wake_on_lan
+    return MagicPackets([str(address) for address in own.addresses], own.port)
 
 
 def _embedded(
@@ -301,7 +331,9 @@ def _dispatcher(gateway: Gateway) -> surfaces.Surface:
         memberships=gateway.memberships,
         removal=gateway.removal,
         now=moments.now,
-        offline_after=OFFLINE_AFTER,
+        offline_after=launching.OFFLINE_AFTER,
+        zone=settings.zone,
+        jobs_on_hold=settings.default_schedule_status is DefaultScheduleStatus.DISABLED,
     )
     blueprint = dispatcher.blueprint(
         services,

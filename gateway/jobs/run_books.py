@@ -12,7 +12,7 @@ from typing import Any
 from gateway import moments, names
 from gateway.catalog import comparisons
 from gateway.catalog.definitions import Condition, Effect, Operator, Subject
-from gateway.jobs import dispatch, moves, rows, run_book_plan, run_book_who
+from gateway.jobs import dispatch, launching, moves, rows, run_book_plan, run_book_who
 from gateway.jobs.orders import Origin
 from gateway.jobs.rows import JobRow
 from gateway.jobs.run_book_plan import Plan, Step, Value, secret
@@ -43,7 +43,7 @@ def begin(session: WritingSession, job: JobRow, now: int) -> None:
     if request is not None and run_book_plan.is_run_book(request["what"]):
         _start(session, job, request, now)
     else:
-        dispatch.start(session, job, dispatch.planned(session, job), now)
+        dispatch.start(session, job, dispatch.planned(session, job, now), now)
 
 
 def awaits_turn(job: JobRow) -> bool:
@@ -70,7 +70,7 @@ def family(session: Session, job: JobRow) -> list[JobRow]:
         query = _JOB.select(_JOB.id).where(_JOB.parent_id.in_(ids), _JOB.origin == Origin.RUN_BOOK)
         ids = [row["id"] for row in session.rows(query)]
         found += ids
-    return [job, *rows.lock_jobs(session, sorted(found[1:]))]
+    return [job, *rows.lock_jobs(session, found[1:]).values()]
 
 
 def _start(session: WritingSession, job: JobRow, request: Row, now: int) -> None:
@@ -120,7 +120,7 @@ def _made(
             "job_id": child.id,
             "description": step.job.description or step.job.name,
             "surface": request["surface"],
-            "timing": {**request["timing"], "immediate": True, "scheduled_at": None},
+            "timing": launching.once(request["timing"]),
             "what": list(step.what),
             "who": [],
             "parameters": [],
@@ -215,7 +215,8 @@ class _Book:
             self._close(child, *refused)
             return
         child.reason = ""
-        child.launch_by = self._now + self._request["options"]["launch_timeout"]
+        timeout = self._request["options"]["launch_timeout"]
+        child.launch_by = None if timeout is None else self._now + timeout
         begin(self._session, child, self._now)
 
     def _hand_over(self, child: JobRow, step: Step) -> None:
@@ -291,8 +292,8 @@ def _dealt_with(session: WritingSession, child: JobRow) -> None:
 def _children(session: Session, parent_id: int) -> list[JobRow]:
     """The jobs of a run book, locked, in their order."""
     query = _JOB.select(_JOB.id).where(_JOB.parent_id == parent_id, _JOB.origin == Origin.RUN_BOOK)
-    found = rows.lock_jobs(session, sorted(row["id"] for row in session.rows(query)))
-    return sorted(found, key=lambda child: child.seq)
+    found = rows.lock_jobs(session, [row["id"] for row in session.rows(query)])
+    return sorted(found.values(), key=lambda child: child.seq)
 
 
 def _request(session: Session, job: JobRow) -> Row | None:

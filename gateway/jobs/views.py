@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway import names
@@ -12,8 +12,8 @@ from gateway.catalog import references
 from gateway.catalog.catalog import Catalog, DefinitionKind
 from gateway.catalog.definitions import Parameter
 from gateway.identity.vault import SECRET_MARKER
-from gateway.jobs import run_book_plan
-from gateway.jobs.orders import Origin, WhoKind
+from gateway.jobs import launching, run_book_plan
+from gateway.jobs.orders import Origin, Timing, WhoKind
 from gateway.jobs.run_book_plan import Entry, Step
 from gateway.jobs.states import JobStatus
 from gateway.jobs.values import merged_parameters
@@ -83,7 +83,11 @@ class ShownSet:
 
 @dataclass(frozen=True)
 class JobView:
-    """A job. Times in epoch microseconds; ``parent`` is the job that made this one."""
+    """A job. Times in epoch microseconds; ``parent`` is the job that made this one.
+
+    ``timing`` is what was asked for, but for the rule of a recurrence; ``launch_timeout`` (in
+    microseconds) is there only if the order gave one.
+    """
 
     id: int
     guid: uuid.UUID
@@ -105,6 +109,8 @@ class JobView:
     in_parallel: bool
     what: tuple[ShownWhat, ...]
     who: tuple[ShownWho, ...]
+    timing: Timing = field(default_factory=Timing)
+    launch_timeout: int | None = None
 
 
 @dataclass(frozen=True)
@@ -142,6 +148,8 @@ class RunView:
     started_at: int | None
     finished_at: int | None
     tasks: tuple[TaskView, ...] = ()
+    not_before_at: int | None = None
+    launch_by_at: int | None = None
 
 
 @dataclass(frozen=True)
@@ -306,6 +314,8 @@ def _job(row: Row, request: Row, owners: dict[int, str]) -> JobView:
             for one in request["what"]
         ),
         who=tuple(_who(one) for one in request["who"]),
+        timing=launching.timing_of(timing),
+        launch_timeout=timing.get("launch_timeout"),
     )
 
 
@@ -328,6 +338,8 @@ def _run(row: Row, agent: roster.Agent, tasks: tuple[TaskView, ...]) -> RunView:
         started_at=row["started_at"],
         finished_at=row["finished_at"],
         tasks=tasks,
+        not_before_at=row["not_before"],
+        launch_by_at=row["launch_by"],
     )
 
 

@@ -28,12 +28,13 @@ _JOB_ID = Argument("guid", "JOBID", "jobId", Place.PATH, GUID, "Which job.")
 
 
 def _schedule_job(call: Call, job: messages.Job) -> messages.Job:
-    order = mapping.order(job)
+    zone = call.services.zone
+    order = mapping.order(job, zone, on_hold=call.services.jobs_on_hold)
     for node in _named_in(order):
         call.check(node, Access.READ)
     accepted, stored = call.services.jobs.accept_soon(order, call.caller)
     call.hold(stored)
-    return mapping.job(accepted)
+    return mapping.job(accepted, zone=zone)
 
 
 def _named_in(order: JobOrder) -> list[Node]:
@@ -62,7 +63,7 @@ def _get_jobs(
     if size < 1:
         raise BadArgument(f"pageSize: is at least 1, not {size}")
     found = call.services.jobs.page(wanted, number, min(size, MOST_JOBS_ON_A_PAGE))
-    return mapping.page(found)
+    return mapping.page(found, call.services.zone)
 
 
 def _stage(text: str | None) -> Any:
@@ -74,7 +75,7 @@ def _stage(text: str | None) -> Any:
 
 def _get_job(call: Call, guid: uuid.UUID) -> messages.Job:
     view = call.services.jobs.get(guid)
-    return mapping.job(view, _shown_parameters(call, view))
+    return mapping.job(view, _shown_parameters(call, view), call.services.zone)
 
 
 def _shown_parameters(call: Call, view: JobView) -> list[messages.ParameterSet]:

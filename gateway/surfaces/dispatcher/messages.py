@@ -12,7 +12,7 @@ import datetime
 import enum
 import uuid
 
-from gateway.wire.messages import Message, member, messages, nested
+from gateway.wire.messages import Message, member, messages, nested, scalars
 from gateway.wire.scalars import (
     BOOLEAN,
     BYTES,
@@ -73,6 +73,31 @@ class JobParameterType(enum.IntEnum):
     MultiSelectList = 3
     MultiLineText = 4
     Password = 5
+
+
+# Not as a class: "None" is no name for a member there.
+AfterBootType = enum.IntEnum("AfterBootType", {"None": 0, "Next": 1, "Every": 2})
+"""Whether a job waits for a start of its agents' machines. Our choice."""
+
+
+class OutsideWindowType(enum.IntEnum):
+    """What happens outside the launch window. Our choice."""
+
+    Continue = 0
+    Wait = 1
+    Fail = 2
+
+
+class DayType(enum.IntEnum):
+    """A day of the week, with the numbers of .NET's DayOfWeek. Our choice."""
+
+    Sunday = 0
+    Monday = 1
+    Tuesday = 2
+    Wednesday = 3
+    Thursday = 4
+    Friday = 5
+    Saturday = 6
 
 
 class JobWhat(Message):
@@ -137,17 +162,60 @@ class ParameterSet(Message):
     )
 
 
+class JobLaunchWindow(Message, name="LaunchWindow"):
+    """When runs may begin. Our choice."""
+
+    From: str | None = member(TEXT, "When it opens.", sample="22:00")
+    To: str | None = member(
+        TEXT, "When it closes; on the next day if that is not later.", sample="06:00"
+    )
+    Days: tuple[DayType, ...] = scalars(
+        enumeration(DayType), "The days on which it opens; every day if none.", item="Day"
+    )
+    Utc: bool | None = member(
+        BOOLEAN, "By UTC, not by the agents' own clocks (default false).", sample=False
+    )
+
+
 class JobWhen(Message, name="When"):
-    """When a job starts (Dispatcher contract 2.6, names certain)."""
+    """When a job starts (Dispatcher contract 2.6).
+
+    ``ScheduledDateTime``, ``Immediate``, ``IsLocalTime`` and ``UseWakeOnLAN`` are certain; the
+    others are our choice and left out of answers where they were left out of the request.
+    """
 
     ScheduledDateTime: datetime.datetime | None = member(
         DATETIME, "The start; ignored when Immediate is true."
     )
     Immediate: bool | None = member(BOOLEAN, "Start at once.")
     IsLocalTime: bool | None = member(
-        BOOLEAN, "The start is meant in each agent's local time (inferred)."
+        BOOLEAN,
+        "The start is meant in each agent's local time (inferred): as the date is written without "
+        "a zone or with an offset, in the server's zone if it is written in UTC.",
     )
     UseWakeOnLAN: bool | None = member(BOOLEAN, "Wake sleeping agents first.", sample=False)
+    AfterBoot: AfterBootType | None = member(
+        enumeration(AfterBootType),
+        "Wait for the next start of each agent's machine, or run after every start.",
+    )
+    OfflineAtNextBoot: bool | None = member(
+        BOOLEAN,
+        "Agents that are offline at the start do it after the next start of their machines.",
+        sample=False,
+    )
+    LaunchTimeout: int | None = member(
+        INTEGER,
+        "Minutes after which an agent that has not begun is given up; the server's if left out.",
+        sample=10080,
+    )
+    LaunchWindow: JobLaunchWindow | None = nested(
+        JobLaunchWindow, "When runs may begin; the server's window if left out."
+    )
+    OutsideLaunchWindow: OutsideWindowType | None = member(
+        enumeration(OutsideWindowType),
+        "What happens to a run outside the window; as the server is set if left out.",
+        sample=OutsideWindowType.Wait,
+    )
 
 
 class JobStatus(Message):

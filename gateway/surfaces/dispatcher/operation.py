@@ -1,5 +1,6 @@
 """What an operation of a service is: its addresses, arguments, rights and handler."""
 
+import datetime
 import enum
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
@@ -102,7 +103,10 @@ class Argument:
 
 @dataclass(frozen=True)
 class Services:
-    """The parts of the domain that the operations use."""
+    """The parts of the domain that the operations use.
+
+    ``zone`` is that of local times; ``jobs_on_hold`` says whether new jobs wait to be let go.
+    """
 
     store: Store
     catalog: Catalog
@@ -112,6 +116,8 @@ class Services:
     removal: AgentRemoval
     now: Callable[[], int]
     offline_after: int
+    zone: datetime.tzinfo = datetime.UTC
+    jobs_on_hold: bool = False
 
 
 @dataclass(frozen=True)
