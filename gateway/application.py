@@ -15,8 +15,12 @@ import flask
 from gateway import moments
 from gateway.agents import processes
 from gateway.agents.embedded import EmbeddedAgent, EmbeddedSettings
+from gateway.agents.membership import Memberships
 from gateway.agents.orders import OrderMaker
 from gateway.agents.reception import Reception
+from gateway.agents.removal import AgentRemoval
+from gateway.agents.teams import Teams
+from gateway.catalog import resource_users
 from gateway.catalog.blobs import Blobs
 from gateway.catalog.building_blocks import BuildingBlocks
 from gateway.catalog.catalog import Catalog
@@ -33,6 +37,7 @@ from gateway.identity.passwords import Passwords
 from gateway.identity.permissions import Permissions
 from gateway.identity.throttle import Throttle
 from gateway.identity.vault import Vault
+from gateway.jobs import resource_use
 from gateway.jobs.acceptance import Acceptance
 from gateway.jobs.clock import Clock
 from gateway.jobs.parameters import ParameterReader
@@ -44,6 +49,7 @@ from gateway.observability.metrics import Metrics
 from gateway.settings import Settings
 from gateway.surfaces.dispatcher import routes as dispatcher
 from gateway.surfaces.dispatcher.operation import Services
+from gateway.surfaces.dispatcher.service import ROOT
 from gateway.tasks.registry import TaskTypes
 from gateway.web import framing, status, surfaces
 from gateway.web.authentication import Guard
@@ -55,6 +61,8 @@ from storage.errors import DamagedStore
 log = logging.getLogger("gateway")
 
 _SWEEP_SECONDS = 600.0
+OFFLINE_AFTER = 5 * 60 * moments.SECOND
+"""An agent that was not heard of for so long is offline (Dispatcher contract 6)."""
 _UNPUBLISHED_FOR = 24 * 3600 * moments.SECOND
 
 
@@ -81,11 +89,20 @@ class Gateway:
     clock: Clock
     jobs: Jobs
     embedded: tuple[EmbeddedAgent, ...]
+    teams: Teams
+    memberships: Memberships
+    removal: AgentRemoval
     metrics: Metrics
 
     def start(self) -> None:
         """Begin to work: settle what an earlier process left behind, then clock and agents."""
         self._settle()
+        if self.settings.database_url is None:
+            # On PostgreSQL another gateway may be writing it: there it goes when it grows no more.
+            begun = moments.now()
+            self.clock.once(
+                lambda: self.blobs.sweep(begun), "sweep of what was not published before the start"
+            )
         self.clock.every(_SWEEP_SECONDS, self._sweep, "sweep of unpublished blobs")
         self.clock.every(
             max(1.0, self.settings.lease_seconds / 3), self.reception.expire, "expiry of leases"
@@ -175,8 +192,9 @@ def _build(
     passwords = Passwords(gate.released)
     task_types = TaskTypes.load()
     catalog = Catalog(store, vault, moments.now, task_types)
-    blobs = Blobs(store, moments.now)
-    resources = Resources(store, blobs, moments.now)
+    blobs = Blobs(store, moments.now, aside=gate.released, low_disk_bytes=settings.low_disk_bytes)
+    users = (resource_users.described, resource_use.described_jobs)
+    resources = Resources(store, blobs, moments.now, users)
     signals = Signals()
     clock = Clock(
         store,
@@ -231,6 +249,9 @@ def _build(
             metrics.accepted,
         ),
         embedded=_embedded(settings, folder, reception),
+        teams=Teams(store, moments.now),
+        memberships=Memberships(store, moments.now),
+        removal=AgentRemoval(store, signals, OFFLINE_AFTER, moments.now),
         metrics=metrics,
     )
 
@@ -247,6 +268,7 @@ def _embedded(
                 max_runs=settings.workers.embedded_runs,
                 renew_seconds=settings.lease_seconds / 6,
                 inherit=settings.task_environment,
+                time_zone=settings.time_zone,
             ),
         )
         for name in settings.embedded_names
@@ -274,9 +296,12 @@ def _dispatcher(gateway: Gateway) -> surfaces.Surface:
     services = Services(
         store=gateway.store,
         catalog=gateway.catalog,
+        resources=gateway.resources,
         jobs=gateway.jobs,
+        memberships=gateway.memberships,
+        removal=gateway.removal,
         now=moments.now,
-        offline_after=5 * 60 * moments.SECOND,
+        offline_after=OFFLINE_AFTER,
     )
     blueprint = dispatcher.blueprint(
         services,
@@ -294,12 +319,13 @@ def _dispatcher(gateway: Gateway) -> surfaces.Surface:
             json_size=limits.body_bytes,
             json_depth=limits.json_depth,
             json_values=limits.json_values,
+            content_size=limits.resource_bytes,
         ),
         dates=wcf_json.unspecified_date(settings.date_zone),
     )
     return surfaces.Surface(
         dispatcher.SURFACE,
-        frozenset({dispatcher.ROOT.lower()}),
+        frozenset({ROOT.lower()}),
         blueprint,
         dispatcher.error_answer,
     )

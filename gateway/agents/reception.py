@@ -182,6 +182,8 @@ class Reception:
             size=found.blob.size,
             sha256=found.blob.sha256,
             chunks=self._resources.content(found),
+            parse_content=found.details.parse_content,
+            skip_environment=found.details.skip_environment,
         )
 
     def expire(self) -> None:
@@ -224,6 +226,8 @@ class Reception:
             "boot_id": facts.boot_id,
             "last_contact_at": now,
         }
+        if facts.console_user:
+            values["last_console_user"] = facts.console_user
         if known is None:
             return _register(db, facts.name, guid, values | {"created_at": now})
         db.execute(_AGENT.update(**values).where(_AGENT.id == known.id))
@@ -354,6 +358,8 @@ class Reception:
             # The agent gave up on the run, or left tasks out: nothing stays open.
             book.write()
             settlement.end_tasks(db, run, at, report.detail)
+        if report.parameters or held.job.origin is Origin.RUN_BOOK:
+            ledger.keep_values(db, run, report)
         seconds = (at - (run.started_at or at)) / moments.SECOND
         db.after_commit(functools.partial(self._ended, report.status.name.lower(), seconds))
         last = settlement.close_run(db, held.job, run, report.status, at, report.detail)

@@ -55,14 +55,29 @@ class Agent:
     session: uuid.UUID | None
     boot_id: str
     last_contact_at: int | None
-    facts: dict[str, Any]
+    primary_team_id: int | None
     last_console_user: str
-    primary_team_id: int | None = None
+    facts: dict[str, Any]
 
     @classmethod
     def of(cls, row: Row) -> Self:
         """The agent of a row of the table."""
         return cls(**{name: row[name] for name in cls.__dataclass_fields__})
+
+    @property
+    def time_zone(self) -> str:
+        """Its zone by its IANA name; UTC for one that did not say."""
+        return str(self.facts.get("time_zone") or "UTC")
+
+    @property
+    def console_user(self) -> str:
+        """Who was logged in at the machine when the agent came; empty for nobody."""
+        return str(self.facts.get("console_user", ""))
+
+    @property
+    def mac_addresses(self) -> tuple[str, ...]:
+        """The hardware addresses of its machine, with colons."""
+        return tuple(self.facts.get("mac_addresses", ()))
 
     def online(self, now: int, silence: int) -> bool:
         """Whether it was heard of within ``silence`` microseconds."""

@@ -92,6 +92,10 @@ class Clock:
         """Have housekeeping done at an interval; a failure is logged, and it goes on."""
         self._scheduler.add_job(_logged(work, name), "interval", seconds=seconds, id=name)
 
+    def once(self, work: Callable[[], object], name: str) -> None:
+        """Have housekeeping done once, as soon as the clock runs; a failure is logged."""
+        self._scheduler.add_job(_logged(work, name), id=name)
+
     def wake_by(self, moment: int) -> None:
         """Make sure that the clock looks at the jobs at this moment. Cheap when it does anyway."""
         with self._lock:

@@ -165,6 +165,8 @@ class _Book:
                 self._begin(place, before(states, place))
             if not comes.skip and not comes.begin:
                 break
+        for child in self._children:
+            _dealt_with(self._session, child)
         self._parent.runs_open = sum(not child.status.finished for child in self._children)
         rows.write_job(self._session, self._parent)
 
@@ -281,7 +283,7 @@ def _subject(condition: Condition) -> str:
 
 def _dealt_with(session: WritingSession, child: JobRow) -> None:
     """Let the clock leave alone a job of which its run book has taken note."""
-    if child.status.finished and child.wake_at is not None:
+    if (child.status.finished or awaits_turn(child)) and child.wake_at is not None:
         child.wake_at = None
         rows.write_job(session, child)
 

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -157,8 +158,8 @@ class EventView:
 def jobs(session: Session, rows: Sequence[Row]) -> list[JobView]:
     """The views of rows of the job table, in their order; three queries for any number."""
     requests = _requests(session, [row["id"] for row in rows])
-    owners = _owners(session, {row["owner_id"] for row in rows if row["owner_id"] is not None})
-    return [_job(row, requests[row["id"]], owners) for row in rows]
+    known = owners(session, {row["owner_id"] for row in rows if row["owner_id"] is not None})
+    return [_job(row, requests[row["id"]], known) for row in rows]
 
 
 def runs(session: Session, job_id: int, *, tasks: bool = False) -> list[RunView]:
@@ -266,7 +267,8 @@ def _requests(session: Session, ids: Sequence[int]) -> dict[int, Row]:
     return {row["job_id"]: row for row in found}
 
 
-def _owners(session: Session, ids: set[int]) -> dict[int, str]:
+def owners(session: Session, ids: AbstractSet[int]) -> dict[int, str]:
+    """The names of principals."""
     if not ids:
         return {}
     principal = models.Principal

@@ -171,6 +171,9 @@ class LimitSettings(Group):
     """What a client may use of the server."""
 
     body_bytes: Positive = Field(default=8 * MIB, description="Longest request body.")
+    resource_bytes: Positive = Field(
+        default=2048 * MIB, description="Longest file that is uploaded as a resource over REST."
+    )
     memory_spool_bytes: Positive = Field(
         default=256 * KIB,
         description="What of a body stays in memory; a longer one goes to a file.",
@@ -312,7 +315,9 @@ class Settings(BaseSettings):
         default=300, description="How long a verified password is remembered; 0 for never."
     )
     low_disk_bytes: Annotated[int, Field(ge=0)] = Field(
-        default=256 * MIB, description="With less free space than this no new job is accepted."
+        default=256 * MIB,
+        description="With less free space than this no new job is accepted, and no content that "
+        "would leave less.",
     )
     drain_seconds: Annotated[float, Field(ge=0)] = Field(
         default=30.0, description="How long a stop waits for requests and runs that are under way."

@@ -29,6 +29,11 @@ MATRIX = {
     "GetInputParameters": (200, 200, 200, 403),
     "GetOutputParameters": (200, 200, 200, 403),
     "GetWho": (200, 200, 200, "empty"),
+    "ModifyAgentMembership": (403, 403, 403, 403),
+    "ModifyTeamMembership": (403, 403, 403, 403),
+    "RemoveAgent": (403, 403, 403, 403),
+    "GetTeamsReport": (200, 200, 200, "empty"),
+    "GetJobUsageReport": (200, "empty", 200, "empty"),
 }
 ROLES = ("Readers", "Schedulers", "Operators", "")
 
@@ -55,7 +60,10 @@ def called(house: House, client: Client, operation: Operation) -> Answer:
     module, agent = house.module(), house.agent()
     for one in (Project, RunBook):
         house.gateway.catalog.save(one(guid=uuid.uuid4(), name="Composed"), MACHINE)
+    house.team("Floor 2")
     job = house.engine.accept(house.engine.order(module.guid, agent))
+    if operation.name == "GetJobUsageReport":
+        house.engine.run_all(agent)  # it tells of jobs that have started
     path = (
         operation.template.replace("{JOBID}", str(job.guid))
         .replace("{WHATTYPE}", "Module")
