@@ -30,8 +30,8 @@ def input_parameters(tree: Tree, parsed: Keys = frozenset()) -> tuple[Parameter,
     """The parameters to ask for when a job is scheduled (Dispatcher contract 2.4).
 
     Only those that are really used: by an enabled task; for a run book, by an enabled job. A module
-    that fetches one of the resources ``parsed`` (``usage.parsed_resources``) may use any of its
-    parameters.
+    that puts parameters into the content of resources may use any of its own; ``parsed`` are the
+    resources that ask for that (``usage.parsed_resources``).
     """
     if tree.run_book is not None:
         used = _used_in_run_book(tree.run_book, tree.steps, parsed)
@@ -101,7 +101,7 @@ def _used(linked: Tree | ModulePart, parsed: Keys) -> tuple[Parameter, ...]:
         book = linked.run_book
         return () if book is None else _used_in_run_book(book, linked.steps, parsed)
     module = linked.module
-    if not parsed.isdisjoint(usage.fetched(task for task in module.tasks if task.enabled)):
+    if any(task.enabled and usage.parses(task, parsed) for task in module.tasks):
         return module.parameters
     return references.used_parameters(module, linked.conditions)
 

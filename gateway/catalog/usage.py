@@ -45,6 +45,17 @@ def parsed_resources(session: Session, tenant: int = 1) -> frozenset[UUID | str]
     return frozenset(key for row in session.rows(query) for key in (row["guid"], row["name_key"]))
 
 
+def parses(task: Task, parsed: frozenset[UUID | str]) -> bool:
+    """Whether a task puts parameters into what it fetches.
+
+    Its own setting says so, or else the resource: whether that is one of ``parsed_resources``.
+    """
+    if task.type not in references.FETCHING:
+        return False
+    said = task.settings.get("parse")
+    return not parsed.isdisjoint(fetched((task,))) if said is None else bool(said)
+
+
 def fetched(tasks: Iterable[Task]) -> Iterator[UUID | str]:
     """The keys of the resources that tasks fetch."""
     for task in tasks:

@@ -194,17 +194,21 @@ def test_through_a_run_book_within(sqlite_parts: Parts) -> None:
 
 def test_what_may_stand_in_a_resource_is_used(sqlite_parts: Parts) -> None:
     """Parameters are put into the content of some resources; what stands there is not looked at."""
-    settings = {"resource": "Template", "target": "x"}
+    settings: dict[str, Any] = {"resource": "Template", "target": "x"}
     fetch = task("Fetch", type="download_resource", settings=settings)
     silent = parameter("Silent", ask=False)
     one = simple("A", parameter("Word"), silent, tasks=(fetch,))
     tied = job("j", what("A"), links=(link("One", "Word"),))
     found = grown(sqlite_parts, one, book(tied))
-    keys = frozenset({"template"})
+    keys: tree_parameters.Keys = frozenset({"template"})
     assert [each.name for each in tree_parameters.input_parameters(found, keys)] == ["One"]
     alone = grown(sqlite_parts, one)
     assert [each.name for each in tree_parameters.input_parameters(alone, keys)] == ["Word"]
     assert asked(alone) == []
+    for says, keyed, expected in ((True, frozenset(), ["Word"]), (False, keys, [])):
+        told = fetch.model_copy(update={"settings": settings | {"parse": says}})
+        tree = grown(sqlite_parts, one.model_copy(update={"tasks": (told,)}))
+        assert [each.name for each in tree_parameters.input_parameters(tree, keyed)] == expected
     off = one.model_copy(update={"tasks": (fetch.model_copy(update={"enabled": False}),)})
     assert tree_parameters.input_parameters(grown(sqlite_parts, off), keys) == ()
 
