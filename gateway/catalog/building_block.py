@@ -10,6 +10,7 @@ import pydantic
 from gateway.catalog import folders
 from gateway.catalog.definitions import Module, Name, Parameter, ParameterType
 from gateway.catalog.references import Path
+from gateway.catalog.resources import FIRST_VERSION
 
 NAMESPACE = "urn:dispatcher-gateway:building-block:1"
 
@@ -118,6 +119,9 @@ class BlockResource(_Shape):
     folder: FolderPath = ""
     file_name: Name
     comment: str = ""
+    version_name: Name = FIRST_VERSION
+    parse_content: bool = False
+    skip_environment: bool = False
     content: Content | None = None
     external: External | None = None
 

@@ -60,7 +60,15 @@ class ResourceStep:
     def details(self) -> ResourceDetails:
         """What is to be said about the resource."""
         one = self.resource
-        return ResourceDetails(one.name, one.file_name, one.folder, one.comment)
+        return ResourceDetails(
+            one.name,
+            one.file_name,
+            one.folder,
+            one.comment,
+            one.version_name,
+            one.parse_content,
+            one.skip_environment,
+        )
 
 
 @dataclass(frozen=True)

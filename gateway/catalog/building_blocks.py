@@ -257,6 +257,9 @@ class BuildingBlocks:
             folder=details.folder,
             file_name=details.file_name,
             comment=details.comment,
+            version_name=details.version_name,
+            parse_content=details.parse_content,
+            skip_environment=details.skip_environment,
             content=None if external else b"".join(self._resources.content(resource)),
             external=External(file=_external_name(resource), sha256=resource.blob.sha256)
             if external

@@ -131,6 +131,9 @@ RESOURCES = st.builds(
     folder=FOLDERS,
     file_name=NAMES,
     comment=TEXTS,
+    version_name=NAMES,
+    parse_content=st.booleans(),
+    skip_environment=st.booleans(),
     content=st.binary(max_size=100),
 )
 BLOCKS = st.builds(
