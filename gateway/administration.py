@@ -16,15 +16,27 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from gateway import moments, names
+from gateway.agents import membership, roster, teams
+from gateway.agents.membership import AgentChange, Memberships, Reference, TeamChange
+from gateway.agents.removal import AgentRemoval
+from gateway.agents.roster import Agent
+from gateway.agents.teams import Composition, MemberKind, Team, TeamContent, Teams
+from gateway.catalog import tree_parameters, trees
 from gateway.catalog.blobs import Blobs
 from gateway.catalog.building_block_plan import OnConflict
 from gateway.catalog.building_blocks import BuildingBlocks, Form
-from gateway.catalog.catalog import Catalog, DefinitionKind, DefinitionSummary
+from gateway.catalog.catalog import (
+    Catalog,
+    DefinitionAmbiguous,
+    DefinitionKind,
+    DefinitionNotFound,
+    DefinitionSummary,
+)
 from gateway.catalog.definitions import ParameterType
-from gateway.catalog.resources import Resources
+from gateway.catalog.resources import Resource, ResourceChanges, Resources
 from gateway.control import CommandFailed
 from gateway.datafolder import DataFolder
 from gateway.identity.logins import Logins
@@ -60,6 +72,7 @@ Json = Any
 
 _MINUTE = 60 * moments.SECOND
 _POLL_SECONDS = 0.25
+_PIECE_BYTES = 256 * 1024
 _LOG_BYTES = 1024 * 1024
 # Of all logs of a job together, who get equal shares of it.
 _ALL_LOG_BYTES = 16 * 1024 * 1024
@@ -103,6 +116,18 @@ class Gateway(Protocol):
     @property
     def jobs(self) -> Jobs:
         """What was asked for."""
+
+    @property
+    def teams(self) -> Teams:
+        """Agents and teams under one name."""
+
+    @property
+    def memberships(self) -> Memberships:
+        """Who is in which team."""
+
+    @property
+    def removal(self) -> AgentRemoval:
+        """How agents are removed."""
 
 
 class Administration:
@@ -171,7 +196,7 @@ class Administration:
         return plain(report.entries)
 
     def export_blocks(self, references: Sequence[str], form: str) -> Json:
-        """Modules and resources by GUID or module name; everything when none is named.
+        """Definitions by GUID or name, resources by GUID; everything when none is named.
 
         Answers ``{"document": text, "files": [{"name", "blob", "size"}]}``: the files' bytes are
         to be had by ``blob``.
@@ -190,6 +215,50 @@ class Administration:
         """The bytes of a blob, piece by piece in Base64."""
         for piece in self._gateway.blobs.read(blob, 0):
             yield base64.b64encode(piece).decode()
+
+    # Resources
+
+    def resource_list(self) -> Json:
+        """All resources in their current versions."""
+        with self._gateway.store.reading() as session:
+            return [_shown_resource(each) for each in self._gateway.resources.all(session)]
+
+    def resource_versions(self, resource: str) -> Json:
+        """All versions of a resource (GUID or name), the newest first."""
+        resources = self._gateway.resources
+        with self._gateway.store.reading() as session:
+            found = resources.versions(session, resources.resolve(session, resource))
+        return [
+            {**plain(each), "size": each.blob.size, "sha256": each.blob.sha256} for each in found
+        ]
+
+    def resource_upload(
+        self, file: str | None = None, resource: str | None = None, **given: Any
+    ) -> Json:
+        """Store a file of this machine as a new resource, or edit ``resource`` (GUID or name).
+
+        ``given`` are members of ResourceChanges; without a file an edit keeps the content.
+        """
+        wanted = ResourceChanges(**given)
+        resources = self._gateway.resources
+        with contextlib.ExitStack() as opened:
+            pieces = None if file is None else _pieces(opened.enter_context(Path(file).open("rb")))
+            if pieces is not None and file is not None:
+                resources.blobs.check_room(Path(file).stat().st_size)
+            if resource is None:
+                if pieces is None:
+                    raise CommandFailed("no_file", "a new resource needs a file")
+                return _shown_resource(resources.add(wanted.to_new(), pieces, MACHINE))
+            with self._gateway.store.reading() as session:
+                guid = resources.resolve(session, resource).guid
+            return _shown_resource(resources.edit(guid, wanted, pieces, MACHINE))
+
+    def resource_delete(self, resource: str) -> Json:
+        """Delete a resource (GUID or name); answers what was deleted."""
+        with self._gateway.store.reading() as session:
+            found = self._gateway.resources.resolve(session, resource)
+        self._gateway.resources.delete(found.guid, MACHINE)
+        return _shown_resource(found)
 
     # Jobs
 
@@ -284,6 +353,97 @@ class Administration:
             yield None
             time.sleep(_POLL_SECONDS)
 
+    # Teams and agents
+
+    def team_list(self) -> Json:
+        """All teams, with how many agents and teams were put into each."""
+        with self._gateway.store.reading() as session:
+            composed = teams.composition(session)
+        return [_team(composed, team) for team in composed.teams.values()]
+
+    def team_show(self, team: str) -> Json:
+        """A team with its ``members`` and ``by_rule``, and all agents that belong to it."""
+        with self._gateway.store.reading() as session:
+            found = membership.of_team(session, teams.find(session, team))
+            composed = teams.composition(session)
+            agents = teams.agents_of(session, [found.team.id])
+        return {
+            **_team(composed, found.team),
+            "agents": [_brief(agent) for agent in found.agents],
+            "teams": [_brief(inner) for inner in found.teams],
+            "by_rule": [_brief(agent) for agent in found.by_rule],
+            "belonging": [_brief(agent) for agent in agents],
+        }
+
+    def team_create(self, content: Mapping[str, Any], comment: str = "") -> Json:
+        """Make a team; ``content`` has the members of TeamContent. Answers the team."""
+        team = self._gateway.teams.create(TeamContent.of(**content), MACHINE, comment)
+        return self.team_show(str(team.guid))
+
+    def team_change(self, team: str, content: Mapping[str, Any], comment: str = "") -> Json:
+        """Change of a team what ``content`` names. Answers the team."""
+        with self._gateway.store.reading() as session:
+            found = teams.find(session, team)
+        wanted = TeamContent.of(**found.content.model_dump() | dict(content))
+        self._gateway.teams.update(found.guid, wanted, MACHINE, comment)
+        return self.team_show(str(found.guid))
+
+    def team_delete(self, team: str, comment: str = "") -> None:
+        """Delete a team; its agents stay."""
+        with self._gateway.store.reading() as session:
+            found = teams.find(session, team)
+        self._gateway.teams.delete(found.guid, MACHINE, comment)
+
+    def team_add(
+        self, team: str, agents: Sequence[str] = (), inner: Sequence[str] = (), comment: str = ""
+    ) -> Json:
+        """Put agents and teams into a team. Answers the team."""
+        change = TeamChange(add=_references(agents, inner))
+        self._gateway.memberships.change_team(team, change, MACHINE, comment)
+        return self.team_show(team)
+
+    def team_remove(
+        self, team: str, agents: Sequence[str] = (), inner: Sequence[str] = (), comment: str = ""
+    ) -> Json:
+        """Take agents and teams out of a team. Answers the team."""
+        change = TeamChange(remove=_references(agents, inner))
+        self._gateway.memberships.change_team(team, change, MACHINE, comment)
+        return self.team_show(team)
+
+    def agent_list(self) -> Json:
+        """All agents, with the teams that they belong to in any way."""
+        with self._gateway.store.reading() as session:
+            composed = teams.composition(session)
+            agents = roster.agents(session)
+        return [self._agent(composed, agent) for agent in agents]
+
+    def agent_primary(self, agent: str, team: str | None = None, comment: str = "") -> Json:
+        """Give an agent another primary team, or none. Answers the agent."""
+        change = AgentChange(primary=team or membership.NO_TEAM)
+        changed = self._gateway.memberships.change_agent(agent, change, MACHINE, comment)
+        with self._gateway.store.reading() as session:
+            composed = teams.composition(session)
+            return self._agent(composed, roster.find(session, str(changed.agent.guid)))
+
+    def agent_remove(self, agent: str, comment: str = "") -> Json:
+        """Remove an agent that is offline; ``{"guid", "name", "runs_ended"}``."""
+        removed = self._gateway.removal.remove(agent, MACHINE, comment)
+        return {**_brief(removed.agent), "runs_ended": removed.runs}
+
+    def _agent(self, composed: Composition, agent: Agent) -> Json:
+        primary = composed.teams.get(agent.primary_team_id or 0)
+        belongs = composed.teams_of(agent)
+        return {
+            **_brief(agent),
+            "online": self._gateway.removal.is_online(agent),
+            "enabled": agent.enabled,
+            "platform": agent.facts.get("platform", ""),
+            "version": agent.facts.get("version", ""),
+            "primary_team": None if primary is None else primary.name,
+            "teams": [team.name for team in composed.teams.values() if team.id in belongs],
+            "last_contact": agent.last_contact_at and _iso(agent.last_contact_at),
+        }
+
     # The store
 
     def backup(self, target: str) -> Json:
@@ -327,7 +487,19 @@ class Administration:
         guid = _guid(reference)
         if guid is not None:
             return self._gateway.catalog.find(session, guid)
-        return self._gateway.catalog.find_by_name(session, DefinitionKind.MODULE, reference)
+        return self._named(session, reference)
+
+    def _named(self, session: Session, name: str) -> DefinitionSummary:
+        found = []
+        for kind in DefinitionKind:
+            with contextlib.suppress(DefinitionNotFound):
+                found.append(self._gateway.catalog.find_by_name(session, kind, name))
+        if not found:
+            raise DefinitionNotFound(f"there is no module, project or run book named {name!r}")
+        if len(found) > 1:
+            several = " and ".join(f"{one.titled} ({one.guid})" for one in found)
+            raise DefinitionAmbiguous(f"{several} have the same name: give the GUID")
+        return found[0]
 
     def _exported(self, reference: str) -> uuid.UUID:
         guid = _guid(reference)
@@ -343,15 +515,15 @@ class Administration:
         values: Mapping[str, str],
         secrets: Mapping[str, str],
     ) -> tuple[GivenValue, ...]:
-        module = self._gateway.catalog.current(session, what)
+        known = tree_parameters.declared_parameters(
+            trees.tree(self._gateway.catalog, session, what)
+        )
         credentials = {
-            one.name.casefold()
-            for one in module.parameters
-            if one.type is ParameterType.CREDENTIALS
+            one.name.casefold() for one in known if one.type is ParameterType.CREDENTIALS
         }
-        known = {names.key(one.name) for one in module.parameters}
+        keys = {names.key(one.name) for one in known}
         for name in (*values, *secrets):
-            if names.key(name) not in known:
+            if names.key(name) not in keys:
                 raise CommandFailed("parameter", f"{what.name!r} has no parameter {name!r}")
         given = {name.casefold(): GivenValue(name, value) for name, value in values.items()}
         for name, secret in secrets.items():
@@ -488,6 +660,46 @@ def _job_guid(text: str) -> uuid.UUID:
 def _reserve(path: Path) -> None:
     """Make a new, private file. Raises OSError when there is one, or it cannot be made."""
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def _brief(found: Agent | Team) -> Json:
+    return {"guid": str(found.guid), "name": found.name}
+
+
+def _team(composed: Composition, team: Team) -> Json:
+    return {
+        **_brief(team),
+        **team.content.model_dump(mode="json"),
+        "agent_count": len(composed.agents.get(team.id, ())),
+        "team_count": len(composed.nested.get(team.id, ())),
+    }
+
+
+def _references(agents: Sequence[str], inner: Sequence[str]) -> list[Reference]:
+    return [
+        *(Reference(one, MemberKind.AGENT) for one in agents),
+        *(Reference(one, MemberKind.TEAM) for one in inner),
+    ]
+
+
+def _iso(moment: int) -> str:
+    return moments.to_datetime(moment).isoformat(timespec="milliseconds")
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    """A file's content, piece by piece."""
+    return iter(lambda: file.read(_PIECE_BYTES), b"")
+
+
+def _shown_resource(resource: Resource) -> Json:
+    return {
+        "guid": str(resource.guid),
+        **plain(resource.details),
+        "version": resource.version,
+        "size": resource.blob.size,
+        "sha256": resource.blob.sha256,
+        "created_at": plain(resource)["created_at"],
+    }
 
 
 def _finding(name: str, ok: bool, detail: str) -> Json:

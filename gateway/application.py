@@ -6,7 +6,7 @@ here starts a thread of its own accord: ``Gateway.start`` does.
 
 import contextlib
 import logging
-import platform
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,9 +15,13 @@ import flask
 from gateway import moments
 from gateway.agents import processes
 from gateway.agents.embedded import EmbeddedAgent, EmbeddedSettings
+from gateway.agents.membership import Memberships
 from gateway.agents.orders import OrderMaker
 from gateway.agents.reception import Reception
+from gateway.agents.removal import AgentRemoval
+from gateway.agents.teams import Teams
 from gateway.agents.wake_on_lan import MagicPackets, Waker
+from gateway.catalog import resource_users
 from gateway.catalog.blobs import Blobs
 from gateway.catalog.building_blocks import BuildingBlocks
 from gateway.catalog.catalog import Catalog
@@ -34,7 +38,7 @@ from gateway.identity.passwords import Passwords
 from gateway.identity.permissions import Permissions
 from gateway.identity.throttle import Throttle
 from gateway.identity.vault import Vault
-from gateway.jobs import launch_windows, launching
+from gateway.jobs import launch_windows, launching, resource_use
 from gateway.jobs.acceptance import Acceptance
 from gateway.jobs.clock import Clock
 from gateway.jobs.launch_windows import WindowPolicy
@@ -49,6 +53,7 @@ from gateway.settings import Settings
 from gateway.settings.schema import Day, DefaultScheduleStatus
 from gateway.surfaces.dispatcher import routes as dispatcher
 from gateway.surfaces.dispatcher.operation import Services
+from gateway.surfaces.dispatcher.service import ROOT
 from gateway.tasks.registry import TaskTypes
 from gateway.web import framing, status, surfaces
 from gateway.web.authentication import Guard
@@ -86,18 +91,27 @@ class Gateway:
     clock: Clock
     jobs: Jobs
     waker: Waker
-    embedded: EmbeddedAgent | None
+    embedded: tuple[EmbeddedAgent, ...]
+    teams: Teams
+    memberships: Memberships
+    removal: AgentRemoval
     metrics: Metrics
 
     def start(self) -> None:
-        """Begin to work: settle what an earlier process left behind, then clock and agent."""
+        """Begin to work: settle what an earlier process left behind, then clock and agents."""
         self._settle()
+        if self.settings.database_url is None:
+            # On PostgreSQL another gateway may be writing it: there it goes when it grows no more.
+            begun = moments.now()
+            self.clock.once(
+                lambda: self.blobs.sweep(begun), "sweep of what was not published before the start"
+            )
         self.clock.every(_SWEEP_SECONDS, self._sweep, "sweep of unpublished blobs")
         self.clock.every(
             max(1.0, self.settings.lease_seconds / 3), self.reception.expire, "expiry of leases"
         )
-        if self.embedded is not None:
-            self.embedded.start()
+        for agent in self.embedded:
+            agent.start()
         self.waker.start()
         self.clock.start()
 
@@ -105,8 +119,15 @@ class Gateway:
         """Begin nothing new, let runs end for ``grace`` seconds, then stop and close the store."""
         self.clock.stop()
         self.waker.stop()
-        if self.embedded is not None:
-            self.embedded.stop(grace)
+        # All at once: they share the one grace.
+        stops = [
+            threading.Thread(target=agent.stop, args=(grace,), name="agent-stop")
+            for agent in self.embedded
+        ]
+        for stop in stops:
+            stop.start()
+        for stop in stops:
+            stop.join()
         self.store.close()
 
     def ready(self) -> Health:
@@ -116,26 +137,24 @@ class Gateway:
         )
 
     def _check_agent(self) -> Check:
-        if self.embedded is None:
+        if not self.embedded:
             return Check("agent", True, "the embedded agent is switched off")
-        if self.embedded.alive:
+        still = [agent.name for agent in self.embedded if not agent.alive]
+        if not still:
             return Check("agent", True, "running")
-        return Check("agent", False, "the embedded agent is not running: the log says why")
+        stopped = ", ".join(still)
+        return Check("agent", False, f"not running: {stopped}; the log says why")
 
     def _settle(self) -> None:
         """Kill what an earlier process's tasks left running, before anything is run again."""
-        left, runs = self.reception.left_behind(agent_name(self.settings))
-        killed = processes.kill_leftovers(left, runs)
+        # Also of agents that are switched off by now.
+        names = (self.settings.machine_name, *self.settings.agent_names)
+        killed = sum(processes.kill_leftovers(*self.reception.left_behind(name)) for name in names)
         if killed:
             log.warning("killed %d processes that an earlier server left running", killed)
 
     def _sweep(self) -> None:
         self.blobs.sweep(moments.now() - _UNPUBLISHED_FOR)
-
-
-def agent_name(settings: Settings) -> str:
-    """The name of the embedded agent."""
-    return settings.agent_name or platform.node() or "localhost"
 
 
 def open_store(settings: Settings, folder: DataFolder, gate: Gate, metrics: Metrics) -> Store:
@@ -178,8 +197,9 @@ def _build(
     passwords = Passwords(gate.released)
     task_types = TaskTypes.load()
     catalog = Catalog(store, vault, moments.now, task_types)
-    blobs = Blobs(store, moments.now)
-    resources = Resources(store, blobs, moments.now)
+    blobs = Blobs(store, moments.now, aside=gate.released, low_disk_bytes=settings.low_disk_bytes)
+    users = (resource_users.described, resource_use.described_jobs)
+    resources = Resources(store, blobs, moments.now, users)
     signals = Signals()
     waker = Waker(store, _magic_packets(settings), moments.now, launching.OFFLINE_AFTER)
     clock = Clock(
@@ -199,6 +219,7 @@ def _build(
         settings.lease_seconds * moments.SECOND,
         moments.now,
         ended=metrics.run_ended,
+        wake_clock=clock.wake_by,
         windows=_windows(settings),
     )
     acceptance = Acceptance(
@@ -239,7 +260,10 @@ def _build(
             waker.look,
         ),
         waker=waker,
-        embedded=_embedded(settings, folder, reception) if settings.embedded_agent else None,
+        embedded=_embedded(settings, folder, reception),
+        teams=Teams(store, moments.now),
+        memberships=Memberships(store, moments.now),
+        removal=AgentRemoval(store, signals, launching.OFFLINE_AFTER, moments.now),
         metrics=metrics,
     )
 
@@ -262,16 +286,22 @@ def _magic_packets(settings: Settings) -> MagicPackets:
     return MagicPackets([str(address) for address in own.addresses], own.port)
 
 
-def _embedded(settings: Settings, folder: DataFolder, reception: Reception) -> EmbeddedAgent:
-    return EmbeddedAgent(
-        reception,
-        EmbeddedSettings(
-            name=agent_name(settings),
-            folder=folder.runs,
-            max_runs=settings.workers.embedded_runs,
-            renew_seconds=settings.lease_seconds / 6,
-            inherit=settings.task_environment,
-        ),
+def _embedded(
+    settings: Settings, folder: DataFolder, reception: Reception
+) -> tuple[EmbeddedAgent, ...]:
+    return tuple(
+        EmbeddedAgent(
+            reception,
+            EmbeddedSettings(
+                name=name,
+                folder=folder.runs if name == settings.machine_name else folder.runs_of(name),
+                max_runs=settings.workers.embedded_runs,
+                renew_seconds=settings.lease_seconds / 6,
+                inherit=settings.task_environment,
+                time_zone=settings.time_zone,
+            ),
+        )
+        for name in settings.embedded_names
     )
 
 
@@ -296,7 +326,10 @@ def _dispatcher(gateway: Gateway) -> surfaces.Surface:
     services = Services(
         store=gateway.store,
         catalog=gateway.catalog,
+        resources=gateway.resources,
         jobs=gateway.jobs,
+        memberships=gateway.memberships,
+        removal=gateway.removal,
         now=moments.now,
         offline_after=launching.OFFLINE_AFTER,
         zone=settings.zone,
@@ -318,12 +351,13 @@ def _dispatcher(gateway: Gateway) -> surfaces.Surface:
             json_size=limits.body_bytes,
             json_depth=limits.json_depth,
             json_values=limits.json_values,
+            content_size=limits.resource_bytes,
         ),
         dates=wcf_json.unspecified_date(settings.date_zone),
     )
     return surfaces.Surface(
         dispatcher.SURFACE,
-        frozenset({dispatcher.ROOT.lower()}),
+        frozenset({ROOT.lower()}),
         blueprint,
         dispatcher.error_answer,
     )

@@ -1,6 +1,7 @@
 """The data folder: what lies where in it, and that one process at a time holds it."""
 
 import contextlib
+import hashlib
 import os
 import sys
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from gateway import names
 from storage.errors import StoreHeld
 
 if sys.platform == "win32":
@@ -60,6 +62,11 @@ class DataFolder:
     def runs(self) -> Path:
         """Working folders of runs on the embedded agent."""
         return self.path / "runs"
+
+    def runs_of(self, agent: str) -> Path:
+        """Working folders of runs on a further embedded agent; its name may be no file's name."""
+        digest = hashlib.sha256(names.key(agent).encode()).hexdigest()
+        return self.runs / f"agent-{digest[:16]}"
 
     def create(self) -> None:
         """Make the folder and those in it, closed to other users. Raises OSError."""

@@ -2,12 +2,27 @@
 
 import os
 
+from gateway.agents.membership import MembershipRefused
+from gateway.agents.removal import AgentOnline
 from gateway.agents.roster import AgentAmbiguous, AgentNotFound
+from gateway.agents.teams import TeamAmbiguous, TeamNotFound, TeamRefused
+from gateway.catalog.blobs import BlobLost, NoRoom
 from gateway.catalog.building_block_reading import ImportRefused
 from gateway.catalog.building_blocks import CatalogChanged
 from gateway.catalog.catalog import DefinitionAmbiguous, DefinitionNotFound
+from gateway.catalog.changes import NameTaken
+from gateway.catalog.checks import Refused
+from gateway.catalog.folders import FolderPathError
+from gateway.catalog.resources import (
+    ResourceAmbiguous,
+    ResourceExists,
+    ResourceInUse,
+    ResourceNotFound,
+)
+from gateway.catalog.trees import TreeImpossible
 from gateway.control import CommandFailed
 from gateway.front.listeners import ListenerError
+from gateway.identity.audit import CommentRefused
 from gateway.identity.errors import IdentityError
 from gateway.jobs.orders import OrderRefused
 from gateway.jobs.service import JobNotFound, StoreNearlyFull
@@ -30,10 +45,27 @@ _KNOWN: tuple[tuple[type[Exception], str, int], ...] = (
     (DefinitionAmbiguous, "definition_ambiguous", WRONG_USE),
     (AgentNotFound, "agent_not_found", WRONG_USE),
     (AgentAmbiguous, "agent_ambiguous", WRONG_USE),
+    (TreeImpossible, "definition_incomplete", WRONG_USE),
+    (AgentOnline, "agent_online", WRONG_USE),
+    (TeamNotFound, "team_not_found", WRONG_USE),
+    (TeamAmbiguous, "team_ambiguous", WRONG_USE),
+    (TeamRefused, "team_refused", WRONG_USE),
+    (NameTaken, "name_taken", WRONG_USE),
+    (MembershipRefused, "membership_refused", WRONG_USE),
+    (CommentRefused, "comment_refused", WRONG_USE),
     (OrderRefused, "order_refused", WRONG_USE),
     (MoveRefused, "move_refused", WRONG_USE),
     (ImportRefused, "import_refused", WRONG_USE),
     (CatalogChanged, "catalog_changed", FAILED),
+    (ResourceNotFound, "resource_not_found", WRONG_USE),
+    (ResourceAmbiguous, "resource_ambiguous", WRONG_USE),
+    (ResourceExists, "resource_exists", WRONG_USE),
+    (ResourceInUse, "resource_in_use", WRONG_USE),
+    (NameTaken, "name_taken", WRONG_USE),
+    (Refused, "refused", WRONG_USE),
+    (FolderPathError, "folder_path", WRONG_USE),
+    (NoRoom, "no_room", FAILED),
+    (BlobLost, "content_lost", FAILED),
     (ListenerError, "listener", WRONG_USE),
 )
 

@@ -42,8 +42,8 @@ from gateway.jobs import (
     settlement,
 )
 from gateway.jobs.launch_windows import WindowPolicy
-from gateway.jobs.orders import OutsideWindow
-from gateway.jobs.rows import Held, RunRow
+from gateway.jobs.orders import Origin, OutsideWindow
+from gateway.jobs.rows import Held, JobRow, RunRow
 from gateway.jobs.signals import Signals
 from gateway.jobs.states import JobStatus
 from gateway.tasks.base import ResourceContent
@@ -118,6 +118,7 @@ class Reception:
         now: Callable[[], int] = moments.now,
         elapsed: Callable[[], float] = time.monotonic,
         ended: Callable[[str, float], None] = lambda status, seconds: None,  # noqa: ARG005
+        wake_clock: Callable[[int], None] = lambda moment: None,  # noqa: ARG005
         windows: WindowPolicy = _NO_WINDOWS,
     ) -> None:
         self._store = store
@@ -127,6 +128,7 @@ class Reception:
         self._lease = lease
         self._now = now
         self._ended = ended
+        self._wake_clock = wake_clock
         self._windows = windows
         self._leases = Leases(lease / moments.SECOND, elapsed)
         self._seen: dict[uuid.UUID, int] = defaultdict(int)
@@ -202,6 +204,8 @@ class Reception:
             size=found.blob.size,
             sha256=found.blob.sha256,
             chunks=self._resources.content(found),
+            parse_content=found.details.parse_content,
+            skip_environment=found.details.skip_environment,
         )
 
     def expire(self) -> None:
@@ -244,6 +248,8 @@ class Reception:
             "boot_id": facts.boot_id,
             "last_contact_at": now,
         }
+        if facts.console_user:
+            values["last_console_user"] = facts.console_user
         if known is None:
             return _register(db, facts.name, guid, values | {"created_at": now})
         booted = _boot_id(db, known.id) not in ("", facts.boot_id)
@@ -338,6 +344,7 @@ class Reception:
         log.warning("run %s cannot be prepared: %s", run.guid, order)
         reason = f"the run could not be prepared: {order}"
         settlement.finish_run(db, job, run, JobStatus.FAILED, now, reason)
+        self._tell_clock(db, job)
 
     def _prepared(
         self, db: Session, held: Held, requests: Mapping[int, Row]
@@ -382,7 +389,14 @@ class Reception:
                 refused[attempt] = Refusal(*attempt, OVER)
         book.write()
         settlement.finish_jobs(db, endings)
+        for ending in endings:
+            self._tell_clock(db, ending.job)
         return list(refused.values())
+
+    def _tell_clock(self, db: WritingSession, job: JobRow) -> None:
+        """Have the run book of a job that has ended go on at once."""
+        if job.origin is Origin.RUN_BOOK and job.status.finished:
+            db.after_commit(functools.partial(self._wake_clock, self._now()))
 
     def _take_in(
         self, db: WritingSession, book: ledger.TaskBook, held: Held, report: Report
@@ -410,6 +424,8 @@ class Reception:
             # The agent gave up on the run, or left tasks out: nothing stays open.
             book.write()
             settlement.end_tasks(db, run, at, report.detail)
+        if report.parameters or held.job.origin is Origin.RUN_BOOK:
+            ledger.keep_values(db, run, report)
         seconds = (at - (run.started_at or at)) / moments.SECOND
         db.after_commit(functools.partial(self._ended, report.status.name.lower(), seconds))
         last = settlement.close_run(db, held.job, run, report.status, at, report.detail)
@@ -460,11 +476,13 @@ class Reception:
                 settlement.finish_run(
                     db, held.job, held.run, JobStatus.CANCELED, self._now(), REMOVED
                 )
+                self._tell_clock(db, held.job)
 
     def _settle(self, db: WritingSession, lost: Iterable[Held], reason: str) -> None:
         for held in lost:
             if held.run.status in _HELD_STATES:
                 settlement.lose_run(db, held.job, held.run, self._now(), reason)
+                self._tell_clock(db, held.job)
 
     @staticmethod
     def _check(db: Session, agent: AgentSession) -> Row:

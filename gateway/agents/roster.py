@@ -3,12 +3,14 @@
 import functools
 import json
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
 from gateway import names
 from storage import models, statements
 from storage.remembered import Remembered
+from storage.selections import Selection
 from storage.session import Row, Session
 from storage.statements import named
 
@@ -27,6 +29,9 @@ _ALL = statements.Statement(
 _BY_NAME = statements.Statement(
     lambda: _AGENT.select().where(_LIVING, _AGENT.name_key == named(_AGENT.name_key))
 )
+
+
+_LIVING_BY_IDS = Selection(_AGENT.id, lambda: _AGENT.select().where(_AGENT.deleted_at.is_null()))
 
 
 class AgentNotFound(LookupError):
@@ -50,12 +55,29 @@ class Agent:
     session: uuid.UUID | None
     boot_id: str
     last_contact_at: int | None
+    primary_team_id: int | None
+    last_console_user: str
     facts: dict[str, Any]
 
     @classmethod
     def of(cls, row: Row) -> Self:
         """The agent of a row of the table."""
         return cls(**{name: row[name] for name in cls.__dataclass_fields__})
+
+    @property
+    def time_zone(self) -> str:
+        """Its zone by its IANA name; UTC for one that did not say."""
+        return str(self.facts.get("time_zone") or "UTC")
+
+    @property
+    def console_user(self) -> str:
+        """Who was logged in at the machine when the agent came; empty for nobody."""
+        return str(self.facts.get("console_user", ""))
+
+    @property
+    def mac_addresses(self) -> tuple[str, ...]:
+        """The hardware addresses of its machine, with colons."""
+        return tuple(self.facts.get("mac_addresses", ()))
 
     def online(self, now: int, silence: int) -> bool:
         """Whether it was heard of within ``silence`` microseconds."""
@@ -77,7 +99,7 @@ def find(session: Session, reference: str, tenant: int = 1) -> Agent:
 
 
 def _find(session: Session, reference: str, tenant: int) -> Agent:
-    guid = _as_guid(reference)
+    guid = as_guid(reference)
     by_guid = [] if guid is None else session.select(_BY_GUID, {"tenant_id": tenant, "guid": guid})
     key = {"tenant_id": tenant, "name_key": names.key(reference)}
     found = by_guid or session.select(_BY_NAME, key)
@@ -98,7 +120,15 @@ def by_ids(session: Session, ids: set[int]) -> dict[int, Agent]:
     return {row["id"]: Agent.of(row) for row in session.rows(query)}
 
 
-def _as_guid(text: str) -> uuid.UUID | None:
+def living(session: Session, ids: Iterable[int]) -> list[Agent]:
+    """Those of these agents that were not removed, by name."""
+    found = _LIVING_BY_IDS.rows(session, sorted(set(ids)))
+    ordered = sorted(found, key=lambda row: (row["name_key"], row["id"]))
+    return [Agent.of(row) for row in ordered]
+
+
+def as_guid(text: str) -> uuid.UUID | None:
+    """The GUID that a text is, with or without braces, in any case; None for another text."""
     try:
         return uuid.UUID(text.strip())
     except ValueError:

@@ -1,7 +1,9 @@
 """Bytes in the store: chunked rows, written in short transactions, published in one step."""
 
+import contextlib
 import enum
 import hashlib
+import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -11,7 +13,10 @@ import peewee
 from gateway import moments
 from storage import models, statements
 from storage.database import Store
+from storage.errors import StoreUnavailable
 from storage.session import Row, Session
+
+log = logging.getLogger("gateway.catalog")
 
 CHUNK_BYTES = 256 * 1024
 _SWEPT_CHUNKS_AT_ONCE = 64
@@ -23,6 +28,10 @@ class BlobNotFound(LookupError):
 
 class BlobLost(Exception):
     """An unpublished blob was swept away while it was still being written or kept back."""
+
+
+class NoRoom(Exception):
+    """The disk of the store has no room for more content."""
 
 
 class BlobDamaged(Exception):
@@ -57,9 +66,32 @@ _INSERT_CHUNK = statements.Insert(
 class Blobs:
     """Writes, reads and sweeps blobs."""
 
-    def __init__(self, store: Store, now: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        now: Callable[[], int],
+        *,
+        aside: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
+        low_disk_bytes: int = 0,
+    ) -> None:
+        """``aside`` lets other requests compute while a content is written.
+
+        ``low_disk_bytes`` are kept free for what is more urgent than content.
+        """
         self._store = store
         self._now = now
+        self._aside = aside
+        self._least_free = low_disk_bytes
+
+    def check_room(self, size: int) -> None:
+        """Raise NoRoom where so many bytes more would fill the disk of the store."""
+        free = self._store.free_bytes()
+        if free is not None and free - size < self._least_free:
+            raise NoRoom(
+                f"the disk of the store has {free // 2**20} MiB left, of which "
+                f"{self._least_free // 2**20} MiB are kept for jobs: {size // 2**20} MiB more "
+                "have no room; try again later"
+            )
 
     def write(self, chunks: Iterable[bytes], tenant: int = 1) -> BlobReference:
         """Store bytes as an unpublished blob, one short transaction for each 256 KiB.
@@ -67,15 +99,38 @@ class Blobs:
         Nothing refers to it and ``sweep`` may take it until ``publish``. Raises BlobLost when a
         sweep took it midway, and StoreUnavailable.
         """
-        guid = moments.new_guid()
-        blob_id = self._store.unit_of_work(lambda session: self._begin(session, guid, tenant))
+        with self._aside():
+            guid = moments.new_guid()
+            blob_id = self._store.unit_of_work(lambda session: self._begin(session, guid, tenant))
+            blob = BlobReference(blob_id, guid, 0, "")
+            try:
+                return self._fill(blob, chunks)
+            except BaseException:
+                self.give_up(blob)
+                raise
+
+    def _fill(self, blob: BlobReference, chunks: Iterable[bytes]) -> BlobReference:
         digest = hashlib.sha256()
         size = 0
         for seq, data in enumerate(_even_chunks(chunks)):
             digest.update(data)
             size += len(data)
-            self._append(blob_id, seq, data)
-        return BlobReference(blob_id, guid, size, digest.hexdigest())
+            self._append(blob.id, seq, data)
+        return BlobReference(blob.id, blob.guid, size, digest.hexdigest())
+
+    def give_up(self, blob: BlobReference) -> None:
+        """Have the next sweep take a blob, unless it was published; never raises StoreUnavailable.
+
+        What cannot be marked now is swept when it has not grown for long enough.
+        """
+
+        def work(session: Session) -> None:
+            session.execute(_update(blob.id, created_at=_GIVEN_UP).where(_ALIVE))
+
+        try:
+            self._store.unit_of_work(work)
+        except StoreUnavailable as error:
+            log.warning("the content %s could not be given up: %s", blob.guid, error)
 
     def publish(self, session: Session, blob: BlobReference) -> None:
         """Make a written blob readable, together with whatever else the session commits.

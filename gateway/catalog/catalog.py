@@ -3,18 +3,20 @@
 import enum
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import peewee
 
 from gateway import moments, names
-from gateway.catalog import changes, checks, folders, references, sealing
-from gateway.catalog.changes import Change, NameTaken
+from gateway.catalog import changes, checks, connections, folders, references, sealing
+from gateway.catalog.changes import Change, InUse, NameTaken
 from gateway.catalog.definitions import Module, Parameter
-from gateway.catalog.sealing import SealedModule
+from gateway.catalog.projects import Project
+from gateway.catalog.run_books import WhatKind
+from gateway.catalog.sealing import Definition, Sealed, SealedModule, SealedRunBook
 from gateway.identity import audit
 from gateway.identity.errors import SecretDamaged, SecretNotFound
 from gateway.identity.principals import Caller
@@ -28,10 +30,12 @@ from storage.statements import named
 
 _TABLE = models.Definition
 _VERSION = models.DefinitionVersion
-_CACHED_MODULES = 4096
+_CACHED_VERSIONS = 4096
 # Every order looks its definitions up.
 _FOUND = Remembered(_TABLE, models.Folder)
 _SECRET_PURPOSE = "module parameter"  # noqa: S105  # what for, not what
+
+S = TypeVar("S", bound=Sealed)
 
 
 class DefinitionKind(enum.IntEnum):
@@ -40,6 +44,11 @@ class DefinitionKind(enum.IntEnum):
     MODULE = 0
     PROJECT = 1
     RUN_BOOK = 2
+
+    @classmethod
+    def of(cls, kind: WhatKind) -> "DefinitionKind":
+        """The kind of what a run book's job runs."""
+        return cls[kind.name]
 
     @property
     def folders(self) -> folders.FolderKind:
@@ -50,6 +59,20 @@ class DefinitionKind(enum.IntEnum):
     def word(self) -> str:
         """What people call it."""
         return self.name.lower().replace("_", " ")
+
+
+_SHAPES: dict[DefinitionKind, type[Sealed]] = {
+    DefinitionKind.MODULE: SealedModule,
+    DefinitionKind.PROJECT: Project,
+    DefinitionKind.RUN_BOOK: SealedRunBook,
+}
+
+
+def kind_of(definition: Definition) -> DefinitionKind:
+    """What a definition is, by its shape."""
+    if isinstance(definition, Module):
+        return DefinitionKind.MODULE
+    return DefinitionKind.PROJECT if isinstance(definition, Project) else DefinitionKind.RUN_BOOK
 
 
 class DefinitionNotFound(LookupError):
@@ -77,6 +100,11 @@ class DefinitionSummary:
     enabled: bool
     folder_id: int | None = None
 
+    @property
+    def titled(self) -> str:
+        """What people call it: the kind and the name."""
+        return f"the {self.kind.word} {self.name!r}"
+
 
 @dataclass(frozen=True)
 class Saved:
@@ -96,7 +124,7 @@ class Catalog:
         self._vault = vault
         self._now = now
         self._task_types = task_types
-        self._modules: dict[int, SealedModule] = {}
+        self._versions: dict[int, Sealed] = {}
 
     def definitions(
         self, session: Session, kind: DefinitionKind, *, disabled: bool = False, tenant: int = 1
@@ -149,18 +177,21 @@ class Catalog:
 
     def module(self, session: Session, version_id: int) -> SealedModule:
         """A version of a module; its secrets stay references. Raises DefinitionNotFound."""
-        found = self._modules.get(version_id)
-        if found is None:
-            query = _VERSION.select(_VERSION.body).where(_VERSION.id == version_id)
-            row = session.first(query)
-            if row is None:
-                raise DefinitionNotFound(f"there is no version with the number {version_id}")
-            found = self._keep(version_id, SealedModule.model_validate(row["body"]))
-        return found
+        return self._version(session, version_id, DefinitionKind.MODULE, SealedModule)
 
-    def current(self, session: Session, definition: DefinitionSummary) -> SealedModule:
-        """A module as it is now; its name, place and state are those of the definition."""
-        return self.module(session, definition.version_id).model_copy(
+    def project(self, session: Session, version_id: int) -> Project:
+        """A version of a project. Raises DefinitionNotFound."""
+        return self._version(session, version_id, DefinitionKind.PROJECT, Project)
+
+    def run_book(self, session: Session, version_id: int) -> SealedRunBook:
+        """A version of a run book; its secrets stay references. Raises DefinitionNotFound."""
+        return self._version(session, version_id, DefinitionKind.RUN_BOOK, SealedRunBook)
+
+    def current(self, session: Session, definition: DefinitionSummary) -> Sealed:
+        """A definition as it is now; name, place and state are those of the summary."""
+        shape = _SHAPES[definition.kind]
+        content = self._version(session, definition.version_id, definition.kind, shape)
+        return content.model_copy(
             update={
                 "name": definition.name,
                 "folder": definition.folder,
@@ -172,46 +203,64 @@ class Catalog:
         """The parameters to ask for when a job is scheduled; see references.input_parameters."""
         return references.input_parameters(module)
 
-    def compare(self, session: Session, module: Module, tenant: int = 1) -> Change:
-        """What storing a module would do. Raises SecretMissing, KindTaken."""
-        row = _any(session, module.guid, tenant)
-        previous = self._previous(session, row)
-        sealed = self._seal(session, module, previous, lambda _: moments.new_guid())
+    def compare(self, session: Session, definition: Definition, tenant: int = 1) -> Change:
+        """What storing a definition would do. Raises SecretMissing, KindTaken."""
+        row = _any(session, definition.guid, tenant)
+        previous = self._previous(session, row, kind_of(definition))
+        sealed = self._seal(session, definition, previous, lambda _: moments.new_guid())
         return _change(row, previous, sealed)
 
-    def put(self, session: Session, module: Module, caller: Caller, tenant: int = 1) -> Saved:
-        """Store a module that was found right: a new version, unless nothing is different.
+    def put(
+        self, session: Session, definition: Definition, caller: Caller, tenant: int = 1
+    ) -> Saved:
+        """Store a definition that was found right: a new version, unless nothing is different.
 
         For use in a unit of work that has called ``changes.one_at_a_time`` and calls
         ``check_name`` when all is put. Raises SecretMissing, KindTaken, FolderPathError.
         """
-        module = module.model_copy(update={"folder": folders.clean(module.folder)})
-        row = _any(session, module.guid, tenant)
-        previous = self._previous(session, row)
-        sealed = self._seal(session, module, previous, self._conceal(session, tenant))
+        folder = folders.clean(definition.folder)
+        placed: Definition = definition.model_copy(update={"folder": folder})
+        row = _any(session, placed.guid, tenant)
+        previous = self._previous(session, row, kind_of(placed))
+        sealed = self._seal(session, placed, previous, self._conceal(session, tenant))
         change = _change(row, previous, sealed)
         if change is Change.UNCHANGED:
-            return Saved(self.find(session, module.guid, tenant=tenant), change)
+            return Saved(self.find(session, placed.guid, tenant=tenant), change)
         definition_id = _write_definition(session, sealed, row, self._now(), tenant)
         self._write_version(session, definition_id, sealed, changes.author(caller))
-        saved = self.find(session, module.guid, tenant=tenant)
+        saved = self.find(session, placed.guid, tenant=tenant)
         self._record(session, caller, change, saved, previous, tenant)
         return Saved(saved, change)
 
-    def save(self, module: Module, caller: Caller, tenant: int = 1) -> Saved:
-        """Check a module and store it in a unit of work of its own.
+    def save(self, definition: Definition, caller: Caller, tenant: int = 1) -> Saved:
+        """Check a definition and store it in a unit of work of its own.
 
-        Raises checks.Refused with all that is wrong in it, NameTaken, KindTaken.
+        Raises checks.Refused with all that is wrong in it, NameTaken, KindTaken, SecretMissing.
         """
-        checks.refuse(checks.module_faults(module, self._task_types))
+        checks.refuse(checks.faults(definition, self._task_types))
 
         def work(session: Session) -> Saved:
             changes.one_at_a_time(session, tenant)
-            saved = self.put(session, module, caller, tenant)
+            saved = self.put(session, definition, caller, tenant)
+            checks.refuse(
+                connections.faults(
+                    definition,
+                    lambda kind, guid: self.look(session, DefinitionKind.of(kind), guid, tenant),
+                )
+            )
             self.check_name(session, saved.definition, tenant)
             return saved
 
         return self._store.unit_of_work(work)
+
+    def look(
+        self, session: Session, kind: DefinitionKind, guid: UUID, tenant: int = 1
+    ) -> Sealed | None:
+        """A definition as it is now, or None when there is none of the kind."""
+        try:
+            return self.current(session, self.find(session, guid, kind, tenant))
+        except DefinitionNotFound:
+            return None
 
     def check_name(self, session: Session, definition: DefinitionSummary, tenant: int = 1) -> None:
         """Raise NameTaken when another definition of the kind has the name in the same folder."""
@@ -220,10 +269,17 @@ class Catalog:
                 raise NameTaken(definition.kind.word, definition.name, definition.folder)
 
     def delete(self, guid: UUID, caller: Caller, tenant: int = 1) -> None:
-        """Take a definition out of all lists; jobs keep their versions. DefinitionNotFound."""
+        """Take a definition out of all lists; jobs keep their versions.
+
+        Raises DefinitionNotFound, InUse.
+        """
 
         def work(session: Session) -> None:
+            changes.one_at_a_time(session, tenant)
             found = self.find(session, guid, tenant=tenant)
+            users = [one.titled for one in users_of(session, guid, tenant)]
+            if users:
+                raise InUse(found.kind.word, found.name, users)
             session.execute(_TABLE.update(deleted_at=self._now()).where(_TABLE.id == found.id))
             audit.record(
                 session,
@@ -241,10 +297,10 @@ class Catalog:
     def _seal(
         self,
         session: Session,
-        module: Module,
-        previous: SealedModule | None,
+        definition: Definition,
+        previous: Sealed | None,
         conceal: Callable[[str], UUID],
-    ) -> SealedModule:
+    ) -> Sealed:
         def reveal(guid: UUID) -> str | None:
             try:
                 return self._vault.reveal(session, guid)
@@ -252,22 +308,35 @@ class Catalog:
                 # Storing the password anew is how an operator mends this.
                 return None
 
-        return sealing.seal(module, previous, reveal, conceal)
+        return sealing.seal(definition, previous, reveal, conceal)
 
     def _conceal(self, session: Session, tenant: int) -> Callable[[str], UUID]:
         return lambda text: self._vault.seal(session, self._now(), _SECRET_PURPOSE, text, tenant)
 
-    def _previous(self, session: Session, row: Row | None) -> SealedModule | None:
+    def _version(
+        self, session: Session, version_id: int, kind: DefinitionKind, shape: type[S]
+    ) -> S:
+        found = self._versions.get(version_id)
+        if found is None:
+            rows = session.select(_VERSION_OF_KIND, {"id": version_id, "kind": kind})
+            found = self._keep(version_id, shape.model_validate(rows[0]["body"])) if rows else None
+        if not isinstance(found, shape):
+            raise DefinitionNotFound(
+                f"there is no version of a {kind.word} with the number {version_id}"
+            )
+        return found
+
+    def _previous(self, session: Session, row: Row | None, kind: DefinitionKind) -> Sealed | None:
         """What is stored under a GUID, also when it was deleted. Raises KindTaken."""
         if row is None:
             return None
-        if row["kind"] != DefinitionKind.MODULE:
+        if row["kind"] != kind:
             word = DefinitionKind(row["kind"]).word
             raise KindTaken(f"the GUID {row['guid']} belongs to the {word} {row['name']!r}")
         return self.current(session, _summary(row))
 
     def _write_version(
-        self, session: Session, definition_id: int, module: SealedModule, author: int | None
+        self, session: Session, definition_id: int, content: Sealed, author: int | None
     ) -> None:
         count = _VERSION.select(peewee.fn.COALESCE(peewee.fn.MAX(_VERSION.number), 0))
         number = session.scalar(count.where(_VERSION.definition_id == definition_id)) + 1
@@ -275,14 +344,14 @@ class Catalog:
             _VERSION.insert(
                 definition_id=definition_id,
                 number=number,
-                body=module.model_dump(mode="json"),
+                body=content.model_dump(mode="json"),
                 created_at=self._now(),
                 created_by=author,
             )
         )
         # SQLite gives the number of a version that was rolled back to the next one; another unit
         # of the same transaction may have read the lost one meanwhile.
-        self._modules.pop(version_id, None)
+        self._versions.pop(version_id, None)
         session.execute(_TABLE.update(version_id=version_id).where(_TABLE.id == definition_id))
 
     def _record(
@@ -291,7 +360,7 @@ class Catalog:
         caller: Caller,
         change: Change,
         saved: DefinitionSummary,
-        previous: SealedModule | None,
+        previous: Sealed | None,
         tenant: int,
     ) -> None:
         audit.record(
@@ -307,11 +376,37 @@ class Catalog:
             tenant=tenant,
         )
 
-    def _keep(self, version_id: int, module: SealedModule) -> SealedModule:
-        if len(self._modules) >= _CACHED_MODULES:
-            self._modules.clear()
-        self._modules[version_id] = module
-        return module
+    def _keep(self, version_id: int, content: S) -> S:
+        if len(self._versions) >= _CACHED_VERSIONS:
+            self._versions.clear()
+        self._versions[version_id] = content
+        return content
+
+
+def bodies(
+    session: Session, kinds: Sequence[DefinitionKind], tenant: int = 1
+) -> Iterator[tuple[DefinitionSummary, dict[str, Any]]]:
+    """All definitions of some kinds, enabled or not, each with its stored content."""
+    query = _living(tenant).select_extend(_VERSION.body)
+    query = query.join(_VERSION, on=(_VERSION.id == _TABLE.version_id))
+    for row in session.each(query.where(_TABLE.kind.in_(kinds)).order_by(_TABLE.name_key)):
+        yield _summary(row), row["body"]
+
+
+def users_of(session: Session, guid: UUID, tenant: int = 1) -> list[DefinitionSummary]:
+    """The projects and run books that run a definition, also in what is disabled in them."""
+    composed = (DefinitionKind.PROJECT, DefinitionKind.RUN_BOOK)
+    return [
+        summary
+        for summary, body in bodies(session, composed, tenant)
+        if str(guid) in _named_within(body) and summary.guid != guid
+    ]
+
+
+def _named_within(body: dict[str, Any]) -> set[str]:
+    """The GUIDs of the definitions that the content of a project or run book names."""
+    modules = {entry["module"] for entry in body.get("modules", ())}
+    return modules | {what["guid"] for job in body.get("jobs", ()) for what in job["what"]}
 
 
 def _living(tenant: Any) -> Any:
@@ -342,6 +437,16 @@ _OF_KIND = statements.Statement(
 )
 
 
+# Both ask for the kind: what a version holds can only be read by one who knows what it is.
+_VERSION_OF_KIND = statements.Statement(
+    lambda: (
+        _VERSION.select(_VERSION.body)
+        .join(_TABLE, on=(_TABLE.id == _VERSION.definition_id))
+        .where(_VERSION.id == named(_VERSION.id), _TABLE.kind == named(_TABLE.kind))
+    )
+)
+
+
 def _any(session: Session, guid: UUID, tenant: int) -> Row | None:
     """The definition with a GUID, also a deleted one: its GUID and its history stay its own."""
     found = session.select(_BY_GUID, {"tenant_id": tenant, "guid": guid})
@@ -368,43 +473,44 @@ def _summary(row: Row) -> DefinitionSummary:
     )
 
 
-def _change(row: Row | None, previous: SealedModule | None, sealed: SealedModule) -> Change:
+def _change(row: Row | None, previous: Sealed | None, sealed: Sealed) -> Change:
     if row is None or previous is None or row["deleted_at"] is not None:
         return Change.CREATED
     return Change.UNCHANGED if _exactly(previous) == _exactly(sealed) else Change.UPDATED
 
 
-def _exactly(module: SealedModule) -> str:
+def _exactly(definition: Sealed) -> str:
     """A text that is equal for equal content only: to Python, 1, 1.0 and True are the same."""
     # A folder that exists keeps its spelling, so the case of a path is no difference.
-    content = module.model_dump(mode="json") | {"folder": folders.path_key(module.folder)}
+    content = definition.model_dump(mode="json")
+    content["folder"] = folders.path_key(definition.folder)
     return json.dumps(content, sort_keys=True)
 
 
 def _write_definition(
-    session: Session, module: SealedModule, row: Row | None, at: int, tenant: int
+    session: Session, definition: Sealed, row: Row | None, at: int, tenant: int
 ) -> int:
-    kind = DefinitionKind.MODULE
+    kind = kind_of(definition)
     values = {
-        "folder_id": folders.ensure(session, kind.folders, module.folder, tenant),
-        "name": module.name,
-        "name_key": names.key(module.name),
-        "enabled": module.enabled,
+        "folder_id": folders.ensure(session, kind.folders, definition.folder, tenant),
+        "name": definition.name,
+        "name_key": names.key(definition.name),
+        "enabled": definition.enabled,
         "deleted_at": None,
     }
     if row is not None:
         session.execute(_TABLE.update(**values).where(_TABLE.id == row["id"]))
         return int(row["id"])
-    new = _TABLE.insert(guid=module.guid, tenant_id=tenant, kind=kind, created_at=at, **values)
+    new = _TABLE.insert(guid=definition.guid, tenant_id=tenant, kind=kind, created_at=at, **values)
     return int(session.execute(new))
 
 
-def _facts(module: SealedModule) -> dict[str, object]:
-    """What the audit trail says of a module; nothing of its content, which has versions."""
+def _facts(definition: Sealed) -> dict[str, object]:
+    """What the audit trail says of a definition; nothing of its content, which has versions."""
+    counted = ("parameters", "tasks", "modules", "jobs")
     return {
-        "name": module.name,
-        "folder": module.folder,
-        "enabled": module.enabled,
-        "parameters": len(module.parameters),
-        "tasks": len(module.tasks),
+        "name": definition.name,
+        "folder": definition.folder,
+        "enabled": definition.enabled,
+        **{name: len(getattr(definition, name)) for name in counted if hasattr(definition, name)},
     }

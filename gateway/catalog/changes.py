@@ -1,10 +1,13 @@
 """What all changes of the catalog have in common."""
 
 import enum
+from collections.abc import Sequence
 
 from gateway.identity.principals import Caller
 from storage import models
 from storage.session import Session
+
+_SHOWN_USERS = 20
 
 
 class Change(enum.StrEnum):
@@ -28,6 +31,19 @@ class NameTaken(ValueError):
         place = f"in the folder {folder!r}" if folder else "at the top"
         super().__init__(
             f"there is another {kind} {name!r} {place}: rename one of them or move it elsewhere"
+        )
+
+
+class InUse(ValueError):
+    """An object cannot be deleted, since others refer to it; ``users`` name them."""
+
+    def __init__(self, kind: str, name: str, users: Sequence[str]) -> None:
+        self.users = tuple(users)
+        shown = ", ".join(self.users[:_SHOWN_USERS])
+        more = len(self.users) - _SHOWN_USERS
+        shown += f" and {more} more" if more > 0 else ""
+        super().__init__(
+            f"the {kind} {name!r} is in use by {shown}: take it out of there before it is deleted"
         )
 
 

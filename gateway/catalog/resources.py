@@ -1,6 +1,8 @@
 """Resources: files that tasks use, in versions."""
 
-from collections.abc import Callable, Iterable, Iterator
+import dataclasses
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -22,6 +24,12 @@ _TABLE = models.Resource
 _VERSION = models.ResourceVersion
 _BLOB = models.Blob
 MAX_NAME = 255
+FIRST_VERSION = "1.0.0"
+"""What a version is called when nobody has named it (Dispatcher contract 6)."""
+
+_MOST_USERS_NAMED = 5
+# Line ends and tabs, too: none of these is a text of several lines.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class ResourceNotFound(LookupError):
@@ -36,14 +44,54 @@ class ResourceExists(ValueError):
     """A resource with this GUID is there already."""
 
 
+class ResourceInUse(Exception):
+    """A resource cannot be deleted: ``users`` say what needs it."""
+
+    def __init__(self, resource: "Resource", users: Sequence[str]) -> None:
+        more = len(users) - _MOST_USERS_NAMED
+        shown = ", ".join(users[:_MOST_USERS_NAMED]) + (f" and {more} more" if more > 0 else "")
+        super().__init__(f"the resource {resource.name!r} is in use by {shown}")
+        self.users = tuple(users)
+
+
 @dataclass(frozen=True)
 class ResourceDetails:
-    """What is said about a resource; ``file_name`` is the name that it had where it came from."""
+    """What is said about a resource; ``file_name`` is the name that it had where it came from.
+
+    ``parse_content``: parameters in the content are replaced when a task fetches it;
+    ``skip_environment``: environment variables in it are not.
+    """
 
     name: str
     file_name: str
     folder: str = ""
     comment: str = ""
+    version_name: str = FIRST_VERSION
+    parse_content: bool = False
+    skip_environment: bool = False
+
+
+@dataclass(frozen=True)
+class ResourceChanges:
+    """What an edit gives a resource; None leaves a member as it is."""
+
+    name: str | None = None
+    file_name: str | None = None
+    folder: str | None = None
+    comment: str | None = None
+    version_name: str | None = None
+    parse_content: bool | None = None
+    skip_environment: bool | None = None
+
+    def to(self, details: ResourceDetails) -> ResourceDetails:
+        """The details with these changes."""
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        return dataclasses.replace(details, **given)
+
+    def to_new(self) -> ResourceDetails:
+        """The details of a new resource, which is called like its file unless it has a name."""
+        file_name = self.file_name or ""
+        return self.to(ResourceDetails(file_name, file_name))
 
 
 @dataclass(frozen=True)
@@ -64,6 +112,23 @@ class Resource:
 
 
 @dataclass(frozen=True)
+class ResourceVersion:
+    """One version of a resource; ``created_by`` is a login's name, None for the machine."""
+
+    number: int
+    version_name: str
+    file_name: str
+    comment: str
+    blob: BlobReference
+    created_at: int
+    created_by: str | None
+
+
+Users = Callable[[Session, Resource, int], Sequence[str]]
+"""Tells what needs a resource of a tenant, in words such as "the module 'A'"."""
+
+
+@dataclass(frozen=True)
 class SavedResource:
     """What became of a resource that was to be stored."""
 
@@ -74,10 +139,19 @@ class SavedResource:
 class Resources:
     """Finds and stores resources."""
 
-    def __init__(self, store: Store, blobs: Blobs, now: Callable[[], int]) -> None:
+    def __init__(
+        self, store: Store, blobs: Blobs, now: Callable[[], int], users: Sequence[Users] = ()
+    ) -> None:
+        """``users`` tell what keeps a resource from being deleted."""
         self._store = store
         self._blobs = blobs
         self._now = now
+        self._users = tuple(users)
+
+    @property
+    def blobs(self) -> Blobs:
+        """Where the contents are."""
+        return self._blobs
 
     def all(self, session: Session, tenant: int = 1) -> list[Resource]:
         """All resources, by name."""
@@ -114,6 +188,10 @@ class Resources:
             return self.find(session, guid, tenant)
         return self.find_by_name(session, reference, tenant)
 
+    def versions(self, session: Session, resource: Resource) -> list[ResourceVersion]:
+        """All versions, the newest first."""
+        return [_version(row) for row in session.rows(_versions(resource.id))]
+
     def content(self, resource: Resource, offset: int = 0) -> Iterator[bytes]:
         """The bytes of this very version from ``offset`` on; see Blobs.read."""
         return self._blobs.read(resource.blob.id, offset)
@@ -132,46 +210,73 @@ class Resources:
         """
         details = checked(details)
         new = guid or moments.new_guid()
-        blob = self._blobs.write(content, tenant)
 
-        def work(session: Session) -> Resource:
+        def work(session: Session, blob: BlobReference) -> Resource:
             changes.one_at_a_time(session, tenant)
             if session.first(_current(tenant).where(_TABLE.guid == new)) is not None:
                 raise ResourceExists(f"there is a resource with the GUID {new}: edit that one")
             return self._finish(session, new, details, blob, caller, tenant)
 
-        return self._store.unit_of_work(work)
+        return self._with_blob(content, tenant, work)
+
+    def check_new(self, details: ResourceDetails, tenant: int = 1) -> None:
+        """Raise what ``add`` would, as far as it is known before the content has come."""
+        details = checked(details)
+        with self._store.reading() as session:
+            self._check_place(session, None, details, tenant)
 
     def edit(
         self,
         guid: UUID,
-        details: ResourceDetails,
+        wanted: ResourceChanges,
         content: Iterable[bytes] | None,
         caller: Caller,
         tenant: int = 1,
     ) -> Resource:
-        """Change a resource; None keeps the bytes that it has.
+        """Change a resource as it is at that moment; None keeps the bytes that it has.
 
         Raises checks.Refused, ResourceNotFound, NameTaken.
         """
-        details = checked(details)
-        blob = None if content is None else self._blobs.write(content, tenant)
 
-        def work(session: Session) -> Resource:
+        def work(session: Session, blob: BlobReference | None) -> Resource:
             changes.one_at_a_time(session, tenant)
             present = self.find(session, guid, tenant)
+            details = checked(wanted.to(present.details))
             return self._finish(session, guid, details, blob or present.blob, caller, tenant)
 
-        return self._store.unit_of_work(work)
+        if content is None:
+            return self._store.unit_of_work(lambda session: work(session, None))
+        return self._with_blob(content, tenant, work)
+
+    def check_edit(self, guid: UUID, wanted: ResourceChanges, tenant: int = 1) -> None:
+        """Raise what ``edit`` would, as far as it is known before the content has come."""
+        with self._store.reading() as session:
+            details = checked(wanted.to(self.find(session, guid, tenant).details))
+            self._check_place(session, guid, details, tenant)
 
     def delete(self, guid: UUID, caller: Caller, tenant: int = 1) -> None:
-        """Take a resource out of all lists; its versions stay. Raises ResourceNotFound."""
+        """Take a resource out of all lists; its versions stay.
+
+        Raises ResourceNotFound, ResourceInUse.
+        """
 
         def work(session: Session) -> None:
+            changes.one_at_a_time(session, tenant)
             found = self.find(session, guid, tenant)
+            users = [user for tell in self._users for user in tell(session, found, tenant)]
+            if users:
+                raise ResourceInUse(found, users)
             session.execute(_TABLE.update(deleted_at=self._now()).where(_TABLE.id == found.id))
             audit.record(
-                session, caller, self._now(), "delete", "resource", guid, found.name, tenant=tenant
+                session,
+                caller,
+                self._now(),
+                "delete",
+                "resource",
+                guid,
+                found.name,
+                before=_facts(found),
+                tenant=tenant,
             )
 
         self._store.unit_of_work(work)
@@ -219,10 +324,33 @@ class Resources:
 
     def check_name(self, session: Session, resource: Resource, tenant: int = 1) -> None:
         """Raise NameTaken when another resource has the name in the same folder."""
-        for other in _named(session, resource.name, tenant):
-            same_place = other.details.folder == resource.details.folder
-            if other.guid != resource.guid and same_place:
-                raise NameTaken("resource", resource.name, resource.details.folder)
+        self._check_place(session, resource.guid, resource.details, tenant)
+
+    @staticmethod
+    def _check_place(
+        session: Session, guid: UUID | None, details: ResourceDetails, tenant: int
+    ) -> None:
+        place = folders.path_key(details.folder)
+        for other in _named(session, details.name, tenant):
+            if other.guid != guid and folders.path_key(other.details.folder) == place:
+                raise NameTaken("resource", details.name, details.folder)
+
+    def _with_blob(
+        self,
+        content: Iterable[bytes],
+        tenant: int,
+        work: Callable[[Session, BlobReference], Resource],
+    ) -> Resource:
+        """Store content, and what refers to it; where nothing came to do so, nothing is left."""
+        blob = self._blobs.write(content, tenant)
+        try:
+            stored = self._store.unit_of_work(lambda session: work(session, blob))
+        except BaseException:
+            self._blobs.give_up(blob)
+            raise
+        if stored.blob.id != blob.id:
+            self._blobs.give_up(blob)
+        return stored
 
     def _finish(
         self,
@@ -275,6 +403,9 @@ class Resources:
                 file_name=details.file_name,
                 blob_id=blob.id,
                 comment=details.comment,
+                version_name=details.version_name,
+                parse_content=details.parse_content,
+                skip_environment=details.skip_environment,
                 created_at=self._now(),
                 created_by=changes.author(caller),
             )
@@ -307,14 +438,23 @@ class Resources:
 def checked(details: ResourceDetails) -> ResourceDetails:
     """The details with their folder's path cleaned. Raises checks.Refused, FolderPathError."""
     faults = list(checks.text_faults(vars(details)))
-    faults += [
-        checks.Fault((member,), f"must have 1 to {MAX_NAME} characters")
-        for member in ("name", "file_name")
-        if not getattr(details, member).strip() or len(getattr(details, member)) > MAX_NAME
-    ]
+    for member in ("name", "file_name", "version_name"):
+        faults += [checks.Fault((member,), each) for each in _name_faults(getattr(details, member))]
+    faults += [checks.Fault(("file_name",), each) for each in _file_name_faults(details.file_name)]
     checks.refuse(faults)
-    folder = folders.clean(details.folder)
-    return ResourceDetails(details.name, details.file_name, folder, details.comment)
+    return dataclasses.replace(details, folder=folders.clean(details.folder))
+
+
+def _name_faults(name: str) -> Iterator[str]:
+    if not name.strip() or len(name) > MAX_NAME:
+        yield f"must have 1 to {MAX_NAME} characters"
+    if _CONTROL.search(name):
+        yield "must be one line, without control characters"
+
+
+def _file_name_faults(name: str) -> Iterator[str]:
+    if "/" in name or "\\" in name or name.strip() in (".", ".."):
+        yield f"{name[:MAX_NAME]!r} is no name of a file: leave its folders out"
 
 
 def as_guid(reference: str) -> UUID | None:
@@ -337,6 +477,9 @@ def _all(tenant: int) -> Any:
             _VERSION.number,
             _VERSION.file_name,
             _VERSION.comment,
+            _VERSION.version_name,
+            _VERSION.parse_content,
+            _VERSION.skip_environment,
             _VERSION.created_at,
             _BLOB.id.alias("blob_id"),
             _BLOB.guid.alias("blob_guid"),
@@ -363,11 +506,57 @@ def _resource(row: Row) -> Resource:
     return Resource(
         id=row["id"],
         guid=row["guid"],
-        details=ResourceDetails(row["name"], row["file_name"], row["folder"] or "", row["comment"]),
+        details=ResourceDetails(
+            name=row["name"],
+            file_name=row["file_name"],
+            folder=row["folder"] or "",
+            comment=row["comment"],
+            version_name=row["version_name"],
+            parse_content=bool(row["parse_content"]),
+            skip_environment=bool(row["skip_environment"]),
+        ),
         version=row["number"],
-        blob=BlobReference(row["blob_id"], row["blob_guid"], row["size"], row["sha256"]),
+        blob=_blob(row),
         created_at=row["created_at"],
     )
+
+
+def _versions(resource_id: int) -> Any:
+    author = models.Principal
+    return (
+        _VERSION.select(
+            _VERSION.number,
+            _VERSION.version_name,
+            _VERSION.file_name,
+            _VERSION.comment,
+            _VERSION.created_at,
+            author.name.alias("created_by"),
+            _BLOB.id.alias("blob_id"),
+            _BLOB.guid.alias("blob_guid"),
+            _BLOB.size,
+            _BLOB.sha256,
+        )
+        .join(_BLOB, on=(_BLOB.id == _VERSION.blob_id))
+        .join(author, peewee.JOIN.LEFT_OUTER, on=(author.id == _VERSION.created_by))
+        .where(_VERSION.resource_id == resource_id)
+        .order_by(_VERSION.number.desc())
+    )
+
+
+def _version(row: Row) -> ResourceVersion:
+    return ResourceVersion(
+        number=row["number"],
+        version_name=row["version_name"],
+        file_name=row["file_name"],
+        comment=row["comment"],
+        blob=_blob(row),
+        created_at=row["created_at"],
+        created_by=row["created_by"],
+    )
+
+
+def _blob(row: Row) -> BlobReference:
+    return BlobReference(row["blob_id"], row["blob_guid"], row["size"], row["sha256"])
 
 
 def _change(present: Resource, details: ResourceDetails, sha256: str) -> Change:
@@ -378,8 +567,10 @@ def _change(present: Resource, details: ResourceDetails, sha256: str) -> Change:
 
 
 def _content_differs(present: Resource, details: ResourceDetails, sha256: str) -> bool:
-    content = (details.file_name, details.comment, sha256)
-    return content != (present.details.file_name, present.details.comment, present.blob.sha256)
+    there = dataclasses.replace(
+        present.details, name=details.name, folder=details.folder
+    )  # which have no versions
+    return (details, sha256) != (there, present.blob.sha256)
 
 
 def _facts(resource: Resource) -> dict[str, object]:
@@ -388,7 +579,11 @@ def _facts(resource: Resource) -> dict[str, object]:
         "name": resource.name,
         "folder": resource.details.folder,
         "file_name": resource.details.file_name,
+        "comment": resource.details.comment,
         "version": resource.version,
+        "version_name": resource.details.version_name,
+        "parse_content": resource.details.parse_content,
+        "skip_environment": resource.details.skip_environment,
         "size": resource.blob.size,
         "sha256": resource.blob.sha256,
     }

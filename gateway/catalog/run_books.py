@@ -15,6 +15,7 @@ from gateway import names
 from gateway.catalog.definitions import (
     Condition,
     Evaluator,
+    Evidence,
     Name,
     OnFailure,
     Parameter,
@@ -171,5 +172,8 @@ class RunBook(Shape):
             for condition in job.conditions:
                 if condition.subject is Subject.PARAMETER:
                     yield job.name, condition.name
+            for evaluator in job.evaluators:
+                if evaluator.subject is Evidence.PARAMETER:
+                    yield job.name, evaluator.name
             if job.use_run_book_who:
                 yield job.name, self.who_parameter

@@ -1,4 +1,4 @@
-"""``import`` and ``export``: building blocks, files of modules, resources and folders."""
+"""``import`` and ``export``: building blocks, files of definitions, resources and folders."""
 
 import base64
 from collections import Counter
@@ -51,7 +51,10 @@ def import_(loaded: Loaded, files: tuple[Path, ...], on_conflict: str, json_want
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="A file to write.")
 @with_settings
 def export(loaded: Loaded, references: tuple[str, ...], form: str, output: Path | None) -> None:
-    """Export modules and resources, or everything; secrets become markers."""
+    """Export definitions and resources with what they refer to, or everything.
+
+    Modules, projects and run books by GUID or name, resources by GUID. Secrets become markers.
+    """
     with connect(loaded.settings) as session:
         block = session.call("export_blocks", {"references": references, "form": form})
         if output is None:

@@ -8,7 +8,18 @@ from collections.abc import Sequence
 import click
 
 from gateway import failures
-from gateway.cli import building_blocks, config, jobs, logins, serve, store, wsdl
+from gateway.cli import (
+    agents,
+    building_blocks,
+    config,
+    jobs,
+    logins,
+    resources,
+    serve,
+    store,
+    teams,
+    wsdl,
+)
 
 _INTERRUPTED = 130
 _BROKEN_PIPE = 1
@@ -21,6 +32,7 @@ def root() -> None:
 
 for _command in (
     *(serve.serve, store.init, logins.login, building_blocks.import_, building_blocks.export),
+    *(agents.agent, teams.team, resources.resource),
     *(jobs.job, config.config, wsdl.wsdl, store.doctor, store.backup, store.restore, store.key),
 ):
     root.add_command(_command)

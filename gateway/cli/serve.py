@@ -179,6 +179,7 @@ def limits(settings: Settings) -> Limits:
     return Limits(
         body_bytes=given.body_bytes,
         memory_spool_bytes=given.memory_spool_bytes,
+        spool_free_bytes=settings.low_disk_bytes,
         header_bytes=given.header_bytes,
         header_seconds=given.header_seconds,
         body_idle_seconds=given.body_idle_seconds,

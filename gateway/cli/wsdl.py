@@ -1,6 +1,5 @@
 """``wsdl``: the published contract, for clients that import it from a file."""
 
-import urllib.parse
 from pathlib import Path
 
 import click
@@ -17,16 +16,24 @@ from gateway.settings import Loaded, Settings
     show_default=True,
     help="The ports in it; some old clients take one only.",
 )
+@click.option(
+    "--service",
+    type=click.Choice(["scheduling", "resource"]),
+    default="scheduling",
+    show_default=True,
+    help="Which service of the surface.",
+)
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="A file to write.")
 @with_settings
-def wsdl(loaded: Loaded, soap: str, output: Path | None) -> None:
-    """Print the WSDL of the Dispatcher surface, with the address that clients use."""
+def wsdl(loaded: Loaded, soap: str, service: str, output: Path | None) -> None:
+    """Print the WSDL of a service of the Dispatcher surface, with the address that clients use."""
     # Imported when needed: Spyne takes its time.
     from gateway.surfaces.dispatcher import published  # noqa: PLC0415
-    from gateway.surfaces.dispatcher.wsdl import ADDRESS  # noqa: PLC0415
+    from gateway.surfaces.dispatcher.service import SERVICES  # noqa: PLC0415
 
-    address = _base(loaded.settings) + urllib.parse.urlsplit(ADDRESS).path
-    document = published.requested({"wsdl": soap}, address) or b""
+    chosen = next(each for each in SERVICES if each.stem == service)
+    address = f"{_base(loaded.settings)}{chosen.path}/soap"
+    document = published.requested(chosen, {"wsdl": soap}, address) or b""
     if output is None:
         click.echo(document, nl=False)
     else:

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import errno
 import io
+import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -134,12 +136,18 @@ class TooLong(Refusal):
         super().__init__(413, f"The request body is longer than {longest} bytes.")
 
 
+# How much of a body is written before the room on the disk is looked at again.
+_LOOK_BYTES = 16 * 1024 * 1024
+
+
 class Spool:
     """Keeps bodies: short ones in memory, long ones in files without a name in ``folder``."""
 
-    def __init__(self, folder: Path | None, memory_bytes: int) -> None:
-        self._folder = None if folder is None else str(folder)
+    def __init__(self, folder: Path | None, memory_bytes: int, least_free: int = 0) -> None:
+        """A body that would leave less than ``least_free`` bytes of the disk is refused."""
+        self._folder = tempfile.gettempdir() if folder is None else str(folder)
         self._memory_bytes = memory_bytes
+        self._least_free = least_free
         # Writing to a disk may block, which the event loop never must.  The requests' own threads
         # may all be waiting, so these are others.
         self._writers = concurrent.futures.ThreadPoolExecutor(2, "front-spool")
@@ -151,8 +159,12 @@ class Spool:
         """
         file = tempfile.SpooledTemporaryFile(self._memory_bytes, dir=self._folder)  # noqa: SIM115 (handed to the caller)
         try:
+            looked = 0
             while not receiver.complete:
                 block = await receiver.block()
+                if receiver.received - looked > _LOOK_BYTES:
+                    looked = receiver.received
+                    await self._off_loop(self._check_room)
                 await self._do(receiver.received, lambda: file.write(block))  # noqa: B023 (done before the next)
             await self._do(receiver.received, lambda: file.seek(0))
         except OSError as error:
@@ -162,6 +174,11 @@ class Spool:
             await self._off_loop(file.close)
             raise
         return file
+
+    def _check_room(self) -> None:
+        free = shutil.disk_usage(self._folder).free
+        if free < self._least_free:
+            raise OSError(errno.ENOSPC, f"{free} bytes free, {self._least_free} must stay so")
 
     async def _do(self, length: int, work: Callable[[], object]) -> None:
         """Do what touches a disk once the body has this length, on a thread if it does."""

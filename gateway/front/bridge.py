@@ -8,6 +8,7 @@ import logging
 import re
 import secrets
 import sys
+import threading
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
@@ -114,6 +115,7 @@ def _add_headers(variables: dict[str, Any], headers: Headers, *, trusted: bool) 
             continue
         text = value.decode("latin-1")
         if variable in variables:
+            variables.setdefault(REPEATED, set()).add(variable)
             separator = "; " if variable == "HTTP_COOKIE" else ", "
             text = f"{variables[variable]}{separator}{text}"
         variables[variable] = text
@@ -121,6 +123,9 @@ def _add_headers(variables: dict[str, Any], headers: Headers, *, trusted: bool) 
 
 FORWARDED = "gateway.forwarded"
 """In the environ when a peer that is not trusted sent headers that only proxies send."""
+
+REPEATED = "gateway.repeated_headers"
+"""In the environ the keys of headers that were sent more than once, where any was."""
 
 _FORWARDED = ("HTTP_X_FORWARDED_", "HTTP_FORWARDED", "HTTP_X_REAL_IP")
 
@@ -168,7 +173,8 @@ class Call:
     """One run of the application for one request.
 
     ``start``, ``next_block`` and ``close`` are called one after the other, from any thread: all
-    run in one context, so that what Flask keeps in context variables stays with the request.
+    run in one context, so that what Flask keeps in context variables stays with the request. Only
+    ``close`` may come early; it waits for the block that is being made.
     """
 
     def __init__(
@@ -184,6 +190,8 @@ class Call:
         self._sent = False
         self._iterable: Iterable[bytes] = ()
         self._blocks: Iterator[bytes] = iter(())
+        # A call may be given up while its next block is still made.
+        self._making = threading.Lock()
 
     @property
     def identity(self) -> str:
@@ -201,12 +209,13 @@ class Call:
 
     def next_block(self) -> bytes | None:
         """Return the next block, None after the last; exceptions are logged and raised."""
-        with self._gate:
+        with self._gate, self._making:
             return self._context.run(self._next_block)
 
     def close(self) -> None:
         """Give back the answer and the body; needed when ``start`` was not complete."""
-        self._context.run(self._close)
+        with self._making:
+            self._context.run(self._close)
 
     def close_input(self) -> None:
         """Give back the body of a call whose answer was held: it might have been run again."""

@@ -18,6 +18,8 @@ class Limits:
         body_bytes: longest request body, unless a route asks for another cap
             (``gateway.front.body.allow``).
         memory_spool_bytes: what of a body stays in memory; a longer one goes to a file.
+        spool_free_bytes: what must stay free on the disk of the files; a body that would take of
+            it is answered 503.
         header_bytes: longest request line and headers together; also the longest trailers.
         header_seconds: for a complete request head, and for a TLS handshake.
         body_idle_seconds: longest silence while a body is expected.
@@ -31,6 +33,7 @@ class Limits:
 
     body_bytes: int = 8 * MIB
     memory_spool_bytes: int = 256 * KIB
+    spool_free_bytes: int = 0
     header_bytes: int = 64 * KIB
     header_seconds: float = 20.0
     body_idle_seconds: float = 30.0

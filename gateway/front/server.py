@@ -189,7 +189,11 @@ class Front:
             self._limits,
             self._gate,
             self._workers,
-            body.Spool(self._spool_folder, self._limits.memory_spool_bytes),
+            body.Spool(
+                self._spool_folder,
+                self._limits.memory_spool_bytes,
+                self._limits.spool_free_bytes,
+            ),
             asyncio.Event(),
         )
 

@@ -12,6 +12,7 @@ from storage import models
 from storage.session import Session
 
 PAGE = 100
+LONGEST_COMMENT = 4000
 
 # Callers mask what they know to be secret; this catches what they overlook.
 _SECRET_KEY = re.compile(
@@ -19,6 +20,13 @@ _SECRET_KEY = re.compile(
     r"|(private|api|access|encryption)[-_ ]?key",
     re.IGNORECASE,
 )
+
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+class CommentRefused(ValueError):
+    """A comment cannot be kept as it is."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,14 @@ def record(
             comment=comment,
         )
     )
+
+
+def check_comment(text: str) -> None:
+    """Raise CommentRefused for a comment that is too long or that no store can hold."""
+    if len(text) > LONGEST_COMMENT:
+        raise CommentRefused(f"Comment: is longer than {LONGEST_COMMENT} characters")
+    if _UNSTORABLE.search(text):
+        raise CommentRefused("Comment: holds a NUL or half of a surrogate pair: leave it out")
 
 
 def page(

@@ -6,24 +6,33 @@ unit of work is a handful of inserts, so that many acceptances share one commit.
 
 import dataclasses
 import json
-import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from gateway import moments, names
-from gateway.agents import roster
+from gateway.agents import roster, targets
 from gateway.agents.roster import Agent
-from gateway.catalog.catalog import Catalog, DefinitionNotFound, DefinitionSummary
-from gateway.catalog.definitions import (
-    SELECTION_SEPARATOR,
-    Module,
-    Parameter,
-    ParameterType,
-)
+from gateway.agents.teams import Team
+from gateway.catalog import trees
+from gateway.catalog.catalog import Catalog, DefinitionNotFound
+from gateway.catalog.definitions import ParameterType
+from gateway.catalog.trees import Tree
 from gateway.identity.principals import Caller
-from gateway.identity.vault import SECRET_MARKER, Vault
-from gateway.jobs import dispatch, launching, local_time, moves, recurrence, rows, schedules
+from gateway.identity.vault import Vault
+from gateway.jobs import (
+    dispatch,
+    launching,
+    local_time,
+    moves,
+    recurrence,
+    rows,
+    run_book_order,
+    run_book_plan,
+    run_books,
+    schedules,
+    values,
+)
 from gateway.jobs.orders import (
     Boot,
     GivenParameters,
@@ -37,6 +46,7 @@ from gateway.jobs.orders import (
 )
 from gateway.jobs.rows import JobRow
 from gateway.jobs.states import JobStatus
+from gateway.jobs.values import Holder
 from gateway.jobs.views import JobView, ShownWhat, ShownWho
 from storage import models
 from storage.session import Session, WritingSession
@@ -54,21 +64,33 @@ _MOST_EXTRAS = 64 * 1024
 
 
 @dataclass(frozen=True)
-class ResolvedWhat:
-    """A definition of the order with the version that the job will run."""
-
-    summary: DefinitionSummary
-    module: Module
-
-
-@dataclass(frozen=True)
 class ResolvedOrder:
-    """An order whose every reference was found and whose every value fits."""
+    """An order whose every reference was found and whose every value fits.
+
+    ``agents`` are those that the job would run on at present: teams are asked again when it starts.
+    """
 
     order: JobOrder
-    what: tuple[ResolvedWhat, ...]
+    what: tuple[Tree, ...]
+    who: tuple[Agent | Team, ...]
     agents: tuple[Agent, ...]
+    holders: tuple[Holder, ...]
     parameters: tuple[GivenParameters, ...]
+
+    @property
+    def is_run_book(self) -> bool:
+        """Whether the job is worked off by jobs of its own."""
+        return any(tree.run_book is not None for tree in self.what)
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks each run of the job has."""
+        return sum(run_book_plan.task_count(tree) for tree in self.what)
+
+    @property
+    def retries(self) -> int:
+        """How many further attempts a lost run is given."""
+        return max(run_book_plan.retries(tree) for tree in self.what)
 
 
 @dataclass(frozen=True)
@@ -102,17 +124,20 @@ class Acceptance:
         _check_sizes(order)
         _check_timing(order.timing, now)
         what = tuple(self._definition(session, i, item) for i, item in enumerate(order.what))
-        agents = _agents(session, order)
+        who = _who(session, order)
+        holders = tuple(holder for tree in what for holder in values.holders(tree))
+        parameters = values.checked(order.parameters, holders)
+        values.check_required(holders, parameters)
+        run_book_order.check(session, what, order.timing, bool(who), holders, parameters)
+        if order.extras:
+            # Here and not where it is stored: there all others wait.
+            order = dataclasses.replace(order, extras=_bounded(order.extras))
+        agents = tuple(targets.agents_of(session, who))
         if order.timing.offline_at_next_boot or order.timing.boot is not Boot.NONE:
             # What is remembered of them need not know who is online and in which boot.
             present = roster.by_ids(session, {agent.id for agent in agents})
             agents = tuple(present[agent.id] for agent in agents)
-        parameters = tuple(_checked_values(order.parameters, what))
-        _check_required(what, parameters)
-        if order.extras:
-            # Here and not where it is stored: there all others wait.
-            order = dataclasses.replace(order, extras=_bounded(order.extras))
-        return ResolvedOrder(order, what, agents, parameters)
+        return ResolvedOrder(order, what, who, agents, holders, parameters)
 
     def made(self, resolved: ResolvedOrder, caller: Caller, now: int) -> MadeJob:
         """The job of an order, which nobody has stored yet."""
@@ -123,9 +148,9 @@ class Acceptance:
             job.due_at = recurrence.next_due(rule, now)
             job.wake_at = None if order.on_hold else job.due_at
         plans: list[dispatch.RunPlan] = []
-        if _is_due(job, now):
+        if _is_due(job, now) and not resolved.is_run_book:
             starts = launching.starts(timing, self._timeout(order), now)
-            plans = dispatch.plan(resolved.agents, task_count(resolved), starts)
+            plans = dispatch.plan(resolved.agents, resolved.tasks, starts)
         if plans:
             # Before the row is inserted, which spares the hottest path an update.
             dispatch.await_agents(job, plans, now)
@@ -170,7 +195,7 @@ class Acceptance:
             session,
             request | {"job_id": copy.id, "surface": caller.surface, "timing": timing},
         )
-        dispatch.start(session, copy, dispatch.planned(session, copy, now), now)
+        run_books.begin(session, copy, now)
         return copy
 
     @staticmethod
@@ -204,19 +229,22 @@ class Acceptance:
                 ShownWhat(w.summary.guid, w.summary.kind, w.summary.name, w.summary.version_id)
                 for w in resolved.what
             ),
-            who=tuple(ShownWho(agent.guid, agent.name) for agent in resolved.agents),
+            who=tuple(ShownWho(one.guid, one.name, kind_of(one)) for one in resolved.who),
             timing=dataclasses.replace(timing, recurrence=None),
             launch_timeout=resolved.order.launch_timeout,
         )
 
-    def _definition(self, session: Session, index: int, what: What) -> ResolvedWhat:
+    def _definition(self, session: Session, index: int, what: What) -> Tree:
         try:
             summary = self._catalog.find(session, what.guid, what.kind)
         except DefinitionNotFound as error:
             raise OrderRefused(f"What[{index}].ID", str(error)) from error
         if not summary.enabled:
             raise OrderRefused(f"What[{index}].ID", f"{summary.name!r} is disabled")
-        return ResolvedWhat(summary, self._catalog.module(session, summary.version_id))
+        try:
+            return trees.tree(self._catalog, session, summary)
+        except trees.TreeImpossible as error:
+            raise OrderRefused(f"What[{index}].ID", str(error)) from error
 
     def _timeout(self, order: JobOrder) -> int | None:
         """The launch timeout of an order; a boot is waited for as long as it takes."""
@@ -231,7 +259,8 @@ class Acceptance:
         due = order.timing.scheduled_at if not order.timing.immediate else now
         due = last = now if due is None else due
         if "local" in timing:
-            due, last = launching.span(timing, resolved.agents, teams=False)
+            teams = any(isinstance(one, Team) for one in resolved.who)
+            due, last = launching.span(timing, resolved.agents, teams=teams)
         timeout = self._timeout(order)
         on_hold = order.on_hold
         return JobRow(
@@ -263,16 +292,16 @@ class Acceptance:
             "description": order.description,
             "surface": caller.surface,
             "timing": made.timing,
-            "what": [_what_json(item) for item in resolved.what],
-            "who": [_who_json(agent) for agent in resolved.agents],
+            "what": _what_json(resolved),
+            "who": [targets.stored(one) for one in resolved.who],
             "parameters": [
                 self._set_json(session, given, resolved, now) for given in resolved.parameters
             ],
             "options": {
                 "in_parallel": order.in_parallel,
                 "launch_timeout": self._timeout(order),
-                "retries": max(item.module.retries for item in resolved.what),
-                "tasks": task_count(resolved),
+                "retries": resolved.retries,
+                "tasks": resolved.tasks,
             },
             "extras": order.extras or None,
         }
@@ -280,14 +309,15 @@ class Acceptance:
     def _set_json(
         self, session: Session, given: GivenParameters, resolved: ResolvedOrder, now: int
     ) -> dict[str, Any]:
-        types = _types(resolved.what, given.definition)
-        return {
+        kinds = values.types(resolved.holders, given)
+        stored = {
             "definition": given.definition,
             "values": [
-                self._value_json(session, value, types.get(value.name), now)
+                self._value_json(session, value, kinds.get(names.key(value.name)), now)
                 for value in given.values
             ],
         }
+        return stored if given.step is None else stored | {"step": given.step}
 
     def _value_json(
         self, session: Session, value: GivenValue, kind: ParameterType | None, now: int
@@ -298,26 +328,11 @@ class Acceptance:
         for part, text in parts.items():
             if text is None:
                 continue
-            if is_secret(kind, part):
+            if values.is_secret(kind, part):
                 stored[f"{part}_secret"] = self._vault.seal(session, now, "job parameter", text)
             else:
                 stored[part] = text
         return stored
-
-
-def is_secret(kind: ParameterType | None, part: str) -> bool:
-    """Whether this part of a parameter of this type is never shown.
-
-    A password's value, and the second value of credentials (the first is the user's name).
-    """
-    if kind is ParameterType.PASSWORD:
-        return True
-    return kind is ParameterType.CREDENTIALS and part == "secondary"
-
-
-def task_count(resolved: ResolvedOrder) -> int:
-    """How many tasks each run of the job has."""
-    return sum(len(item.module.tasks) for item in resolved.what)
 
 
 def _is_due(job: JobRow, now: int) -> bool:
@@ -362,130 +377,30 @@ def _check_timing(timing: Timing, now: int) -> None:
         raise OrderRefused("When.ScheduledDateTime", "is not between 1970 and the year 9999")
 
 
-def _agents(session: Session, order: JobOrder) -> tuple[Agent, ...]:
-    if not order.who:
-        raise OrderRefused("Who", "name at least one agent to run on")
-    found: dict[int, Agent] = {}
+def _who(session: Session, order: JobOrder) -> tuple[Agent | Team, ...]:
+    """The agents and teams of an order, each once. Raises OrderRefused."""
+    found: dict[tuple[type, int], Agent | Team] = {}
     for index, who in enumerate(order.who):
-        path = f"Who[{index}].ID"
-        if who.kind is not WhoKind.AGENT:
-            raise OrderRefused(path, f"there is no team with the GUID or name {who.reference!r}")
         try:
-            agent = roster.find(session, who.reference)
-        except (roster.AgentNotFound, roster.AgentAmbiguous) as error:
-            raise OrderRefused(path, str(error)) from error
-        if not agent.enabled:
-            raise OrderRefused(path, f"the agent {agent.name!r} is disabled")
-        found[agent.id] = agent
+            one = targets.resolve(session, who.kind, who.reference)
+        except targets.TargetNotFound as error:
+            raise OrderRefused(f"Who[{index}].ID", str(error)) from error
+        found[type(one), one.id] = one
     return tuple(found.values())
 
 
-def _checked_values(
-    given: Sequence[GivenParameters], what: Sequence[ResolvedWhat]
-) -> list[GivenParameters]:
-    checked = []
-    guids = {resolved.summary.guid for resolved in what}
-    for index, item in enumerate(given):
-        if item.definition is not None and item.definition not in guids:
-            raise OrderRefused(
-                f"Parameters[{index}].TaskContainerGuid", "names nothing that the job runs"
-            )
-        known = {
-            names.key(parameter.name): parameter
-            for resolved in what
-            if item.definition in (None, resolved.summary.guid)
-            for parameter in resolved.module.parameters
-        }
-        values = tuple(
-            _checked(f"Parameters[{index}]", own, known[names.key(own.name)])
-            for own in _own_parts(item.values, known)
-            if _is_given(own)
-        )
-        _refuse_repeated(f"Parameters[{index}]", values)
-        if values:
-            checked.append(GivenParameters(item.definition, values))
-    return checked
+def _what_json(resolved: ResolvedOrder) -> list[dict[str, Any]]:
+    if not resolved.is_run_book or len(resolved.what) == 1:
+        return [run_book_plan.entry(tree) for tree in resolved.what]
+    # Each becomes a job of its own, made when the first begins.
+    return [
+        {**run_book_plan.entry(tree), **run_book_plan.step_facts((tree,))} for tree in resolved.what
+    ]
 
 
-def _refuse_repeated(path: str, values: Iterable[GivenValue]) -> None:
-    """A value that is given twice would leave it to chance which of the two counts."""
-    seen: set[str] = set()
-    for value in values:
-        if value.name in seen:
-            raise OrderRefused(f"{path}.{value.name}", "is given twice")
-        seen.add(value.name)
-
-
-def _own_parts(
-    values: Iterable[GivenValue], known: Mapping[str, Parameter]
-) -> Iterator[GivenValue]:
-    """The values of parameters that exist; only credentials have a second part of their own."""
-    for value in values:
-        parameter = known.get(names.key(value.name))
-        if parameter is None:
-            continue
-        if parameter.type is ParameterType.CREDENTIALS:
-            yield value
-        else:
-            yield dataclasses.replace(value, secondary=None)
-
-
-def _is_given(value: GivenValue) -> bool:
-    """Whether a value changes anything: a marker or nothing keeps the default."""
-    return any(part not in (None, SECRET_MARKER) for part in (value.value, value.secondary))
-
-
-def _checked(path: str, value: GivenValue, parameter: Parameter) -> GivenValue:
-    """The value under the parameter's own name, if it is among the allowed ones."""
-    refused = [c for c in parameter.chosen(value.value or "") if not parameter.allows(c)]
-    if refused:
-        allowed = SELECTION_SEPARATOR.join(parameter.allowed)
-        raise OrderRefused(
-            f"{path}.{parameter.name}", f"{refused[0]!r} is not allowed; choose from {allowed}"
-        )
-    return GivenValue(parameter.name, _unmarked(value.value), _unmarked(value.secondary))
-
-
-def _unmarked(text: str | None) -> str | None:
-    return None if text == SECRET_MARKER else text
-
-
-def _check_required(what: Sequence[ResolvedWhat], given: Sequence[GivenParameters]) -> None:
-    for item in what:
-        given_names = {
-            value.name
-            for one in given
-            if one.definition in (None, item.summary.guid)
-            for value in one.values
-            if value.value or value.secondary
-        }
-        for parameter in item.module.parameters:
-            if parameter.required and not parameter.default and parameter.name not in given_names:
-                raise OrderRefused(
-                    f"Parameters.{parameter.name}", f"{item.summary.name!r} needs a value for it"
-                )
-
-
-def _types(what: Sequence[ResolvedWhat], definition: uuid.UUID | None) -> dict[str, ParameterType]:
-    return {
-        parameter.name: parameter.type
-        for item in what
-        if definition in (None, item.summary.guid)
-        for parameter in item.module.parameters
-    }
-
-
-def _what_json(item: ResolvedWhat) -> dict[str, Any]:
-    return {
-        "guid": item.summary.guid,
-        "kind": item.summary.kind,
-        "name": item.summary.name,
-        "version": item.summary.version_id,
-    }
-
-
-def _who_json(agent: Agent) -> dict[str, Any]:
-    return {"agent": agent.id, "guid": agent.guid, "name": agent.name}
+def kind_of(found: Agent | Team) -> WhoKind:
+    """Whether it is an agent or a team."""
+    return WhoKind.AGENT if isinstance(found, Agent) else WhoKind.TEAM
 
 
 def _bounded(extras: dict[str, Any]) -> dict[str, Any]:

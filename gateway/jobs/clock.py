@@ -9,18 +9,20 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 
 import peewee
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from gateway import moments
-from gateway.jobs import dispatch, moves, rows, schedules, settlement
+from gateway.jobs import moves, rows, run_books, schedules, settlement
+from gateway.jobs.orders import Origin
 from gateway.jobs.rows import JobRow
 from gateway.jobs.states import JobStatus
 from storage import models
 from storage.database import Store
 from storage.errors import StoreUnavailable
-from storage.session import WritingSession
+from storage.session import Row, WritingSession
 
 log = logging.getLogger("gateway.jobs.clock")
 
@@ -95,6 +97,10 @@ class Clock:
         """Have housekeeping done at an interval; a failure is logged, and it goes on."""
         self._scheduler.add_job(_logged(work, name), "interval", seconds=seconds, id=name)
 
+    def once(self, work: Callable[[], object], name: str) -> None:
+        """Have housekeeping done once, as soon as the clock runs; a failure is logged."""
+        self._scheduler.add_job(_logged(work, name), id=name)
+
     def wake_by(self, moment: int) -> None:
         """Make sure that the clock looks at the jobs at this moment. Cheap when it does anyway."""
         with self._lock:
@@ -119,7 +125,7 @@ class Clock:
         dealt_with = 0
         while not self._stopping and (due := self._due()):
             # Each in a unit of work of its own: a job that cannot be dealt with holds up no other.
-            units = [(job_id, self._store.submit(self._dealing(job_id))) for job_id in due]
+            units = [(one.job_id, self._store.submit(self._dealing(one))) for one in due]
             failed = [job_id for job_id, unit in units if not self._done(job_id, unit)]
             dealt_with += len(due) - len(failed)
             if failed:
@@ -182,30 +188,38 @@ class Clock:
             )
         return found
 
-    def _due(self) -> list[int]:
+    def _due(self) -> list["_Due"]:
         query = (
-            _JOB.select(_JOB.id)
+            _JOB.select(_JOB.id, _JOB.parent_id, _JOB.origin, _JOB.status, _JOB.due_at)
             .where(_JOB.wake_at <= self._now())
             .order_by(_JOB.wake_at)
             .limit(_PORTION)
         )
         with self._store.reading() as session:
-            return [row["id"] for row in session.rows(query)]
+            return [_Due(row["id"], _run_book(row)) for row in session.rows(query)]
 
-    def _dealing(self, job_id: int) -> Callable[[WritingSession], None]:
+    def _dealing(self, due: "_Due") -> Callable[[WritingSession], None]:
         now = self._now()
+        run_book = due.run_book
+        if run_book is not None:
+            return lambda session: self._take_note(session, run_book, now)
 
         def deal(session: WritingSession) -> None:
-            job = rows.lock_job(session, job_id)
+            job = rows.lock_job(session, due.job_id)
             # Another gateway may have been faster.
             if job.wake_at is not None and job.wake_at <= now:
                 lateness = (now - job.wake_at) / moments.SECOND
                 self._deal_with(session, job, now)
                 session.after_commit(self._wake_agents)
                 session.after_commit(lambda: self._claimed(lateness))
-                session.after_commit(lambda: self._dispatched(job_id))
+                session.after_commit(lambda: self._dispatched(due.job_id))
 
         return deal
+
+    def _take_note(self, session: WritingSession, run_book: int, now: int) -> None:
+        run_books.take_note(session, run_book, now)
+        session.after_commit(self._wake_agents)
+        session.after_commit(lambda: self._dispatched(run_book))
 
     @staticmethod
     def _done(job_id: int, unit: "Future[None]") -> bool:
@@ -236,13 +250,27 @@ class Clock:
             moves.move(session, job, JobStatus.CANCELED, now, "clock", settlement.TOO_LATE)
         else:
             self._note_lateness(session, job, now)
-            dispatch.start(session, job, dispatch.planned(session, job, now), now)
+            run_books.begin(session, job, now)
 
     def _note_lateness(self, session: WritingSession, job: JobRow, now: int) -> None:
         """A job that starts later than its grace says so: it was missed, and is made up for."""
         late = now - (job.due_at or now)
         if late > self._grace:
             moves.note(session, job, now, "clock", f"started {late // moments.SECOND} s late")
+
+
+@dataclass(frozen=True)
+class _Due:
+    """A job whose moment has come; for one that concerns its run book, the number of that."""
+
+    job_id: int
+    run_book: int | None
+
+
+def _run_book(row: Row) -> int | None:
+    waits = JobStatus(row["status"]).finished or row["due_at"] is None
+    found: int | None = row["parent_id"]
+    return found if waits and row["origin"] == Origin.RUN_BOOK else None
 
 
 def _logged(work: Callable[[], object], name: str) -> Callable[[], None]:

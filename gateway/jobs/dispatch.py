@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway import moments
-from gateway.agents import roster
+from gateway.agents import roster, targets
 from gateway.agents.roster import Agent
 from gateway.jobs import launching, moves, rows
 from gateway.jobs.launching import Start, Starts
@@ -43,7 +43,7 @@ def planned(session: Session, job: JobRow, now: int) -> list[RunPlan]:
     if request is None:
         return []
     options = request["options"]
-    tasks, named = options.get("tasks", 0), [who["agent"] for who in request["who"]]
+    tasks, named = options.get("tasks", 0), targets.agent_ids(session, request["who"])
     starts = launching.starts(request["timing"], options.get("launch_timeout"), now)
     if starts is None:
         return [RunPlan(agent, tasks) for agent in named]
@@ -57,7 +57,14 @@ def start(session: WritingSession, job: JobRow, plans: Sequence[RunPlan], now: i
     await_agents(job, plans, now)
     rows.write_job(session, job)
     if not plans:
-        moves.move(session, job, JobStatus.FAILED, now, "clock", "the job names no agent")
+        moves.move(
+            session,
+            job,
+            JobStatus.FAILED,
+            now,
+            "clock",
+            "nobody to run on: the job names no agent, or its teams have none",
+        )
 
 
 def await_agents(job: JobRow, plans: Sequence[RunPlan], now: int) -> None:

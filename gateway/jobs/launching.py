@@ -101,7 +101,10 @@ def span(timing: Mapping[str, Any], agents: Iterable[Agent], *, teams: bool) -> 
     wall = datetime.datetime.fromisoformat(timing["local"])
     if teams:
         return local_time.earliest(wall), local_time.latest(wall)
-    own = [_local(timing, agent) for agent in agents]
+    # A run book's agents are its own matter: its time is that of the zone that it was asked in.
+    own = [_local(timing, agent) for agent in agents] or [
+        local_time.moment(wall, local_time.zone_of({}, timing["zone"]))
+    ]
     return min(own), max(own)
 
 

@@ -5,6 +5,7 @@ the same transaction, and leaves the job in a state from which the clock knows w
 """
 
 from gateway.jobs import counters, rows, states
+from gateway.jobs.orders import Origin
 from gateway.jobs.rows import JobRow
 from gateway.jobs.states import JobStatus, Stage
 from storage.session import WritingSession
@@ -29,7 +30,8 @@ def move(
         job.started_at = at
     if wanted.finished:
         job.finished_at = at
-        job.wake_at = None
+        # Its run book is to take note of it.
+        job.wake_at = at if job.origin is Origin.RUN_BOOK else None
     rows.write_job(session, job)
     _event(session, job, before, at, actor)
     if before.stage is not wanted.stage:

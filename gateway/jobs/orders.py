@@ -97,10 +97,14 @@ class GivenValue:
 
 @dataclass(frozen=True)
 class GivenParameters:
-    """Values for one definition of the order; without a GUID, for every definition."""
+    """Values for one definition of the order; without a GUID, for every definition.
+
+    ``step`` is the job of a run book that runs the definition; without one, every job is meant.
+    """
 
     definition: uuid.UUID | None
     values: tuple[GivenValue, ...]
+    step: uuid.UUID | None = None
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,11 @@ _REQUEST = models.JobRequest
 _REQUESTS = Selection(
     _REQUEST.job_id,
     lambda: _REQUEST.select(
-        _REQUEST.job_id, _REQUEST.description, _REQUEST.what, _REQUEST.parameters
+        _REQUEST.job_id,
+        _REQUEST.description,
+        _REQUEST.what,
+        _REQUEST.parameters,
+        _REQUEST.options,
     ),
 )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from gateway import moments
 from gateway.agents.roster import Agent
-from gateway.jobs import dispatch, launching, moves, recurrence, rows
+from gateway.jobs import dispatch, launching, moves, recurrence, rows, run_books
 from gateway.jobs.orders import MissedRuns, Origin, Recurrence, RecurrenceKind
 from gateway.jobs.rows import JobRow
 from gateway.jobs.states import JobStatus
@@ -195,7 +195,7 @@ def _run(session: WritingSession, job: JobRow, schedule_id: int, due: int, now: 
         return
     child = _copy(job, due, now, request["options"]["launch_timeout"])
     _enter(session, child, schedule_id, request, "clock")
-    dispatch.start(session, child, dispatch.planned(session, child, now), now)
+    run_books.begin(session, child, now)
 
 
 def _enter(

@@ -11,17 +11,26 @@ import peewee
 
 from gateway import moments
 from gateway.catalog.catalog import Catalog
-from gateway.catalog.definitions import Module
 from gateway.identity import audit
 from gateway.identity.principals import Caller
-from gateway.jobs import counters, launching, ledger, moves, rows, schedules, settlement, views
+from gateway.jobs import (
+    counters,
+    launching,
+    ledger,
+    moves,
+    rows,
+    run_books,
+    schedules,
+    settlement,
+    views,
+)
 from gateway.jobs.acceptance import Acceptance, MadeJob
 from gateway.jobs.clock import Clock
 from gateway.jobs.orders import JobOrder, Origin
 from gateway.jobs.rows import JobRow
 from gateway.jobs.signals import Signals
 from gateway.jobs.states import JobStatus, MoveRefused, Stage
-from gateway.jobs.views import EventView, JobView, RunView, ShownValue, ShownWhat
+from gateway.jobs.views import EventView, JobView, RunView, ShownSet
 from storage import models, statements
 from storage.database import Store
 from storage.session import Session, WritingSession
@@ -166,6 +175,16 @@ class Jobs:
             jobs = tuple(views.jobs(session, found))
         return JobPage(jobs, page, -(-total // size), total)
 
+    def children(self, guid: uuid.UUID) -> list[JobView]:
+        """The jobs of a run book that has begun, in their order; none of another job.
+
+        Raises JobNotFound.
+        """
+        with self._store.reading(long=True) as session:
+            job = self._get(session, guid)
+            query = _JOB.select().where(_JOB.parent_id == job.id, _JOB.origin == Origin.RUN_BOOK)
+            return views.jobs(session, session.rows(query.order_by(_JOB.seq)))
+
     def runs(self, guid: uuid.UUID, *, tasks: bool = False) -> list[RunView]:
         """The runs of a job. Raises JobNotFound."""
         with self._store.reading(long=True) as session:
@@ -176,8 +195,8 @@ class Jobs:
         with self._store.reading(long=True) as session:
             return views.events(session, self._get(session, guid).id)
 
-    def values(self, view: JobView) -> list[tuple[ShownWhat, Module, dict[str, ShownValue]]]:
-        """For each definition of a job, its module and the values that were given."""
+    def values(self, view: JobView) -> list[ShownSet]:
+        """The parameters of all that a job runs, with the values that were given."""
         with self._store.reading() as session:
             return views.values(session, self._catalog, view)
 
@@ -200,8 +219,13 @@ class Jobs:
             return counters.counts(session)
 
     def abort(self, guid: uuid.UUID, caller: Caller, reason: str = "") -> JobView:
-        """Stop a job; one that is over stays as it is. Raises JobNotFound."""
-        return self._steer(guid, caller, "abort", reason, _abort)
+        """Stop a job, and all jobs of a run book; one that is over stays as it is.
+
+        Raises JobNotFound.
+        """
+        view = self._steer(guid, caller, "abort", reason, _abort)
+        self._clock.wake_by(self._now())
+        return view
 
     def hold(self, guid: uuid.UUID, caller: Caller, reason: str = "") -> JobView:
         """Keep a job from starting. Raises JobNotFound, MoveRefused once it has started."""
@@ -284,6 +308,11 @@ class Jobs:
 
 def _abort(session: WritingSession, job: JobRow, now: int, actor: str, reason: str) -> None:
     reason = reason or f"aborted by {actor}"
+    for one in run_books.family(session, job):
+        _abort_one(session, one, now, actor, reason)
+
+
+def _abort_one(session: WritingSession, job: JobRow, now: int, actor: str, reason: str) -> None:
     if job.status.finished or job.status is JobStatus.ABORTING:
         return
     if job.runs_open == 0:
@@ -318,6 +347,11 @@ def _resume(session: WritingSession, job: JobRow, now: int, actor: str, reason: 
     moves.move(session, job, JobStatus.SCHEDULED, now, actor, reason)
     if job.recurring:
         schedules.set_enabled(session, job, True, now)
+        return
+    if run_books.awaits_turn(job):
+        # Whether its turn has come meanwhile is for its run book to say.
+        job.wake_at = now
+        rows.write_job(session, job)
         return
     due = job.due_at or now
     # The time on hold does not count against the launch timeout.

@@ -1,17 +1,22 @@
 """Jobs as others see them: values read from the store, secrets never among them."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway import names
 from gateway.agents import roster
+from gateway.catalog import references
 from gateway.catalog.catalog import Catalog, DefinitionKind
-from gateway.catalog.definitions import Module
+from gateway.catalog.definitions import Parameter
 from gateway.identity.vault import SECRET_MARKER
-from gateway.jobs import launching
-from gateway.jobs.orders import Origin, Timing
+from gateway.jobs import launching, run_book_plan
+from gateway.jobs.orders import Origin, Timing, WhoKind
+from gateway.jobs.run_book_plan import Entry, Step
 from gateway.jobs.states import JobStatus
+from gateway.jobs.values import merged_parameters
 from storage import models, statements
 from storage.session import Row, Session
 from storage.statements import named
@@ -46,10 +51,11 @@ class ShownWhat:
 
 @dataclass(frozen=True)
 class ShownWho:
-    """An agent that a job runs on."""
+    """An agent or team that a job runs on."""
 
     guid: uuid.UUID
     name: str
+    kind: WhoKind = WhoKind.AGENT
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,20 @@ class ShownValue:
     name: str
     value: str | None
     secondary: str | None
+
+
+@dataclass(frozen=True)
+class ShownSet:
+    """The parameters of a definition, with the given values by name.
+
+    ``step`` is the job of a run book that runs it.
+    """
+
+    what: ShownWhat
+    step: uuid.UUID | None
+    step_name: str
+    parameters: tuple[Parameter, ...]
+    given: dict[str, ShownValue]
 
 
 @dataclass(frozen=True)
@@ -146,8 +166,8 @@ class EventView:
 def jobs(session: Session, rows: Sequence[Row]) -> list[JobView]:
     """The views of rows of the job table, in their order; three queries for any number."""
     requests = _requests(session, [row["id"] for row in rows])
-    owners = _owners(session, {row["owner_id"] for row in rows if row["owner_id"] is not None})
-    return [_job(row, requests[row["id"]], owners) for row in rows]
+    known = owners(session, {row["owner_id"] for row in rows if row["owner_id"] is not None})
+    return [_job(row, requests[row["id"]], known) for row in rows]
 
 
 def runs(session: Session, job_id: int, *, tasks: bool = False) -> list[RunView]:
@@ -175,24 +195,70 @@ def events(session: Session, job_id: int) -> list[EventView]:
     ]
 
 
-def values(
-    session: Session, catalog: Catalog, view: JobView
-) -> list[tuple[ShownWhat, Module, dict[str, ShownValue]]]:
-    """For each definition of a job, its module and the values that were given, by name."""
-    stored = session.select(_REQUEST_OF, {"job_id": view.id})[0]["parameters"]
-    return [
-        (what, catalog.module(session, what.version), _given(what.guid, stored))
-        for what in view.what
-    ]
+def values(session: Session, catalog: Catalog, view: JobView) -> list[ShownSet]:
+    """The parameters of all that a job runs, each with the values that were given for it."""
+    request = session.select(_REQUEST_OF, {"job_id": view.id})[0]
+    sets = _Sets(session, catalog, request["parameters"])
+    return [one for entry in request["what"] for one in sets.of(entry, None)]
 
 
-def _given(guid: uuid.UUID, stored: Iterable[dict[str, Any]]) -> dict[str, ShownValue]:
-    return {
-        value["name"]: ShownValue(value["name"], _shown(value, "value"), _shown(value, "secondary"))
-        for one in stored
-        if one["definition"] in (None, str(guid))
-        for value in one["values"]
-    }
+class _Sets:
+    """Puts together the parameter sets of one job."""
+
+    def __init__(
+        self, session: Session, catalog: Catalog, given: Sequence[Mapping[str, Any]]
+    ) -> None:
+        self._session = session
+        self._catalog = catalog
+        self._given = given
+
+    def of(self, entry: Entry, step: Step | None) -> Iterator[ShownSet]:
+        """The sets of a definition and of all that is run within it."""
+        if entry["kind"] == DefinitionKind.RUN_BOOK:
+            book = self._catalog.run_book(self._session, entry["version"])
+            yield self._set(entry, step, (one for one in book.parameters if one.ask))
+            for inner in run_book_plan.plan([entry], ()).steps:
+                if inner.job.enabled:
+                    for what in inner.what:
+                        yield from self.of(what, inner)
+            return
+        versions = [one["version"] for one in entry.get("modules", (entry,)) if _is_run(one)]
+        modules = [self._catalog.module(self._session, version) for version in versions]
+        yield self._set(entry, step, merged_parameters(map(references.input_parameters, modules)))
+
+    def _set(self, entry: Entry, step: Step | None, parameters: Iterable[Parameter]) -> ShownSet:
+        linked = () if step is None else step.job.links
+        brought = {names.key(link.target) for link in linked if link.action.sets}
+        return ShownSet(
+            what=ShownWhat(
+                uuid.UUID(str(entry["guid"])),
+                DefinitionKind(entry["kind"]),
+                entry["name"],
+                entry["version"],
+            ),
+            step=None if step is None else step.job.guid,
+            step_name="" if step is None else step.job.name,
+            # What a link brings is not asked for, and would count if it were sent back.
+            parameters=tuple(one for one in parameters if names.key(one.name) not in brought),
+            given=self._values(entry, step),
+        )
+
+    def _values(self, entry: Entry, step: Step | None) -> dict[str, ShownValue]:
+        own = None if step is None else str(step.job.guid)
+        guids = {str(entry["guid"]), *(str(one["guid"]) for one in entry.get("modules", ()))}
+        return {
+            value["name"]: ShownValue(
+                value["name"], _shown(value, "value"), _shown(value, "secondary")
+            )
+            for one in self._given
+            if (one["definition"] is None or one["definition"] in guids)
+            and one.get("step") in (None, own)
+            for value in one["values"]
+        }
+
+
+def _is_run(one: Entry) -> bool:
+    return bool(one.get("enabled", True))
 
 
 def _shown(value: dict[str, Any], part: str) -> str | None:
@@ -209,7 +275,8 @@ def _requests(session: Session, ids: Sequence[int]) -> dict[int, Row]:
     return {row["job_id"]: row for row in found}
 
 
-def _owners(session: Session, ids: set[int]) -> dict[int, str]:
+def owners(session: Session, ids: AbstractSet[int]) -> dict[int, str]:
+    """The names of principals."""
     if not ids:
         return {}
     principal = models.Principal
@@ -246,10 +313,15 @@ def _job(row: Row, request: Row, owners: dict[int, str]) -> JobView:
             )
             for one in request["what"]
         ),
-        who=tuple(ShownWho(uuid.UUID(one["guid"]), one["name"]) for one in request["who"]),
+        who=tuple(_who(one) for one in request["who"]),
         timing=launching.timing_of(timing),
         launch_timeout=timing.get("launch_timeout"),
     )
+
+
+def _who(one: Mapping[str, Any]) -> ShownWho:
+    kind = WhoKind.AGENT if "agent" in one else WhoKind.TEAM
+    return ShownWho(uuid.UUID(one["guid"]), one["name"], kind)
 
 
 def _run(row: Row, agent: roster.Agent, tasks: tuple[TaskView, ...]) -> RunView:

@@ -18,6 +18,8 @@ import tzlocal
 from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress, IPvAnyNetwork, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from gateway import names
+
 KIB = 1024
 MIB = 1024 * KIB
 MASK = "********"
@@ -97,10 +99,17 @@ def _postgres_address(url: SecretStr) -> SecretStr:
     return url
 
 
+def _different_names(agents: tuple[str, ...]) -> tuple[str, ...]:
+    if len({names.key(name) for name in agents}) < len(agents):
+        raise ValueError("each of the agents needs a name of its own (case does not matter)")
+    return agents
+
+
 ZoneName = Annotated[str, pydantic.AfterValidator(_zone)]
 TimeOfDay = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 Positive = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+AgentName = Annotated[str, Field(min_length=1, max_length=255)]
 
 
 class Group(BaseModel):
@@ -164,6 +173,9 @@ class LimitSettings(Group):
     """What a client may use of the server."""
 
     body_bytes: Positive = Field(default=8 * MIB, description="Longest request body.")
+    resource_bytes: Positive = Field(
+        default=2048 * MIB, description="Longest file that is uploaded as a resource over REST."
+    )
     memory_spool_bytes: Positive = Field(
         default=256 * KIB,
         description="What of a body stays in memory; a longer one goes to a file.",
@@ -343,8 +355,15 @@ class Settings(BaseSettings):
         description="Whether this process runs tasks itself. Tasks run as the server's user and "
         "could read its key: switch it off where that must not be.",
     )
-    agent_name: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
+    agent_name: AgentName | None = Field(
         default=None, description="The name of the embedded agent; the machine's when left out."
+    )
+    agent_names: Annotated[tuple[AgentName, ...], pydantic.AfterValidator(_different_names)] = (
+        Field(
+            default=(),
+            description="Names of further embedded agents in this process, each with a supervisor "
+            "and working folders of its own: for demonstrations and tests.",
+        )
     )
     task_environment: tuple[str, ...] = Field(
         default=(),
@@ -376,7 +395,9 @@ class Settings(BaseSettings):
         default=300, description="How long a verified password is remembered; 0 for never."
     )
     low_disk_bytes: Annotated[int, Field(ge=0)] = Field(
-        default=256 * MIB, description="With less free space than this no new job is accepted."
+        default=256 * MIB,
+        description="With less free space than this no new job is accepted, and no content that "
+        "would leave less.",
     )
     drain_seconds: Annotated[float, Field(ge=0)] = Field(
         default=30.0, description="How long a stop waits for requests and runs that are under way."
@@ -393,6 +414,16 @@ class Settings(BaseSettings):
     log_format: LogFormat = Field(
         default=LogFormat.CONSOLE, description="Log lines as JSON objects, or for people to read."
     )
+
+    @pydantic.field_validator("agent_names")
+    @classmethod
+    def _no_second_of_a_name(
+        cls, agents: tuple[str, ...], info: pydantic.ValidationInfo
+    ) -> tuple[str, ...]:
+        own = info.data.get("agent_name") or machine()
+        if names.key(own) in map(names.key, agents):
+            raise ValueError(f"{own!r} is the name of the first agent already")
+        return agents
 
     @classmethod
     def settings_customise_sources(
@@ -434,13 +465,23 @@ class Settings(BaseSettings):
 
     @property
     def machine_name(self) -> str:
-        """The name of the embedded agent."""
-        return self.agent_name or platform.node() or "localhost"
+        """The name of the first embedded agent."""
+        return self.agent_name or machine()
+
+    @property
+    def embedded_names(self) -> tuple[str, ...]:
+        """The names of all embedded agents; none where they are switched off."""
+        return (self.machine_name, *self.agent_names) if self.embedded_agent else ()
 
     @property
     def postgres_url(self) -> str | None:
         """The PostgreSQL address with its password, for the driver only."""
         return self.database_url.get_secret_value() if self.database_url else None
+
+
+def machine() -> str:
+    """The name of this machine."""
+    return platform.node() or "localhost"
 
 
 def shown(value: Any) -> Any:

@@ -5,13 +5,13 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import Future
 from http import HTTPStatus
-from typing import Any
+from typing import IO, Any
 
 import flask
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from gateway.front import body as front_body
-from gateway.front import held
+from gateway.front import bridge, held
 from gateway.identity.principals import Caller, Principal
 
 HEADER = "X-Request-Id"
@@ -59,16 +59,68 @@ def body() -> bytes:
     request = present()
     limit = request.max_content_length
     if limit is not None:
-        received = request.environ.get(front_body.RECEIVED)
-        # One that is stated, or has turned out, to be too long is refused in the surface's dialect.
-        if max(request.content_length or 0, received or 0) > limit:
-            raise RequestEntityTooLarge(f"The body is longer than {limit} bytes.")
-        front_body.allow(request.environ, limit)
+        received = _received(request, limit)
         if received is not None:
             # It is here, within the limit: nothing has to watch how it is read.
             complete: bytes = request.environ["wsgi.input"].read()
             return complete
     return request.get_data(cache=False)
+
+
+def announced(limit: int) -> int:
+    """The length of the body in bytes, as the client has said it; 0 if it has not.
+
+    Raises RequestEntityTooLarge for more than ``limit``.
+    """
+    length = present().content_length or 0
+    _refuse_longer(length, limit)
+    return length
+
+
+def content(limit: int) -> tuple[int, IO[bytes]]:
+    """The body as a file, and its length, at most ``limit`` bytes: for a route with its own limit.
+
+    Nothing before this call may have an effect, as with ``body``. Raises RequestEntityTooLarge, and
+    BodyPending for the front.
+    """
+    request = present()
+    received = _received(request, limit)
+    if received is not None:
+        return received, request.environ["wsgi.input"]
+    request.max_content_length = limit
+    return request.content_length or 0, request.stream
+
+
+def _received(request: flask.Request, limit: int) -> int | None:
+    """How long the body that is here is; None where no front has looked after it.
+
+    Raises RequestEntityTooLarge, and BodyPending for the front where it is not here yet.
+    """
+    received: int | None = request.environ.get(front_body.RECEIVED)
+    # One that is stated, or has turned out, to be too long is refused in the surface's dialect.
+    _refuse_longer(max(request.content_length or 0, received or 0), limit)
+    front_body.allow(request.environ, limit)
+    return received
+
+
+def _refuse_longer(length: int, limit: int) -> None:
+    if length > limit:
+        raise RequestEntityTooLarge(f"The body is longer than {limit} bytes.")
+
+
+def headers() -> dict[str, list[str]]:
+    """All headers by their names in lower case without hyphens, each byte a character.
+
+    One that was sent several times has a second, empty value: what the first was is not known.
+    """
+    environ = present().environ
+    repeated = environ.get(bridge.REPEATED, ())
+    found: dict[str, list[str]] = {}
+    for variable, value in environ.items():
+        if variable.startswith("HTTP_"):
+            name = variable[5:].replace("_", "").lower()
+            found.setdefault(name, []).extend([value, ""] if variable in repeated else [value])
+    return found
 
 
 def hold_answer(outcome: "Future[Any]") -> None:

@@ -33,12 +33,30 @@ def _of(content: Content) -> Any:
 
 def sample_xml(message: type[Message], namespace: str) -> str:
     """Return the sample as indented XML, without declaration."""
-    root = etree.fromstring(xml_messages.write(sample(message), namespace))
+    return _indented_xml(xml_messages.write(sample(message), namespace))
+
+
+def sample_xml_list(message: type[Message], namespace: str) -> str:
+    """Return a list of one sample as indented XML, without declaration."""
+    return _indented_xml(xml_messages.write_list(message, [sample(message)], namespace))
+
+
+def _indented_xml(document: bytes) -> str:
+    root = etree.fromstring(document)
     etree.indent(root)
     return etree.tostring(root, encoding="unicode")
 
 
 def sample_json(message: type[Message]) -> str:
     r"""Return the sample as indented JSON, its dates as they are on the wire (``\/Date``)."""
-    value = json.loads(json_messages.write(sample(message)))
+    return _indented_json(json_messages.write(sample(message)))
+
+
+def sample_json_list(message: type[Message]) -> str:
+    """Return a list of one sample as indented JSON."""
+    return _indented_json(json_messages.write_list([sample(message)]))
+
+
+def _indented_json(document: bytes) -> str:
+    value = json.loads(document)
     return re.sub(r'"/(Date\([^)]*\))/"', r'"\/\1\/"', json.dumps(value, indent=2))

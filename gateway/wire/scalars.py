@@ -122,28 +122,29 @@ TEXT = Scalar[str]("text", "string", _text, _text, _text_from_json, _string_to_j
 
 _DIGITS = re.compile(r"\s*([+-]?[0-9]{1,20})\s*", re.ASCII)
 _INT32 = range(-(2**31), 2**31)
+_INT64 = range(-(2**63), 2**63)
 
 
-def _integer(text: str) -> int:
+def _integer(text: str, numbers: range = _INT32) -> int:
     match = _DIGITS.fullmatch(text)
     if match is None:
         raise _problem(f"is {_shown(text)}; a whole number is expected")
-    return _in_range(int(match.group(1)))
+    return _in_range(int(match.group(1)), numbers)
 
 
-def _integer_from_json(value: Any, _offsets: wcf_json.OffsetReader) -> int:
+def _integer_from_json(value: Any, _offsets: wcf_json.OffsetReader, numbers: range = _INT32) -> int:
     if isinstance(value, str):
-        return _integer(value)
+        return _integer(value, numbers)
     if isinstance(value, float) and value.is_integer():
-        return _in_range(int(value))
+        return _in_range(int(value), numbers)
     if isinstance(value, bool) or not isinstance(value, int):
         raise _problem(f"is {_shown(value)}; a whole number is expected")
-    return _in_range(value)
+    return _in_range(value, numbers)
 
 
-def _in_range(number: int) -> int:
-    if number not in _INT32:
-        raise _problem(f"is {_shown(number)}; it must lie between {_INT32[0]} and {_INT32[-1]}")
+def _in_range(number: int, numbers: range) -> int:
+    if number not in numbers:
+        raise _problem(f"is {_shown(number)}; it must lie between {numbers[0]} and {numbers[-1]}")
     return number
 
 
@@ -153,6 +154,16 @@ INTEGER = Scalar[int](
     _integer,
     str,
     _integer_from_json,
+    lambda value, _dates: str(value),
+    sample=1,
+)
+
+LONG = Scalar[int](
+    "whole number (64 bit)",
+    "long",
+    lambda text: _integer(text, _INT64),
+    str,
+    lambda value, offsets: _integer_from_json(value, offsets, _INT64),
     lambda value, _dates: str(value),
     sample=1,
 )
@@ -347,6 +358,46 @@ DATETIME = Scalar[datetime.datetime](
     _date_time_from_json,
     _date_time_to_json,
     sample=datetime.datetime(2015, 6, 25, 14, 0, tzinfo=datetime.UTC),
+)
+
+
+_TIMESTAMP = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)", re.ASCII)
+_TIMESTAMP_FORM = "14 digits, yyyyMMddHHmmss in UTC such as 20140621000000,"
+
+
+def _timestamp(text: str) -> datetime.datetime:
+    """Read ``yyyyMMddHHmmss`` as a whole second in UTC (Dispatcher contract 3, row 15)."""
+    match = _TIMESTAMP.fullmatch(text)
+    if match is None:
+        raise _problem(f"is {_shown(text)}; {_TIMESTAMP_FORM} are expected")
+    try:
+        return datetime.datetime(*map(int, match.groups()), tzinfo=datetime.UTC)  # type: ignore[misc, arg-type]  # six of them
+    except ValueError as error:
+        raise _problem(
+            f"is {_shown(text)}, which is no date ({error}); {_TIMESTAMP_FORM} are expected"
+        ) from None
+
+
+def _timestamp_from_json(value: Any, offsets: wcf_json.OffsetReader) -> datetime.datetime:
+    return _timestamp(_text_from_json(value, offsets))
+
+
+def _timestamp_text(value: datetime.datetime) -> str:
+    moment = value.astimezone(datetime.UTC)
+    # strftime leaves out the zeros of early years.
+    return f"{moment.year:04}{moment:%m%d%H%M%S}"
+
+
+TIMESTAMP = Scalar[datetime.datetime](
+    "yyyyMMddHHmmss, UTC",
+    "string",
+    _timestamp,
+    _timestamp_text,
+    _timestamp_from_json,
+    lambda value, _dates: f'"{_timestamp_text(value)}"',
+    sample=datetime.datetime(2014, 6, 21, tzinfo=datetime.UTC),
+    type_name="Timestamp",
+    pattern="[0-9]{14}",
 )
 
 

@@ -8,7 +8,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.benchmarks import accepts, figures, lateness, pages, parts, running, shop, starting
+from tests.benchmarks import (
+    accepts,
+    figures,
+    lateness,
+    pages,
+    parts,
+    reports,
+    running,
+    shop,
+    starting,
+    uploads,
+)
 from tests.benchmarks.figures import Effort, Row, Unmeasurable
 
 Measure = Callable[[shop.Shop, Effort], Iterator[Row]]
@@ -22,7 +33,9 @@ GROUPS: Mapping[str, Measure] = {
     "commands": running.measure_commands,
     "lateness": lateness.measure,
     "pages": pages.measure,
+    "reports": reports.measure,
     "start": starting.measure,
+    "uploads": uploads.measure,
 }
 _BUILD = shop.ROOT / "build"
 

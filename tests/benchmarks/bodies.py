@@ -76,12 +76,16 @@ def _members(module: uuid.UUID, agent: uuid.UUID) -> str:
     )
 
 
+def credentials() -> str:
+    """The value of the header Authorization."""
+    return f"Basic {base64.b64encode(':'.join(LOGIN).encode()).decode()}"
+
+
 def _request(method: str, path: str, content_type: str, body: bytes = b"") -> bytes:
-    credentials = base64.b64encode(":".join(LOGIN).encode()).decode()
     head = (
         f"{method} {path} HTTP/1.1\r\n"
         "Host: 127.0.0.1\r\n"
-        f"Authorization: Basic {credentials}\r\n"
+        f"Authorization: {credentials()}\r\n"
         f"Content-Type: {content_type}\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
     )

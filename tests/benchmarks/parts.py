@@ -17,6 +17,7 @@ from gateway import application
 from gateway.application import Gateway
 from gateway.identity.principals import MACHINE
 from gateway.surfaces.dispatcher import mapping, messages, soap_envelope, soap_service
+from gateway.surfaces.dispatcher.service import SCHEDULING
 from gateway.surfaces.dispatcher.soap_envelope import SoapVersion
 from gateway.wire import json_messages, wcf_json, xml, xml_messages
 from tests.benchmarks import bodies, houses, yardsticks
@@ -56,7 +57,7 @@ def _steps(gateway: Gateway, request: bytes) -> Mapping[str, Callable[[], object
     order = mapping.order(xml_messages.read(messages.Job, job))
     answered = mapping.job(gateway.jobs.accept(order, MACHINE))
     in_json = json_messages.write(xml_messages.read(messages.Job, job))
-    service = soap_service.build(lambda *_given: answered)
+    service = soap_service.build(SCHEDULING, lambda *_given: answered)
     return {
         _WHOLE: _call(application.create_app(gateway), request),
         "a bare Flask route": _call(yardsticks.bare_flask(), b"POST / HTTP/1.1\r\n\r\n"),

@@ -230,3 +230,12 @@ def test_the_command_that_makes_the_page() -> None:
         [sys.executable, "-m", "gateway.settings"], cwd=ROOT, capture_output=True, check=True
     )
     assert done.stdout.decode("utf-8").replace("\r\n", "\n") == page.text()
+
+
+def test_further_agents_have_names_of_their_own() -> None:
+    loaded = load(environment={"GATEWAY_AGENT_NAME": "one", "GATEWAY_AGENT_NAMES": "two,three"})
+    assert loaded.settings.embedded_names == ("one", "two", "three")
+    off = load({"embedded_agent": "false", "agent_names": "two"})
+    assert off.settings.embedded_names == ()
+    assert "'one'" in problem({"agent_name": "one", "agent_names": "two,ONE"})
+    assert "name of its own" in problem({"agent_names": "two,Two"})

@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from gateway.identity.permissions import Access, Node
-from gateway.jobs.orders import JobOrder
+from gateway.jobs.orders import JobOrder, Origin
 from gateway.jobs.service import JobFilter
 from gateway.jobs.views import JobView
 from gateway.surfaces.dispatcher import mapping, messages, results
@@ -18,6 +18,7 @@ from gateway.surfaces.dispatcher.operation import (
     Place,
     query,
 )
+from gateway.wire.messages import list_of
 from gateway.wire.scalars import BOOLEAN, GUID, INTEGER, TEXT
 
 MOST_JOBS_ON_A_PAGE = 1000
@@ -79,10 +80,16 @@ def _get_job(call: Call, guid: uuid.UUID) -> messages.Job:
 
 def _shown_parameters(call: Call, view: JobView) -> list[messages.ParameterSet]:
     return [
-        mapping.parameter_set(what, call.services.catalog.input_parameters(module), given)
-        for what, module, given in call.services.jobs.values(view)
-        if module.parameters
+        mapping.shown_set(shown) for shown in call.services.jobs.values(view) if shown.parameters
     ]
+
+
+def _get_run_book_jobs(call: Call, guid: uuid.UUID) -> tuple[messages.Job, ...]:
+    jobs = call.services.jobs
+    view = jobs.get(guid)
+    # Clients may have the id of a job within a run book: then that one is told of.
+    shown = jobs.children(guid) or ([view] if view.origin is Origin.RUN_BOOK else [])
+    return tuple(mapping.job(one, _shown_parameters(call, one)) for one in shown)
 
 
 def _change_status(call: Call, guid: uuid.UUID, status: messages.JobStatus) -> messages.JobStatus:
@@ -146,6 +153,17 @@ JOB_OPERATIONS = (
         (_JOB_ID,),
         messages.Job,
         _get_job,
+    ),
+    Operation(
+        "GetRunBookJobs",
+        "GET",
+        "runbookjobs/{JOBID}",
+        "Shows the jobs of a run book in their order, each with its parameters.",
+        Node.JOBS,
+        Access.READ,
+        (_JOB_ID,),
+        list_of(messages.Job),
+        _get_run_book_jobs,
     ),
     Operation(
         "AbortJob",

@@ -1,11 +1,24 @@
 """Between the Dispatcher's messages and the domain's values. No rule of the domain stands here."""
 
+import dataclasses
 import datetime
 import uuid
 from collections.abc import Iterable, Mapping
 
 from gateway import moments
+from gateway.agents.membership import (
+    NO_TEAM,
+    AgentChange,
+    AgentMembership,
+    MembershipRefused,
+    Reference,
+    TeamChange,
+    TeamMembership,
+)
+from gateway.agents.removal import Removed
 from gateway.agents.roster import Agent
+from gateway.agents.team_report import ReportedTeam
+from gateway.agents.teams import MemberKind, Team
 from gateway.catalog.catalog import DefinitionKind, DefinitionSummary
 from gateway.catalog.definitions import SELECTION_SEPARATOR, Parameter, ParameterType
 from gateway.identity.vault import SECRET_MARKER
@@ -26,7 +39,8 @@ from gateway.jobs.orders import (
 )
 from gateway.jobs.service import JobPage
 from gateway.jobs.states import JobStatus, Stage
-from gateway.jobs.views import JobView, ShownValue, ShownWhat
+from gateway.jobs.usage import JobUsage
+from gateway.jobs.views import JobView, ShownSet, ShownValue, ShownWhat
 from gateway.surfaces.dispatcher import messages
 from gateway.wire.scalars import AsWritten, WallZone
 
@@ -86,7 +100,7 @@ def job(
         When=_when(view, zone),
         What=tuple(_shown_what(item.guid, item.kind, item.name) for item in view.what),
         Who=tuple(
-            messages.JobWho(ID=item.guid, Type=messages.JobWhoType.Agent, Name=item.name)
+            messages.JobWho(ID=item.guid, Type=messages.JobWhoType(item.kind), Name=item.name)
             for item in view.who
         ),
         Parameters=tuple(parameters),
@@ -116,6 +130,23 @@ def page(found: JobPage, zone: datetime.tzinfo = datetime.UTC) -> messages.JobsP
     )
 
 
+def usage(found: JobUsage) -> messages.JobUsage:
+    """A job in the report of usage."""
+    ended = found.finished_at
+    return messages.JobUsage(
+        JobID=found.guid,
+        Description=found.description,
+        What=tuple(_shown_what(*one) for one in found.what),
+        Status=messages.JobStatusType(found.status),
+        JobInvoker=INVOKERS[found.origin],
+        JobInvokerInfo=found.owner,
+        StartDateTime=moments.to_datetime(found.started_at),
+        StopDateTime=_datetime(ended),
+        DurationSeconds=None if ended is None else _seconds(found.started_at, ended),
+        Agents=found.agents,
+    )
+
+
 def definition(summary: DefinitionSummary) -> messages.JobWhat:
     """A definition in a list."""
     return _shown_what(summary.guid, summary.kind, summary.name)
@@ -124,6 +155,77 @@ def definition(summary: DefinitionSummary) -> messages.JobWhat:
 def agent(found: Agent) -> messages.JobWho:
     """An agent in a list."""
     return messages.JobWho(ID=found.guid, Type=messages.JobWhoType.Agent, Name=found.name)
+
+
+def team(found: Team) -> messages.JobWho:
+    """A team in a list."""
+    return messages.JobWho(ID=found.guid, Type=messages.JobWhoType.Team, Name=found.name)
+
+
+def named(path: str, who: messages.JobWho | None, kind: messages.JobWhoType) -> str:
+    """The GUID or name of what must be an agent, or a team. Raises MembershipRefused."""
+    reference = None if who is None else who.Name if who.ID is None else who.ID
+    if who is None or reference is None or not str(reference).strip():
+        raise MembershipRefused(f"{path}.ID", "is missing")
+    if who.Type not in (None, kind):
+        raise MembershipRefused(f"{path}.Type", f"is {who.Type.name}, but {kind.name} is needed")
+    return str(reference)
+
+
+def agent_change(sent: messages.AgentMembership) -> AgentChange:
+    """What an AgentMembership asks for. Raises MembershipRefused."""
+    primary = sent.PrimaryTeam
+    return AgentChange(
+        add_to=_team_references("AddTo", sent.AddTo),
+        remove_from=_team_references("RemoveFrom", sent.RemoveFrom),
+        primary=None if primary is None else _primary(primary),
+    )
+
+
+def team_change(sent: messages.TeamMembership) -> TeamChange:
+    """What a TeamMembership asks for. Raises MembershipRefused."""
+    return TeamChange(_references("Add", sent.Add), _references("Remove", sent.Remove))
+
+
+def agent_membership(found: AgentMembership) -> messages.AgentMembership:
+    """The teams of an agent."""
+    return messages.AgentMembership(
+        Agent=agent(found.agent),
+        PrimaryTeam=None if found.primary is None else team(found.primary),
+        MemberOf=tuple(map(team, found.teams)),
+        MemberByRule=tuple(map(team, found.by_rule)),
+    )
+
+
+def team_membership(found: TeamMembership) -> messages.TeamMembership:
+    """The members of a team."""
+    return messages.TeamMembership(
+        Team=team(found.team),
+        Members=(*map(agent, found.agents), *map(team, found.teams)),
+        MembersByRule=tuple(map(agent, found.by_rule)),
+    )
+
+
+def removal(removed: Removed) -> messages.AgentRemoval:
+    """An agent that was removed."""
+    return messages.AgentRemoval(Agent=agent(removed.agent), EndedRuns=removed.runs)
+
+
+def team_report(found: ReportedTeam) -> messages.TeamReport:
+    """A team in the report of teams."""
+    return messages.TeamReport(
+        ID=found.team.guid,
+        Name=found.team.name,
+        Description=found.team.description,
+        Folder=found.team.folder,
+        Agents=tuple(
+            messages.TeamAgent(
+                ID=one.agent.guid, Name=one.agent.name, Online=one.online, Primary=one.primary
+            )
+            for one in found.agents
+        ),
+        Teams=tuple(map(team, found.teams)),
+    )
 
 
 def parameter_set(
@@ -144,6 +246,14 @@ def parameter_set(
     )
 
 
+def shown_set(shown: ShownSet) -> messages.ParameterSet:
+    """A parameter set of a job; one of a run book's job says which (Dispatcher contract 2.3)."""
+    found = parameter_set(shown.what, shown.parameters, shown.given)
+    if shown.step is None:
+        return found
+    return dataclasses.replace(found, JobGuid=shown.step, JobName=shown.step_name)
+
+
 def _what(index: int, what: messages.JobWhat) -> What:
     if what.ID is None:
         raise OrderRefused(f"What[{index}].ID", "is missing")
@@ -157,6 +267,24 @@ def _who(index: int, who: messages.JobWho) -> Who:
         raise OrderRefused(f"Who[{index}].ID", "is missing")
     kind = WhoKind(who.Type if who.Type is not None else messages.JobWhoType.Agent)
     return Who(str(reference), kind, who.Name or "")
+
+
+def _team_references(path: str, who: Iterable[messages.JobWho]) -> tuple[str, ...]:
+    kind = messages.JobWhoType.Team
+    return tuple(named(f"{path}[{i}]", item, kind) for i, item in enumerate(who))
+
+
+def _primary(who: messages.JobWho) -> str:
+    return NO_TEAM if who.ID == NO_GUID else named("PrimaryTeam", who, messages.JobWhoType.Team)
+
+
+def _references(path: str, who: Iterable[messages.JobWho]) -> tuple[Reference, ...]:
+    return tuple(_reference(f"{path}[{i}]", item) for i, item in enumerate(who))
+
+
+def _reference(path: str, who: messages.JobWho) -> Reference:
+    kind = messages.JobWhoType.Agent if who.Type is None else who.Type
+    return Reference(named(path, who, kind), MemberKind(kind))
 
 
 def _timing(when: messages.JobWhen | None, zone: datetime.tzinfo) -> Timing:
@@ -256,6 +384,7 @@ def _given(item: messages.ParameterSet) -> GivenParameters:
             for value in item.JobParameters
             if value.Name
         ),
+        None if item.JobGuid == NO_GUID else item.JobGuid,
     )
 
 
@@ -285,6 +414,10 @@ def _masked(parameter: Parameter, text: str, secret_for: ParameterType) -> str:
 
 def _shown_what(guid: uuid.UUID, kind: DefinitionKind, name: str) -> messages.JobWhat:
     return messages.JobWhat(ID=guid, Type=messages.JobWhatType(kind), Name=name)
+
+
+def _seconds(start: int, end: int) -> int:
+    return max(0, end - start) // moments.SECOND
 
 
 def _datetime(moment: int | None) -> datetime.datetime | None:

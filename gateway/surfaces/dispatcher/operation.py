@@ -2,12 +2,15 @@
 
 import datetime
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
+from gateway.agents.membership import Memberships
+from gateway.agents.removal import AgentRemoval
 from gateway.catalog.catalog import Catalog, DefinitionKind
+from gateway.catalog.resources import Resources
 from gateway.identity.permissions import Access, Node
 from gateway.identity.principals import Caller
 from gateway.jobs.orders import WhoKind
@@ -15,6 +18,8 @@ from gateway.jobs.service import Jobs
 from gateway.wire.messages import ListOf, Message
 from gateway.wire.scalars import Scalar
 from storage.database import Store
+
+T = TypeVar("T")
 
 DEFINITION_NODES = {
     DefinitionKind.MODULE: Node.MODULES,
@@ -34,11 +39,53 @@ class Place(enum.Enum):
     PATH = "path"
     QUERY = "query"
     BODY = "body"
+    HEADER = "header"
+    CONTENT = "content"
+    """The body is a file's content, as it is; in SOAP Base64."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """A file's content that has arrived: its length in bytes, and its bytes, to be read once."""
+
+    length: int
+    pieces: Iterable[bytes]
+
+
+class Content(Protocol):
+    """A file's content on its way here."""
+
+    def announced(self) -> int:
+        """How many bytes the client has announced; 0 if it has not. Refuses too many."""
+
+    def receive(self) -> Received:
+        """Have it sent and stored for the moment.
+
+        What comes before this may happen twice, so it must have no effect.
+        """
+
+
+@dataclass(frozen=True)
+class Sent:
+    """Content that came within a message."""
+
+    data: bytes
+
+    def announced(self) -> int:
+        """Its length."""
+        return len(self.data)
+
+    def receive(self) -> Received:
+        """It is here."""
+        return Received(len(self.data), (self.data,))
 
 
 @dataclass(frozen=True)
 class Argument:
-    """An argument: its name in the handler, in REST and in SOAP, its content and meaning."""
+    """An argument: its name in the handler, in REST and in SOAP, its content and meaning.
+
+    ``also`` are other names of a header.
+    """
 
     name: str
     rest_name: str
@@ -46,11 +93,12 @@ class Argument:
     place: Place
     content: Scalar[Any] | type[Message]
     meaning: str
+    also: tuple[str, ...] = ()
 
     @property
     def required(self) -> bool:
-        """Whether a call means nothing without it; in REST only queries may be left out."""
-        return self.place is not Place.QUERY
+        """Whether a call means nothing without it; queries and headers may be left out."""
+        return self.place in (Place.PATH, Place.BODY)
 
 
 @dataclass(frozen=True)
@@ -62,7 +110,10 @@ class Services:
 
     store: Store
     catalog: Catalog
+    resources: Resources
     jobs: Jobs
+    memberships: Memberships
+    removal: AgentRemoval
     now: Callable[[], int]
     offline_after: int
     zone: datetime.tzinfo = datetime.UTC
@@ -112,16 +163,38 @@ class Operation:
         return self.node if self.node_of is None else self.node_of(arguments)
 
     def call(self, call: Call, arguments: Mapping[str, Any]) -> Any:
-        """Do it; arguments that were not sent are None. Raises BadArgument and the handler's."""
+        """Do it; arguments that were not sent are None. Raises BadArgument and the handler's.
+
+        A list that is too long to be kept comes as an iterator, begun: its first item was read.
+        """
         if call.failure is not None:
             raise call.failure
         values = {argument.name: arguments.get(argument.name) for argument in self.arguments}
         for argument in self.arguments:
             if argument.required and values[argument.name] is None:
                 raise BadArgument(f"{argument.soap_name}: is missing")
-        return self.handler(call, **values)
+        answer = self.handler(call, **values)
+        return _begun(answer) if isinstance(answer, Iterator) else answer
+
+
+def _begun(items: Iterator[T]) -> Iterator[T]:
+    """The same items, the first of them read: what goes wrong at once is raised here."""
+    for first in items:
+        return _joined(first, items)
+    return iter(())
+
+
+def _joined(first: T, others: Iterator[T]) -> Iterator[T]:
+    yield first
+    yield from others
 
 
 def query(name: str, content: Scalar[Any], meaning: str, soap_name: str | None = None) -> Argument:
     """An argument of the query; its name in SOAP where that is another."""
     return Argument(name, name, soap_name or name, Place.QUERY, content, meaning)
+
+
+def header(name: str, rest_name: str, content: Scalar[Any], meaning: str, *also: str) -> Argument:
+    """An argument of a header, which may have other names, too; in SOAP it begins in lower case."""
+    soap_name = rest_name[0].lower() + rest_name[1:]
+    return Argument(name, rest_name, soap_name, Place.HEADER, content, meaning, also)

@@ -9,45 +9,42 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gateway.surfaces.dispatcher import soap_service, wsdl
+from gateway.surfaces.dispatcher.service import SERVICES, Service
 
 FOLDER = Path(__file__).parents[3] / "wsdl"
-SCHEMA = "scheduling.xsd"
-
-# What ?wsdl= asks for. Plain ?wsdl has one port only: Axis 1 fails on a contract with two.
-DOCUMENTS = {
-    "": "scheduling.wsdl",
-    "1.1": "scheduling.wsdl",
-    "1.2": "scheduling.soap12.wsdl",
-    "all": "scheduling.all.wsdl",
-}
 
 
-def requested(query: Mapping[str, str], address: str) -> bytes | None:
-    """The document that a query (names in lower case) asks for, with the service's address.
+def requested(service: Service, query: Mapping[str, str], address: str) -> bytes | None:
+    """The document of a service that a query (names in lower case) asks for, with its address.
 
     ``?wsdl``, ``?wsdl=1.2``, ``?wsdl=all``, ``?singleWsdl``, ``?xsd``; None for anything else.
     """
     if "xsd" in query:
-        return _read(SCHEMA)
+        return read(service.schema)
     for name in ("wsdl", "singlewsdl"):
         if name in query:
-            document = DOCUMENTS.get(query[name].lower())
-            return None if document is None else wsdl.with_address(_read(document), address)
+            document = service.documents.get(query[name].lower())
+            if document is None:
+                return None
+            return wsdl.with_address(read(document), service.name, address)
     return None
 
 
 @functools.cache
-def _read(name: str) -> bytes:
+def read(name: str) -> bytes:
+    """The content of a published file."""
     return (FOLDER / name).read_bytes()
 
 
 def documents() -> dict[str, bytes]:
-    """What the files must hold, made from the table of operations."""
-    service = soap_service.build()
-    made = {
-        name: wsdl.published_wsdl(service, wsdl.FORMS[form]) for form, name in DOCUMENTS.items()
-    }
-    return made | {SCHEMA: wsdl.published_xsd(service)}
+    """What the files must hold, made from the tables of operations."""
+    made: dict[str, bytes] = {}
+    for service in SERVICES:
+        soap = soap_service.build(service)
+        for form, name in service.documents.items():
+            made[name] = wsdl.published_wsdl(soap, wsdl.FORMS[form])
+        made[service.schema] = wsdl.published_xsd(soap)
+    return made
 
 
 def main() -> None:

@@ -1,11 +1,12 @@
-"""The Dispatcher's scheduling service over HTTP: REST in XML and JSON, SOAP, help.
+"""The Dispatcher's services over HTTP: REST in XML and JSON, SOAP, help.
 
-Every route is made from the table of operations. Paths and query names are compared without
+Every route is made from the tables of operations. Paths and query names are compared without
 regard to case: ``LowerCasePaths`` stands before Flask, and the rules are written in lower case.
 """
 
+import functools
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from urllib import parse
 import flask
 import werkzeug.exceptions
 
-from gateway.surfaces.dispatcher import errors, messages, published, soap_service
+from gateway.surfaces.dispatcher import errors, published, soap_service
 from gateway.surfaces.dispatcher import help as help_pages
 from gateway.surfaces.dispatcher.operation import (
     Argument,
@@ -22,12 +23,21 @@ from gateway.surfaces.dispatcher.operation import (
     Call,
     Operation,
     Place,
+    Received,
     Services,
 )
-from gateway.surfaces.dispatcher.operations import OPERATIONS
-from gateway.web import framing, requests
+from gateway.surfaces.dispatcher.service import ROOT, SERVICES, Service, of_path
+from gateway.web import framing, requests, streams
 from gateway.web.authentication import Guard, MissingRight
-from gateway.wire import json_messages, negotiation, wcf_json, xml, xml_messages
+from gateway.wire import (
+    header_text,
+    json_messages,
+    negotiation,
+    pieces,
+    wcf_json,
+    xml,
+    xml_messages,
+)
 from gateway.wire.errors import MessageError
 from gateway.wire.messages import ListOf, Message
 from gateway.wire.negotiation import Dialect
@@ -36,21 +46,23 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 SURFACE = "dispatcher"
-ROOT = "Dispatcher"
-BASE = "/Dispatcher/SchedulingService"
-_RULES = BASE.lower()
 _PREFIX = f"/{ROOT.lower()}/"
 _SLASH = "gateway.dispatcher.slash_at_the_end"
+_PIECE = 256 * 1024
 
 
 @dataclass(frozen=True)
 class MessageLimits:
-    """What a body may hold in either dialect; ``json_size`` in bytes."""
+    """What a body may hold in either dialect; ``json_size`` and ``content_size`` in bytes.
+
+    The latter is that of a file sent as it is.
+    """
 
     xml: xml.XmlLimits
     json_size: int
     json_depth: int
     json_values: int
+    content_size: int
 
 
 class LowerCasePaths:
@@ -80,10 +92,13 @@ def blueprint(
     limits: MessageLimits,
     dates: wcf_json.Dates = wcf_json.DATES,
 ) -> flask.Blueprint:
-    """The routes of the scheduling service; ``dates`` are those of JSON."""
+    """The routes of all services; ``dates`` are those of JSON."""
     routes = flask.Blueprint(SURFACE, __name__, template_folder="templates")
     if not enabled:
-        routes.add_url_rule(f"{_RULES}/<path:anything>", view_func=_disabled, methods=_ANY)
+        for service in SERVICES:
+            routes.add_url_rule(
+                f"{service.rules}/<path:anything>", view_func=_disabled, methods=_ANY
+            )
         return routes
     auth = guard.basic(
         SURFACE,
@@ -91,36 +106,41 @@ def blueprint(
         public_url,
     )
     routes.before_request(lambda: _without_slash(public_url))
-    for operation in OPERATIONS:
-        view = auth.login_required(_view(operation, services, guard, limits, dates))
-        rule = f"{_RULES}/{_rule(operation.template)}"
-        routes.add_url_rule(
-            rule,
-            endpoint=operation.name,
-            view_func=view,
-            methods=[operation.verb],
+    for service in SERVICES:
+        for operation in service.operations:
+            view = _view(service, operation, services, guard, limits, dates)
+            routes.add_url_rule(
+                f"{service.rules}/{_rule(operation.template)}",
+                endpoint=operation.name,
+                view_func=auth.login_required(view),
+                methods=[operation.verb],
+            )
+        base = functools.partial(base_url, service, public_url)
+        help_pages.add(routes, service, auth, base)
+        soap_service.add(
+            routes,
+            service,
+            services,
+            guard,
+            auth,
+            functools.partial(_published, service, base),
+            wsdl_public=wsdl_public,
+            limits=limits.xml,
         )
-    help_pages.add(routes, _RULES, auth, lambda: base_url(public_url))
-    soap_service.add(
-        routes,
-        f"{_RULES}/soap",
-        services,
-        guard,
-        auth,
-        lambda query: published.requested(query, f"{base_url(public_url)}/soap"),
-        wsdl_public=wsdl_public,
-        limits=limits.xml,
-    )
     return routes
 
 
 _ANY = ["GET", "POST", "PUT", "DELETE", "PATCH"]
 
 
-def base_url(public_url: str | None) -> str:
-    """The address of the service as clients know it."""
+def base_url(service: Service, public_url: str | None) -> str:
+    """The address of a service as clients know it."""
     root = public_url or requests.root_url() + requests.present().script_root
-    return root.rstrip("/") + BASE
+    return root.rstrip("/") + service.path
+
+
+def _published(service: Service, base: Callable[[], str], query: Mapping[str, str]) -> bytes | None:
+    return published.requested(service, query, f"{base()}/soap")
 
 
 def _without_slash(public_url: str | None) -> flask.Response | None:
@@ -129,9 +149,11 @@ def _without_slash(public_url: str | None) -> flask.Response | None:
     The target has no scheme and host, which a proxy may have changed.
     """
     request = flask.request
-    if not request.environ.get(_SLASH):
+    service = of_path(request.path)
+    if service is None or not request.environ.get(_SLASH):
         return None
-    base, rest = parse.urlsplit(base_url(public_url)).path, request.path.removeprefix(_RULES)
+    base = parse.urlsplit(base_url(service, public_url)).path
+    rest = request.path.removeprefix(service.rules)
     query = f"?{request.query_string.decode('latin-1')}" if request.query_string else ""
     answer = _page(HTTPStatus.TEMPORARY_REDIRECT, "The address has no slash at its end.")
     answer.headers["Location"] = f"{base}{parse.quote(rest)}{query}"
@@ -159,6 +181,7 @@ def _rule(template: str) -> str:
 
 
 def _view(
+    service: Service,
     operation: Operation,
     services: Services,
     guard: Guard,
@@ -175,7 +198,7 @@ def _view(
             except MissingRight:
                 if operation.without_right is None:
                     raise
-                return _answer(operation, operation.without_right(arguments), dates)
+                return _answer(service, operation, operation.without_right(arguments), dates)
             arguments |= _body(operation, limits, dates)
             result = operation.call(
                 Call(caller, services, guard.check, requests.hold_answer, requests.failure()),
@@ -183,7 +206,7 @@ def _view(
             )
         except errors.KNOWN as error:
             return _problem(error)
-        return _answer(operation, result, dates)
+        return _answer(service, operation, result, dates)
 
     return view
 
@@ -198,7 +221,32 @@ def _arguments(operation: Operation, path: Mapping[str, str]) -> dict[str, Any]:
             sent[argument.name] = _read(argument, path[argument.rest_name])
         elif argument.place is Place.QUERY and argument.rest_name in query:
             sent[argument.name] = _read(argument, query[argument.rest_name])
+    return sent | _in_headers(operation)
+
+
+def _in_headers(operation: Operation) -> dict[str, Any]:
+    """The arguments that came in headers; of one with several names all are looked for."""
+    wanted = [argument for argument in operation.arguments if argument.place is Place.HEADER]
+    given = requests.headers() if wanted else {}
+    sent: dict[str, Any] = {}
+    for argument in wanted:
+        names = (argument.rest_name, *argument.also)
+        # Some clients put the star of RFC 8187's parameters after a header's name.
+        values = [
+            v for n in names for key in (n.lower(), f"{n.lower()}*") for v in given.get(key, ())
+        ]
+        if len(values) > 1:
+            raise BadArgument(f"{argument.rest_name}: is given twice")
+        if values:
+            sent[argument.name] = _read(argument, _header_text(argument, values[0]))
     return sent
+
+
+def _header_text(argument: Argument, value: str) -> str:
+    try:
+        return header_text.decode(value)
+    except MessageError as error:
+        raise BadArgument(f"{argument.rest_name}: {error.problem}") from None
 
 
 def _read(argument: Argument, text: str) -> Any:
@@ -214,7 +262,23 @@ def _body(operation: Operation, limits: MessageLimits, dates: wcf_json.Dates) ->
         if argument.place is Place.BODY:
             content: type[Message] = argument.content  # type: ignore[assignment]  # by its place
             return {argument.name: _message(content, limits, dates)}
+        if argument.place is Place.CONTENT:
+            return {argument.name: _File(limits.content_size)}
     return {}
+
+
+@dataclass(frozen=True)
+class _File:
+    """A body that is a file's content; see operation.Content."""
+
+    limit: int
+
+    def announced(self) -> int:
+        return requests.announced(self.limit)
+
+    def receive(self) -> Received:
+        length, file = requests.content(self.limit)
+        return Received(length, iter(lambda: file.read(_PIECE), b""))
 
 
 def _message(content: type[Message], limits: MessageLimits, dates: wcf_json.Dates) -> Message:
@@ -232,21 +296,43 @@ def _message(content: type[Message], limits: MessageLimits, dates: wcf_json.Date
     return json_messages.read(content, value, offsets=dates.read_offset)
 
 
-def _answer(operation: Operation, result: Any, dates: wcf_json.Dates) -> flask.Response:
+def _answer(
+    service: Service, operation: Operation, result: Any, dates: wcf_json.Dates
+) -> flask.Response:
     environ = requests.present().environ
     dialect = negotiation.answer_dialect(environ.get("HTTP_ACCEPT"), environ.get("CONTENT_TYPE"))
-    return flask.Response(_written(operation, result, dialect, dates), content_type=dialect.value)
+    if isinstance(result, Iterator):
+        texts = _list_texts(service, operation, result, dialect, dates)
+        return streams.answer(pieces.gathered(texts), dialect.value)
+    written = _written(service, operation, result, dialect, dates)
+    return flask.Response(written, content_type=dialect.value)
 
 
-def _written(operation: Operation, result: Any, dialect: Dialect, dates: wcf_json.Dates) -> bytes:
+def _list_texts(
+    service: Service,
+    operation: Operation,
+    items: Iterator[Message],
+    dialect: Dialect,
+    dates: wcf_json.Dates,
+) -> Iterator[str]:
+    """A list that is too long to be kept, an item at a time."""
+    if dialect is Dialect.JSON:
+        return json_messages.list_texts(items, dates=dates.write)
+    content: type[Message] = operation.answer.content  # type: ignore[union-attr, assignment]  # lists of messages only
+    return xml_messages.list_texts(content, items, service.namespace)
+
+
+def _written(
+    service: Service, operation: Operation, result: Any, dialect: Dialect, dates: wcf_json.Dates
+) -> bytes:
     content = operation.answer
     if isinstance(content, ListOf):
         if dialect is Dialect.JSON:
             return json_messages.write_list(result, dates=dates.write)
-        return xml_messages.write_list(content.content, result, messages.NAMESPACE)  # type: ignore[arg-type]  # lists of messages only
+        return xml_messages.write_list(content.content, result, service.namespace)  # type: ignore[arg-type]  # lists of messages only
     if dialect is Dialect.JSON:
         return json_messages.write(result, dates=dates.write)
-    return xml_messages.write(result, messages.NAMESPACE)
+    return xml_messages.write(result, service.namespace)
 
 
 def _problem(error: Exception) -> flask.Response:

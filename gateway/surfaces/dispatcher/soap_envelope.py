@@ -6,13 +6,14 @@ envelopes to 1.2 ports and the reverse.
 
 import dataclasses
 import enum
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 
 from lxml import etree
 
 from gateway.surfaces.dispatcher import messages
 from gateway.surfaces.dispatcher.soap_contract import FaultCode, SoapAnswer, SoapFault
-from gateway.wire import xml_messages
+from gateway.wire import pieces, xml_messages
 from gateway.wire.xml_messages import escape
 
 
@@ -187,47 +188,57 @@ def _check_headers(
 
 def wrap(version: SoapVersion, body: str) -> bytes:
     """Put an envelope round written XML."""
-    text = (
-        f'{xml_messages.DECLARATION}<soap:Envelope xmlns:soap="{version.namespace}">'
-        f"<soap:Body>{body}</soap:Body></soap:Envelope>"
-    )
-    return text.encode("utf-8")
+    return "".join(_wrapped(version, [body])).encode("utf-8")
 
 
-def answer(version: SoapVersion, body: str) -> SoapAnswer:
-    """Return the answer of an operation that went well."""
-    return SoapAnswer(200, version.content_type, wrap(version, body))
+def _wrapped(version: SoapVersion, texts: Iterable[str]) -> Iterator[str]:
+    yield f'{xml_messages.DECLARATION}<soap:Envelope xmlns:soap="{version.namespace}"><soap:Body>'
+    yield from texts
+    yield "</soap:Body></soap:Envelope>"
+
+
+def answer(version: SoapVersion, texts: Iterable[str]) -> SoapAnswer:
+    """Return the answer of an operation that went well; in pieces if its texts come one by one."""
+    if isinstance(texts, Iterator):
+        gathered = pieces.gathered(_wrapped(version, texts))
+        return SoapAnswer(200, version.content_type, b"", pieces=gathered)
+    return SoapAnswer(200, version.content_type, wrap(version, "".join(texts)))
 
 
 def fault_answer(
-    version: SoapVersion, fault: SoapFault, request_id: str = "", status: int | None = None
+    version: SoapVersion,
+    fault: SoapFault,
+    namespace: str,
+    request_id: str = "",
+    status: int | None = None,
 ) -> SoapAnswer:
-    """Return a fault as an answer, with its typed detail.
+    """Return a fault as an answer, with its typed detail in the service's ``namespace``.
 
     The status is 500 for every SOAP 1.1 fault, as its HTTP binding demands, and for SOAP 1.2
     400 where the sender is to blame (SOAP 1.2 part 2, 7.5.2.2), unless another one is given.
     """
-    write = _fault_11 if version is SoapVersion.V11 else _fault_12
     sender = version is SoapVersion.V12 and fault.code is FaultCode.CLIENT
+    detail = _detail(fault, namespace, request_id)
+    if version is SoapVersion.V11:
+        body = _fault_11(fault, detail)
+    else:
+        body = _fault_12(fault, namespace, detail)
     return SoapAnswer(
-        status or (400 if sender else 500),
-        version.content_type,
-        wrap(version, write(fault, _detail(fault, request_id))),
-        fault.reason,
+        status or (400 if sender else 500), version.content_type, wrap(version, body), fault.reason
     )
 
 
 _write_detail = xml_messages.members_writer(messages.DispatcherFault.members)
 
 
-def _detail(fault: SoapFault, request_id: str) -> str:
+def _detail(fault: SoapFault, namespace: str, request_id: str) -> str:
     if fault.code in (FaultCode.VERSION_MISMATCH, FaultCode.MUST_UNDERSTAND):
         return ""  # The detail is for faults of the Body only (SOAP 1.1, 4.4).
     members = _write_detail(
         {"Code": fault.reason, "Message": fault.message, "RequestId": request_id or None}
     )
     name = messages.DispatcherFault.wire_name
-    return f'<{name} xmlns="{messages.NAMESPACE}">{members}</{name}>'
+    return f'<{name} xmlns="{namespace}">{members}</{name}>'
 
 
 def _fault_11(fault: SoapFault, detail: str) -> str:
@@ -241,20 +252,20 @@ def _fault_11(fault: SoapFault, detail: str) -> str:
 _CODES_12 = {FaultCode.CLIENT: "Sender", FaultCode.SERVER: "Receiver"}
 
 
-def _fault_12(fault: SoapFault, detail: str) -> str:
+def _fault_12(fault: SoapFault, namespace: str, detail: str) -> str:
     wrapped = f"<soap:Detail>{detail}</soap:Detail>" if detail else ""
     return (
         f"<soap:Fault><soap:Code><soap:Value>soap:{_CODES_12.get(fault.code, fault.code.value)}"
-        f"</soap:Value>{_subcode(fault)}</soap:Code><soap:Reason>"
+        f"</soap:Value>{_subcode(fault, namespace)}</soap:Code><soap:Reason>"
         f'<soap:Text xml:lang="en">{escape(fault.message)}</soap:Text></soap:Reason>'
         f"{wrapped}</soap:Fault>"
     )
 
 
-def _subcode(fault: SoapFault) -> str:
+def _subcode(fault: SoapFault, namespace: str) -> str:
     if fault.code not in _CODES_12:
         return ""
     return (
-        f'<soap:Subcode><soap:Value xmlns:tns="{messages.NAMESPACE}">tns:{fault.reason}'
+        f'<soap:Subcode><soap:Value xmlns:tns="{namespace}">tns:{fault.reason}'
         "</soap:Value></soap:Subcode>"
     )

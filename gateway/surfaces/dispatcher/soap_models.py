@@ -16,6 +16,7 @@ from gateway.wire.scalars import Scalar
 _BUILT_IN = {
     "string": spyne.Unicode,
     "int": spyne.Integer32,
+    "long": spyne.Integer64,
     "boolean": spyne.Boolean,
     "dateTime": spyne.DateTime,
     "base64Binary": spyne.ByteArray,

@@ -1,17 +1,17 @@
-"""The SOAP address of the scheduling service: the table of operations, through Spyne."""
+"""The SOAP address of a service: its table of operations, through Spyne."""
 
 import functools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import flask
 import werkzeug.exceptions
 from flask_httpauth import HTTPBasicAuth
 
-from gateway.surfaces.dispatcher import errors, messages, soap
-from gateway.surfaces.dispatcher.operation import Call, Operation, Services
-from gateway.surfaces.dispatcher.operations import OPERATIONS
+from gateway.surfaces.dispatcher import errors, soap
+from gateway.surfaces.dispatcher.operation import Call, Operation, Place, Sent, Services
+from gateway.surfaces.dispatcher.service import Service
 from gateway.surfaces.dispatcher.soap_contract import (
     FaultCode,
     SoapAnswer,
@@ -19,26 +19,26 @@ from gateway.surfaces.dispatcher.soap_contract import (
     SoapFault,
     SoapOperation,
 )
-from gateway.web import requests
+from gateway.web import requests, streams
 from gateway.web.authentication import Guard, MissingRight
 from gateway.wire import xml
-
-SERVICE_NAME = "SchedulingService"
 
 _log = logging.getLogger(__name__)
 
 
 def build(
-    handle: Callable[..., Any] | None = None, limits: xml.XmlLimits = xml.DEFAULT_LIMITS
+    service: Service,
+    handle: Callable[..., Any] | None = None,
+    limits: xml.XmlLimits = xml.DEFAULT_LIMITS,
 ) -> soap.SoapService:
-    """The service; ``handle(operation, context, *arguments)`` does a call.
+    """The service in SOAP; ``handle(operation, context, *arguments)`` does a call.
 
     Without one it can only publish its WSDL.
     """
     return soap.build_soap(
-        [_operation(operation, handle) for operation in OPERATIONS],
-        name=SERVICE_NAME,
-        namespace=messages.NAMESPACE,
+        [_operation(operation, handle) for operation in service.operations],
+        name=service.name,
+        namespace=service.namespace,
         explain=explain,
         limits=limits,
     )
@@ -73,7 +73,7 @@ def _refusal(error: Exception) -> tuple[SoapFault, int | None]:
 
 def add(
     routes: flask.Blueprint,
-    rule: str,
+    service: Service,
     services: Services,
     guard: Guard,
     auth: HTTPBasicAuth,
@@ -88,8 +88,7 @@ def add(
     """
 
     def handle(operation: Operation, _context: object, *values: Any) -> Any:
-        names = [argument.name for argument in operation.arguments]
-        arguments = dict(zip(names, values, strict=True))
+        arguments = _named(operation, values)
         try:
             caller = guard.check(operation.about(arguments), operation.access)
         except MissingRight:
@@ -100,12 +99,12 @@ def add(
             Call(caller, services, guard.check, requests.hold_answer, requests.failure()), arguments
         )
 
-    service = build(handle, limits)
+    soap_side = build(service, handle, limits)
 
     def call() -> flask.Response:
         content_type = flask.request.headers.get("Content-Type")
         _refuse_encoded(flask.request.content_encoding)
-        return _response(service.call(requests.body(), content_type, None, requests.request_id()))
+        return _response(soap_side.call(requests.body(), content_type, None, requests.request_id()))
 
     call_with_login = auth.login_required(call)
 
@@ -115,7 +114,7 @@ def add(
         except Exception as error:  # noqa: BLE001 - it is logged; SOAP clients need a fault
             fault, status = _refusal(error)
             content_type = flask.request.headers.get("Content-Type")
-            return _response(service.refuse(fault, content_type, requests.request_id(), status))
+            return _response(soap_side.refuse(fault, content_type, requests.request_id(), status))
         return answer
 
     def publish() -> flask.Response:
@@ -125,9 +124,13 @@ def add(
             flask.abort(405, valid_methods=["POST"])
         return flask.Response(document, content_type="text/xml; charset=utf-8")
 
-    routes.add_url_rule(rule, "soap", call_or_refuse, methods=["POST"])
+    rule = f"{service.rules}/soap"
+    routes.add_url_rule(rule, f"{service.prefix}soap", call_or_refuse, methods=["POST"])
     routes.add_url_rule(
-        rule, "wsdl", publish if wsdl_public else auth.login_required(publish), methods=["GET"]
+        rule,
+        f"{service.prefix}wsdl",
+        publish if wsdl_public else auth.login_required(publish),
+        methods=["GET"],
     )
 
 
@@ -139,7 +142,17 @@ def _refuse_encoded(encoding: str | None) -> None:
 
 
 def _response(answer: SoapAnswer) -> flask.Response:
+    if answer.pieces is not None:
+        return streams.answer(answer.pieces, answer.content_type)
     return flask.Response(answer.body, answer.status, content_type=answer.content_type)
+
+
+def _named(operation: Operation, values: Sequence[Any]) -> dict[str, Any]:
+    """The arguments by their names in the handler; a file's content as it may come by REST."""
+    return {
+        argument.name: Sent(value or b"") if argument.place is Place.CONTENT else value
+        for argument, value in zip(operation.arguments, values, strict=True)
+    }
 
 
 def _operation(operation: Operation, handle: Callable[..., Any] | None) -> SoapOperation:

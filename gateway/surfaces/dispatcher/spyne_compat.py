@@ -72,7 +72,15 @@ with _importable():
     import spyne.const
     from spyne import Application, MethodContext, ServiceBase, rpc
     from spyne.interface.wsdl import Wsdl11
-    from spyne.model import Boolean, ByteArray, ComplexModel, DateTime, Integer32, Unicode
+    from spyne.model import (
+        Boolean,
+        ByteArray,
+        ComplexModel,
+        DateTime,
+        Integer32,
+        Integer64,
+        Unicode,
+    )
     from spyne.model.complex import Array
     from spyne.model.enum import Enum
     from spyne.model.fault import Fault
@@ -101,6 +109,7 @@ __all__ = [
     "Enum",
     "Fault",
     "Integer32",
+    "Integer64",
     "MethodContext",
     "ServerBase",
     "ServiceBase",

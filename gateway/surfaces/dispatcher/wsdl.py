@@ -15,8 +15,11 @@ from gateway.surfaces.dispatcher.soap import SoapService
 from gateway.surfaces.dispatcher.soap_envelope import SoapVersion
 from gateway.wire import xml
 
-ADDRESS = "http://localhost/Dispatcher/SchedulingService/soap"
-"""The address in the published files, replaced when they are served."""
+
+def address(service: str) -> str:
+    """The address of a service in the published files, replaced when they are served."""
+    return f"http://localhost/Dispatcher/{service}/soap"
+
 
 FORMS: Mapping[str, tuple[SoapVersion, ...]] = {
     "": (SoapVersion.V11,),
@@ -38,7 +41,7 @@ _SIMPLE_FIRST = {f"{_XS}simpleType": 0, f"{_XS}complexType": 1, f"{_XS}element":
 def published_wsdl(
     service: SoapService, versions: Sequence[SoapVersion] = (SoapVersion.V11,)
 ) -> bytes:
-    """Return the WSDL with one port for each version, at :data:`ADDRESS`.
+    """Return the WSDL with one port for each version, at :func:`address`.
 
     The same operations give the same bytes, in every process.
     """
@@ -61,10 +64,10 @@ def published_xsd(service: SoapService) -> bytes:
     return _text(xml.parse(etree.tostring(schema, with_tail=False)), keep=("tns", "xs"))
 
 
-def with_address(document: bytes, address: str) -> bytes:
-    """Return a published WSDL with another address of the service."""
-    quoted = saxutils.escape(address, {'"': "&quot;"})
-    return document.replace(f'"{ADDRESS}"'.encode(), f'"{quoted}"'.encode())
+def with_address(document: bytes, service: str, wanted: str) -> bytes:
+    """Return a published WSDL with another address of the service of this name."""
+    quoted = saxutils.escape(wanted, {'"': "&quot;"})
+    return document.replace(f'"{address(service)}"'.encode(), f'"{quoted}"'.encode())
 
 
 def _schema(root: etree._Element) -> etree._Element:
@@ -91,7 +94,7 @@ def _bind(root: etree._Element, name: str, versions: Iterable[SoapVersion]) -> N
         bound.set("name", label)
         opened.set("name", label)
         opened.set("binding", f"tns:{label}")
-        opened[0].set("location", ADDRESS)
+        opened[0].set("location", address(name))
         _to_version(bound, version)
         _to_version(opened, version)
         root.append(bound)

@@ -14,6 +14,9 @@ from lxml import etree
 
 from gateway import application, moments
 from gateway.agents.desk import AgentSession
+from gateway.agents.membership import Reference, TeamChange
+from gateway.agents.rules import Rule
+from gateway.agents.teams import Team, TeamContent
 from gateway.application import Gateway
 from gateway.catalog.definitions import Module, Parameter, ParameterType, Task
 from gateway.datafolder import DataFolder
@@ -22,6 +25,7 @@ from gateway.jobs.orders import Origin
 from gateway.jobs.views import JobView
 from gateway.settings import Settings
 from gateway.surfaces.dispatcher import messages, published
+from gateway.surfaces.dispatcher.service import SERVICES
 from storage import models
 from storage.session import Session
 from tests import engine as engines
@@ -39,9 +43,12 @@ ENVELOPES = (
 
 
 @functools.cache
-def schema() -> etree.XMLSchema:
-    """The published schema, from its file."""
-    return etree.XMLSchema(etree.parse(published.FOLDER / published.SCHEMA))
+def schemas() -> Mapping[str, etree.XMLSchema]:
+    """The published schemas by their namespaces, from their files."""
+    return {
+        each.namespace: etree.XMLSchema(etree.parse(published.FOLDER / each.schema))
+        for each in SERVICES
+    }
 
 
 def checked(document: bytes) -> etree._Element:
@@ -53,7 +60,7 @@ def checked(document: bytes) -> etree._Element:
     if etree.QName(root).namespace in ENVELOPES:
         (body,) = root
         (content,) = body
-        told = next(content.iter(f"{{{NAMESPACE}}}*"), None)
+        told = next((each for each in content.iter() if _space(each) in schemas()), None)
         if etree.QName(content).localname == "Fault":
             code = content.findtext("faultcode") or content.findtext("{*}Code/{*}Value")
             if code in ("soap:MustUnderstand", "soap:VersionMismatch"):
@@ -63,8 +70,12 @@ def checked(document: bytes) -> etree._Element:
     else:
         told = content = root
     # A tree of its own: the validator would start from the document's root.
-    schema().assertValid(etree.fromstring(etree.tostring(told)))
+    schemas()[_space(told)].assertValid(etree.fromstring(etree.tostring(told)))
     return content
+
+
+def _space(element: etree._Element) -> str:
+    return etree.QName(element).namespace or ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -249,6 +260,21 @@ class House:
     def agent(self, name: str = "PC1234") -> AgentSession:
         """An agent that is online."""
         return self.engine.agent(name)
+
+    def team(self, name: str, *members: str, folder: str = "", rule: Rule | None = None) -> Team:
+        """A team with these agents in it, by name."""
+        content = TeamContent.of(name=name, folder=folder, rule=rule)
+        team = self.gateway.teams.create(content, MACHINE)
+        change = TeamChange(add=[Reference(member) for member in members])
+        self.gateway.memberships.change_team(str(team.guid), change, MACHINE)
+        return team
+
+    def silence(self, agent: AgentSession) -> None:
+        """Let an agent not have been heard of for an hour."""
+        table = models.Agent
+        query = table.update(last_contact_at=moments.now() - 3600 * moments.SECOND)
+        query = query.where(table.id == agent.agent_id)
+        self.gateway.store.unit_of_work(lambda session: session.execute(query))
 
     def adopt(self, job: JobView) -> None:
         """Make the only job of the store one that a run book started."""

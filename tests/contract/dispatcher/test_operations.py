@@ -8,8 +8,8 @@ from lxml import etree
 
 from gateway.surfaces.dispatcher import published
 from gateway.surfaces.dispatcher.operation import Place
-from gateway.surfaces.dispatcher.operations import OPERATIONS
-from tests.contract.dispatcher.house import BASE, House
+from gateway.surfaces.dispatcher.service import SERVICES
+from tests.contract.dispatcher.house import House
 
 WSDL = "{http://schemas.xmlsoap.org/wsdl/}"
 
@@ -19,22 +19,32 @@ def rules(house: House) -> list[werkzeug.routing.Rule]:
 
 
 def test_every_operation_has_a_rest_route_a_soap_operation_and_a_help_page(house: House) -> None:
-    root = etree.fromstring(published.documents()["scheduling.wsdl"])
-    in_soap = [each.get("name") for each in root.iterfind(f"{WSDL}portType/{WSDL}operation")]
-    assert in_soap == [operation.name for operation in OPERATIONS]
     routes = {(rule.endpoint, rule.rule) for rule in rules(house)}
-    for operation in OPERATIONS:
-        template = re.sub(r"\{(\w+)\}", r"<\1>", operation.template)
-        assert (f"dispatcher.{operation.name}", f"{BASE.lower()}/{template}") in routes
-        assert house.client().get(f"help/operations/{operation.name}").status == 200
+    for service in SERVICES:
+        root = etree.fromstring(published.documents()[service.documents[""]])
+        in_soap = [each.get("name") for each in root.iterfind(f"{WSDL}portType/{WSDL}operation")]
+        assert in_soap == [operation.name for operation in service.operations]
+        for operation in service.operations:
+            lower = re.sub(r"[^{}]+(?=\{|$)", lambda found: found[0].lower(), operation.template)
+            template = re.sub(r"\{(\w+)\}", r"<\1>", lower)
+            assert (f"dispatcher.{operation.name}", f"{service.rules}/{template}") in routes
+            page = f"{service.path}/help/operations/{operation.name}"
+            assert house.client().get(page).status == 200
 
 
 def test_names_of_arguments_are_unique_and_paths_are_complete() -> None:
-    for operation in OPERATIONS:
+    operations = [operation for service in SERVICES for operation in service.operations]
+    assert len({operation.name for operation in operations}) == len(operations)
+    for operation in operations:
         for names in (
             [argument.name for argument in operation.arguments],
             [argument.soap_name.lower() for argument in operation.arguments],
-            [a.rest_name.lower() for a in operation.arguments if a.place is not Place.BODY],
+            [
+                name.lower()
+                for argument in operation.arguments
+                if argument.place not in (Place.BODY, Place.CONTENT)
+                for name in (argument.rest_name, *argument.also)
+            ],
         ):
             assert len(names) == len(set(names)), operation.name
         in_path = [a.rest_name for a in operation.arguments if a.place is Place.PATH]

@@ -9,40 +9,46 @@ import requests
 import zeep
 from lxml import etree
 
-from gateway.surfaces.dispatcher import messages, operations, published, wsdl
+from gateway.surfaces.dispatcher import messages, published, resource_messages, wsdl
+from gateway.surfaces.dispatcher.service import RESOURCES, SCHEDULING, SERVICES, Service
 from gateway.wire.messages import ListOf, Message
 from tests.contract.dispatcher import served
 from tests.contract.dispatcher.conftest import Build
-from tests.contract.dispatcher.house import ADMIN, NAMESPACE, Client, House, checked
+from tests.contract.dispatcher.house import ADMIN, Client, House, checked
 
-ADDRESS = "http://localhost/Dispatcher/SchedulingService/soap"
 QUERIES = {
-    "wsdl": "scheduling.wsdl",
-    "WSDL": "scheduling.wsdl",
-    "singleWsdl": "scheduling.wsdl",
-    "wsdl=1.1": "scheduling.wsdl",
-    "wsdl=1.2": "scheduling.soap12.wsdl",
-    "wsdl=all": "scheduling.all.wsdl",
-    "xsd": "scheduling.xsd",
-    "xsd=scheduling.xsd": "scheduling.xsd",
+    "wsdl": "{}.wsdl",
+    "WSDL": "{}.wsdl",
+    "singleWsdl": "{}.wsdl",
+    "wsdl=1.1": "{}.wsdl",
+    "wsdl=1.2": "{}.soap12.wsdl",
+    "wsdl=all": "{}.all.wsdl",
+    "xsd": "{}.xsd",
+    "xsd=anything.xsd": "{}.xsd",
 }
+EACH_SERVICE = pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 
 
-@pytest.mark.parametrize("name", sorted({*published.DOCUMENTS.values(), published.SCHEMA}))
+@pytest.mark.parametrize(
+    "name",
+    sorted({name for each in SERVICES for name in (*each.documents.values(), each.schema)}),
+)
 def test_the_files_are_what_the_code_gives(name: str) -> None:
     """If this fails: ``python -m gateway.surfaces.dispatcher.published``."""
     assert (published.FOLDER / name).read_bytes() == published.documents()[name]
 
 
-@pytest.mark.parametrize(("query", "name"), QUERIES.items())
+@EACH_SERVICE
+@pytest.mark.parametrize(("query", "file_name"), QUERIES.items())
 def test_the_files_are_served_as_they_are_but_for_the_address(
-    client: Client, query: str, name: str
+    client: Client, service: Service, query: str, file_name: str
 ) -> None:
-    answer = client.send("GET", f"soap?{query}", Host="gateway.example:8443")
+    name = file_name.format(service.stem)
+    answer = client.send("GET", f"{service.path}/soap?{query}", Host="gateway.example:8443")
     assert (answer.status, answer.headers["Content-Type"]) == (200, "text/xml; charset=utf-8")
-    here = b"http://gateway.example:8443/Dispatcher/SchedulingService/soap"
+    here = f"http://gateway.example:8443{service.path}/soap".encode()
     file = (published.FOLDER / name).read_bytes()
-    assert answer.body == file.replace(wsdl.ADDRESS.encode(), here)
+    assert answer.body == file.replace(wsdl.address(service.name).encode(), here)
     assert (here in answer.body) is name.endswith(".wsdl")
 
 
@@ -89,8 +95,9 @@ def test_a_hostile_host_is_refused(client: Client, host: str) -> None:
     client.send("GET", "help", Host=host).refused(400, "Host")
 
 
-def test_the_schema_is_usable_alone(house: House) -> None:
-    etree.XMLSchema(etree.fromstring(house.client().get("soap?xsd").body))
+@EACH_SERVICE
+def test_the_schema_is_usable_alone(house: House, service: Service) -> None:
+    etree.XMLSchema(etree.fromstring(house.client().get(f"{service.path}/soap?xsd").body))
 
 
 # --- the rules that let old stacks import it ------------------------------------------------
@@ -101,11 +108,9 @@ SPACES = {
     "s11": "http://schemas.xmlsoap.org/wsdl/soap/",
     "s12": "http://schemas.xmlsoap.org/wsdl/soap12/",
 }
-VERSIONS = {
-    "scheduling.wsdl": ["s11"],
-    "scheduling.soap12.wsdl": ["s12"],
-    "scheduling.all.wsdl": ["s11", "s12"],
-}
+FORMS = {"": ["s11"], "1.2": ["s12"], "all": ["s11", "s12"]}
+VERSIONS = {each.documents[form]: used for each in SERVICES for form, used in FORMS.items()}
+SERVICE_OF = {name: each for each in SERVICES for name in each.documents.values()}
 FILES = pytest.mark.parametrize("name", VERSIONS)
 
 
@@ -123,9 +128,9 @@ def values(root: etree._Element, path: str) -> list[str]:
 def test_there_is_one_schema_and_it_is_the_xsd(name: str) -> None:
     """KDSoap downloads what a schema imports; Axis and JAX-WS warn of types of other namespaces."""
     (schema,) = document(name).iter(f"{{{SPACES['xs']}}}schema")
-    assert schema.get("targetNamespace") == NAMESPACE
+    assert schema.get("targetNamespace") == SERVICE_OF[name].namespace
     assert values(schema, "//xs:import | //xs:include | //w:import") == []
-    alone = document(published.SCHEMA)
+    alone = document(SERVICE_OF[name].schema)
 
     def shape(root: etree._Element) -> list[tuple[Any, ...]]:
         return [(each.tag, dict(each.attrib), (each.text or "").strip()) for each in root.iter()]
@@ -162,7 +167,7 @@ def test_the_service_is_last_with_a_port_for_each_version(name: str) -> None:
         used
     )
     assert len(values(root, "w:service/w:port")) == len(used)
-    assert set(values(root, "//@location")) == {ADDRESS}
+    assert set(values(root, "//@location")) == {wsdl.address(SERVICE_OF[name].name)}
 
 
 @FILES
@@ -170,7 +175,7 @@ def test_no_namespace_is_declared_for_nothing(name: str) -> None:
     """The tool of gSOAP takes a declared soap12 prefix for a SOAP 1.2 service."""
     root = document(name)
     tags = {etree.QName(each).namespace for each in root.iter("*")}
-    assert set(root.nsmap.values()) == tags | {NAMESPACE}
+    assert set(root.nsmap.values()) == tags | {SERVICE_OF[name].namespace}
     assert all(each.nsmap == root.nsmap for each in root.iter("*"))
     other = {"s11", "s12"} - set(VERSIONS[name])
     assert not tags & {SPACES[each] for each in other}
@@ -179,10 +184,10 @@ def test_no_namespace_is_declared_for_nothing(name: str) -> None:
 @FILES
 def test_every_operation_has_its_action_its_fault_and_its_result(name: str) -> None:
     root = document(name)
-    names = [operation.name for operation in operations.OPERATIONS]
+    names = [operation.name for operation in SERVICE_OF[name].operations]
     assert values(root, "w:portType/w:operation/@name") == names
     # Relative ones are resolved against the address of the document by some stacks.
-    actions = [f"{NAMESPACE}/{each}" for each in names]
+    actions = [f"{SERVICE_OF[name].namespace}/{each}" for each in names]
     assert values(root, "//@soapAction") == actions * len(VERSIONS[name])
     assert values(root, "w:portType/w:operation[not(w:fault)]") == []
     assert values(root, "w:binding/w:operation[not(w:fault/*)]") == []
@@ -213,8 +218,9 @@ def test_zeep_calls_every_port_of_every_form(house: House, form: str) -> None:
 # --- one declaration ------------------------------------------------------------------------
 
 
-def classes() -> dict[str, type[Message]]:
-    found = vars(messages).values()
+def classes(service: Service) -> dict[str, type[Message]]:
+    module = {SCHEDULING: messages, RESOURCES: resource_messages}[service]
+    found = (*vars(module).values(), messages.DispatcherFault)
     declared = [each for each in found if inspect.isclass(each) and issubclass(each, Message)]
     return {each.wire_name: each for each in declared if each is not Message}
 
@@ -228,12 +234,13 @@ def named(content: Any) -> str:
     return f"tns:{content.type_name}" if content.type_name else f"xs:{content.xsd}"
 
 
-def test_every_type_of_the_schema_is_a_message_an_operation_or_a_list() -> None:
+@EACH_SERVICE
+def test_every_type_of_the_schema_is_a_message_an_operation_or_a_list(service: Service) -> None:
     """A message that was declared a second time, anywhere, would differ from the first some day."""
-    root = document(published.SCHEMA)
+    root = document(service.schema)
     found = {each.get("name", ""): each for each in root.iter(f"{{{SPACES['xs']}}}complexType")}
-    declared = classes()
-    wrappers = {operation.name: operation for operation in operations.OPERATIONS}
+    declared = classes(service)
+    wrappers = {operation.name: operation for operation in service.operations}
     lists = {name for name in found if name.startswith("ArrayOf")}
     answers = {f"{name}Response" for name in wrappers}
     assert set(found) == set(declared) | set(wrappers) | answers | lists
@@ -257,32 +264,36 @@ def test_every_type_of_the_schema_is_a_message_an_operation_or_a_list() -> None:
         assert result == named(operation.answer)
 
 
-def test_no_module_but_one_declares_messages() -> None:
+def test_no_module_but_two_declare_messages() -> None:
     """REST in XML and JSON, SOAP and the help page read and write the same classes."""
 
     def heirs(kind: type[Message]) -> set[type[Message]]:
         return {kind}.union(*(heirs(each) for each in kind.__subclasses__()))
 
     ours = {each for each in heirs(Message) - {Message} if each.__module__.startswith("gateway.")}
-    assert ours == set(classes().values())
+    assert ours == {each for service in SERVICES for each in classes(service).values()}
 
 
-def test_the_samples_of_the_help_page_are_valid_and_hold_every_member(client: Client) -> None:
-    for operation in operations.OPERATIONS:
-        page = client.get_xml(f"help/operations/{operation.name}").text
-        samples = [re.sub("&(lt|gt|#34|amp);", _unescaped, each) for each in _samples(page)]
-        documents = [each for each in samples if each.startswith("<")]
-        assert documents
-        for each in documents:
+@EACH_SERVICE
+def test_the_samples_of_the_help_page_are_valid_and_hold_every_member(
+    client: Client, service: Service
+) -> None:
+    for operation in service.operations:
+        page = client.get_xml(f"{service.path}/help/operations/{operation.name}").text
+        samples = [re.sub("&(lt|gt|#34|#39|amp);", _unescaped, each) for each in _samples(page)]
+        assert samples
+        for each in samples:
             root = checked(each.encode())
-            message = classes()[etree.QName(root).localname]
+            if etree.QName(root).localname.startswith("ArrayOf"):
+                (root,) = root
+            message = classes(service)[etree.QName(root).localname]
             written = [etree.QName(child).localname for child in root]
             assert written == [member.name for member in message.members]
 
 
 def _samples(page: str) -> list[str]:
-    return re.findall(r"<pre>(.*?)</pre>", page, re.DOTALL)
+    return re.findall(r'<pre class="[a-z]+-xml">(.*?)</pre>', page, re.DOTALL)
 
 
 def _unescaped(match: re.Match[str]) -> str:
-    return {"lt": "<", "gt": ">", "#34": '"', "amp": "&"}[match.group(1)]
+    return {"lt": "<", "gt": ">", "#34": '"', "#39": "'", "amp": "&"}[match.group(1)]

@@ -5,8 +5,11 @@ from collections.abc import Mapping
 
 import pytest
 
+from gateway.catalog.projects import Project
+from gateway.catalog.run_books import RunBook
 from gateway.identity import roles
 from gateway.identity.permissions import Access, Node
+from gateway.identity.principals import MACHINE
 from gateway.surfaces.dispatcher.operation import Operation
 from gateway.surfaces.dispatcher.operations import OPERATIONS
 from storage.session import Session
@@ -21,8 +24,16 @@ MATRIX = {
     "AbortJob": (403, 200, 200, 403),
     "ExportJobResults": (200, 200, 200, 403),
     "GetModules": (200, 200, 200, "empty"),
+    "GetProjects": (200, 200, 200, "empty"),
+    "GetRunBooks": (200, 200, 200, "empty"),
     "GetInputParameters": (200, 200, 200, 403),
+    "GetOutputParameters": (200, 200, 200, 403),
     "GetWho": (200, 200, 200, "empty"),
+    "ModifyAgentMembership": (403, 403, 403, 403),
+    "ModifyTeamMembership": (403, 403, 403, 403),
+    "RemoveAgent": (403, 403, 403, 403),
+    "GetTeamsReport": (200, 200, 200, "empty"),
+    "GetJobUsageReport": (200, "empty", 200, "empty"),
 }
 ROLES = ("Readers", "Schedulers", "Operators", "")
 
@@ -47,7 +58,12 @@ def test_1_3_what_a_role_may_do(house: House, operation: Operation, role: str) -
 
 def called(house: House, client: Client, operation: Operation) -> Answer:
     module, agent = house.module(), house.agent()
+    for one in (Project, RunBook):
+        house.gateway.catalog.save(one(guid=uuid.uuid4(), name="Composed"), MACHINE)
+    house.team("Floor 2")
     job = house.engine.accept(house.engine.order(module.guid, agent))
+    if operation.name == "GetJobUsageReport":
+        house.engine.run_all(agent)  # it tells of jobs that have started
     path = (
         operation.template.replace("{JOBID}", str(job.guid))
         .replace("{WHATTYPE}", "Module")

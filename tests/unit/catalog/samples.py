@@ -6,6 +6,15 @@ from typing import Any
 
 from gateway.catalog.building_block import NAMESPACE
 from gateway.catalog.definitions import Module, Parameter, ParameterType, Task
+from gateway.catalog.projects import Project, ProjectModule
+from gateway.catalog.run_books import (
+    LinkAction,
+    ParameterLink,
+    RunBook,
+    RunBookJob,
+    RunBookWhat,
+    WhatKind,
+)
 
 GREETING = uuid.UUID("11111111-1111-4111-8111-111111111111")
 FILE = uuid.UUID("22222222-2222-4222-8222-222222222222")
@@ -73,3 +82,50 @@ def password_module(value: str, kind: str = "password", member: str = "default")
     """A block whose module has one secret parameter."""
     secret = {"name": "Key", "type": kind, member: value}
     return block(module_members(parameters=[{"name": "Word"}, secret]))
+
+
+def guid(name: str) -> uuid.UUID:
+    """The GUID that a definition of this name has here."""
+    return uuid.uuid5(FILE, name)
+
+
+def simple(name: str, *parameters: Parameter, **members: Any) -> Module:
+    """A module of this name whose only task uses all of its parameters."""
+    used = [f"$[{one.name}]" for one in parameters]
+    only = task(settings={"argv": ["echo", *used]})
+    values: dict[str, Any] = {"guid": guid(name), "name": name, "parameters": parameters}
+    return Module(**(values | {"tasks": (only,)} | members))
+
+
+def project(name: str, *modules: str, **members: Any) -> Project:
+    """A project of modules, by their names."""
+    entries = tuple(
+        ProjectModule(guid=uuid.uuid5(guid(name), f"{number}"), module=guid(module))
+        for number, module in enumerate(modules)
+    )
+    return Project(**({"guid": guid(name), "name": name, "modules": entries} | members))
+
+
+def what(name: str, kind: WhatKind = WhatKind.MODULE) -> RunBookWhat:
+    """Something that a job of a run book runs, by its name."""
+    return RunBookWhat(kind=kind, guid=guid(name))
+
+
+def job(name: str, *whats: RunBookWhat, **members: Any) -> RunBookJob:
+    """A job of a run book."""
+    return RunBookJob(**({"guid": guid(name), "name": name, "what": whats} | members))
+
+
+def run_book(name: str, *jobs: RunBookJob, **members: Any) -> RunBook:
+    """A run book of this name."""
+    return RunBook(**({"guid": guid(name), "name": name, "jobs": jobs} | members))
+
+
+def link(
+    name: str,
+    target: str,
+    action: LinkAction = LinkAction.SET,
+    definition: uuid.UUID | None = None,
+) -> ParameterLink:
+    """A link from a run book's parameter to one of what a job runs."""
+    return ParameterLink(parameter=name, target=target, action=action, definition=definition)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from gateway.surfaces.dispatcher import messages, published
+from gateway.surfaces.dispatcher.service import SCHEDULING
 from gateway.wire import json_messages, samples, wcf_json, xml, xml_messages
 from gateway.wire.messages import Content, ListOf, Message
 from gateway.wire.scalars import (
@@ -25,7 +26,7 @@ from gateway.wire.scalars import (
     Scalar,
 )
 
-SCHEMA = etree.XMLSchema(etree.parse(published.FOLDER / published.SCHEMA))
+SCHEMA = etree.XMLSchema(etree.parse(published.FOLDER / SCHEDULING.schema))
 MODULE = uuid.UUID("5cf59e5a-343c-4d85-a83c-8b18e4731040")
 AGENT = uuid.UUID("3ccbdb70-2391-46d5-b2af-6cdf197d0427")
 
@@ -39,6 +40,11 @@ ALL = [
     messages.JobResults,
     messages.Parameter,
     messages.ParameterSet,
+    messages.AgentMembership,
+    messages.TeamMembership,
+    messages.AgentRemoval,
+    messages.TeamAgent,
+    messages.TeamReport,
     messages.DispatcherFault,
 ]
 

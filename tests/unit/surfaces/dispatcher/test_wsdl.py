@@ -51,7 +51,7 @@ def test_each_version_has_a_binding_and_a_port(service: soap.SoapService, form: 
     names = [f"ToyServiceSoap{each.label.replace('.', '')}" for each in wsdl.FORMS[form]]
     assert values(root, "w:binding/@name") == names
     assert values(root, "w:service/w:port/@binding") == [f"tns:{name}" for name in names]
-    assert values(root, "//@location") == [wsdl.ADDRESS] * len(names)
+    assert values(root, "//@location") == [wsdl.address("ToyService")] * len(names)
 
 
 @FORMS
@@ -143,9 +143,9 @@ def test_answers_of_soap_are_valid_against_the_schema(service: soap.SoapService,
 def test_the_address_is_replaced_and_nothing_else(service: soap.SoapService) -> None:
     """Spyne keeps the address of whoever asks first, for ever."""
     document = wsdl.published_wsdl(service, wsdl.FORMS["all"])
-    moved = wsdl.with_address(document, 'https://h/"x"?a=1&b=<2>')
+    moved = wsdl.with_address(document, "ToyService", 'https://h/"x"?a=1&b=<2>')
     assert values(etree.fromstring(moved), "//@location") == ['https://h/"x"?a=1&b=<2>'] * 2
-    assert wsdl.with_address(document, wsdl.ADDRESS) == document
+    assert wsdl.with_address(document, "ToyService", wsdl.address("ToyService")) == document
     assert wsdl.published_wsdl(service, wsdl.FORMS["all"]) == document
 
 

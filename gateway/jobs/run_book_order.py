@@ -1,0 +1,97 @@
+"""What an order of a run book must have: somebody to run on for every job, a time."""
+
+from collections.abc import Sequence
+
+from gateway import names
+from gateway.agents import targets
+from gateway.catalog.run_books import RunBookJob
+from gateway.catalog.sealing import SealedRunBook
+from gateway.catalog.trees import Tree
+from gateway.jobs import values
+from gateway.jobs.orders import Boot, GivenParameters, OrderRefused, Timing
+from gateway.jobs.run_book_who import KINDS
+from gateway.jobs.values import Holder
+from storage.session import Session
+
+
+def check(
+    session: Session,
+    what: Sequence[Tree],
+    timing: Timing,
+    asked: bool,
+    holders: Sequence[Holder],
+    given: Sequence[GivenParameters],
+) -> None:
+    """Refuse an order of which a part names no agent. Raises OrderRefused.
+
+    ``asked`` says that the order names agents or teams: they are for every job without its own.
+    """
+    if any(tree.run_book is not None for tree in what) and (
+        timing.boot is not Boot.NONE or timing.offline_at_next_boot
+    ):
+        raise OrderRefused(
+            "When", "a run book cannot wait for its agents' machines to start: give it a time"
+        )
+    for index, tree in enumerate(what):
+        if tree.run_book is None:
+            if not asked:
+                raise OrderRefused("Who", "name at least one agent or team to run on")
+            continue
+        holder = next(one for one in holders if one.guid == tree.summary.guid and one.step is None)
+        _Check(session, index, holder, given).check(tree, asked)
+
+
+class _Check:
+    """The check of one run book of an order."""
+
+    def __init__(
+        self, session: Session, index: int, holder: Holder, given: Sequence[GivenParameters]
+    ) -> None:
+        self._session = session
+        self._path = f"What[{index}].ID"
+        self._holder = holder
+        self._given = given
+
+    def check(self, tree: Tree, asked: bool, *, top: bool = True) -> None:
+        """Look at the enabled jobs of a run book and of those within it."""
+        book = tree.run_book
+        if book is None:
+            return
+        for step in tree.steps:
+            if not step.job.enabled:
+                continue
+            self._check_own(step.job)
+            named = asked or bool(step.job.who) or self._names_who(book, step.job, top)
+            for inner in step.what:
+                if inner.run_book is not None:
+                    self.check(inner, named, top=False)
+                elif not named:
+                    raise OrderRefused(
+                        "Who",
+                        f"the job {step.job.name!r} of the run book {tree.summary.name!r} names no "
+                        "agent: name the agents or teams for it",
+                    )
+
+    def _check_own(self, job: RunBookJob) -> None:
+        for who in job.who:
+            try:
+                targets.resolve(self._session, KINDS[who.kind], who.reference)
+            except targets.TargetNotFound as error:
+                raise OrderRefused(
+                    self._path, f"in the job {job.name!r} of the run book: {error}"
+                ) from error
+
+    def _names_who(self, book: SealedRunBook, job: RunBookJob, top: bool) -> bool:
+        """Whether the who parameter has a value for the job, or may be given one by then."""
+        if not job.use_run_book_who:
+            return False
+        key = names.key(book.who_parameter)
+        brought = any(
+            link.action.gets and names.key(link.parameter) == key
+            for other in book.jobs
+            for link in other.links
+        )
+        # What a run book within a run book is given is known when its turn comes.
+        if brought or not top:
+            return True
+        return bool(values.text(self._given, self._holder, book.who_parameter).strip())

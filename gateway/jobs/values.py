@@ -1,0 +1,210 @@
+"""The values that an order gives, checked against the parameters of all that it runs."""
+
+import dataclasses
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway import names
+from gateway.catalog.definitions import SELECTION_SEPARATOR, Parameter, ParameterType
+from gateway.catalog.run_books import RunBookJob
+from gateway.catalog.trees import Tree
+from gateway.identity.vault import SECRET_MARKER
+from gateway.jobs.orders import GivenParameters, GivenValue, OrderRefused
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A definition that has parameters, and where it is run.
+
+    ``step`` is the job of a run book that runs it. Sets for the GUIDs in ``within`` (its project's)
+    count for it, too. Parameters whose keys are ``linked`` get a value from the run book; those of
+    a project that ``merges`` are its modules' and are asked for there.
+    """
+
+    guid: uuid.UUID
+    name: str
+    parameters: tuple[Parameter, ...]
+    step: uuid.UUID | None = None
+    within: frozenset[uuid.UUID] = frozenset()
+    linked: frozenset[str] = frozenset()
+    merges: bool = False
+
+    def takes(self, given: GivenParameters) -> bool:
+        """Whether a set of values counts for it."""
+        meant = given.definition is None or given.definition in (self.guid, *self.within)
+        return meant and given.step in (None, self.step)
+
+
+def holders(tree: Tree, job: RunBookJob | None = None) -> Iterator[Holder]:
+    """All that has parameters in a definition, in the order in which it is run."""
+    step = None if job is None else job.guid
+    if tree.run_book is not None:
+        linked = _linked(job, tree.summary.guid)
+        yield Holder(
+            tree.summary.guid, tree.summary.name, tree.run_book.parameters, step, linked=linked
+        )
+        for inner in tree.steps:
+            if inner.job.enabled:
+                for what in inner.what:
+                    yield from holders(what, inner.job)
+        return
+    owner = tree.summary.guid
+    parts = [part for part in tree.modules if part.enabled]
+    within: frozenset[uuid.UUID] = frozenset()
+    if len(parts) != 1 or parts[0].summary.guid != owner:
+        within = frozenset({owner})
+        merged = tuple(merged_parameters(part.module.parameters for part in parts))
+        yield Holder(owner, tree.summary.name, merged, step, merges=True)
+    for part in parts:
+        guid = part.summary.guid
+        yield Holder(
+            guid, part.summary.name, part.module.parameters, step, within, _linked(job, guid)
+        )
+
+
+def merged_parameters(declared: Iterable[Iterable[Parameter]]) -> Iterator[Parameter]:
+    """Parameters of several modules, each name once, as the first that has it declares it."""
+    seen: set[str] = set()
+    for parameters in declared:
+        for parameter in parameters:
+            key = names.key(parameter.name)
+            if key not in seen:
+                seen.add(key)
+                yield parameter
+
+
+def checked(
+    given: Sequence[GivenParameters], found: Sequence[Holder]
+) -> tuple[GivenParameters, ...]:
+    """The sets that give something, under the parameters' own names. Raises OrderRefused."""
+    steps = {holder.step for holder in found}
+    result = []
+    for index, one in enumerate(given):
+        path = f"Parameters[{index}]"
+        # A job's GUID means nothing where no run book has jobs.
+        item = one if steps != {None} else dataclasses.replace(one, step=None)
+        taking = [holder for holder in found if holder.takes(item)]
+        if not taking and item.step not in steps:
+            raise OrderRefused(f"{path}.JobGuid", "names no job of the run book")
+        if not taking and item.definition is not None:
+            raise OrderRefused(f"{path}.TaskContainerGuid", "names nothing that the job runs")
+        known = {names.key(one.name): one for holder in taking for one in holder.parameters}
+        values = tuple(
+            _checked(path, own, known[names.key(own.name)])
+            for own in _own_parts(item.values, known)
+            if _is_given(own)
+        )
+        _refuse_repeated(path, values)
+        if values:
+            result.append(GivenParameters(item.definition, values, item.step))
+    return tuple(result)
+
+
+def check_required(found: Iterable[Holder], given: Sequence[GivenParameters]) -> None:
+    """Refuse an order that leaves a required parameter without any value. Raises OrderRefused."""
+    for holder in found:
+        if holder.merges:
+            continue
+        given_keys = {
+            names.key(value.name)
+            for one in given
+            if holder.takes(one)
+            for value in one.values
+            if value.value or value.secondary
+        }
+        for parameter in holder.parameters:
+            key = names.key(parameter.name)
+            has_value = parameter.default or key in given_keys or key in holder.linked
+            if parameter.required and not has_value:
+                raise OrderRefused(
+                    f"Parameters.{parameter.name}", f"{holder.name!r} needs a value for it"
+                )
+
+
+def types(found: Iterable[Holder], given: GivenParameters) -> dict[str, ParameterType]:
+    """The types of the parameters that a set of values is for, by their keys."""
+    return {
+        names.key(parameter.name): parameter.type
+        for holder in found
+        if holder.takes(given)
+        for parameter in holder.parameters
+    }
+
+
+def is_secret(kind: ParameterType | None, part: str) -> bool:
+    """Whether this part of a parameter of this type is never shown.
+
+    A password's value, and the second value of credentials (the first is the user's name).
+    """
+    if kind is ParameterType.PASSWORD:
+        return True
+    return kind is ParameterType.CREDENTIALS and part == "secondary"
+
+
+def text(given: Iterable[GivenParameters], holder: Holder, name: str) -> str:
+    """The value that a parameter begins with, "" where it has none."""
+    key = names.key(name)
+    found = ""
+    for parameter in holder.parameters:
+        if names.key(parameter.name) == key:
+            found = parameter.default
+    for one in given:
+        if holder.takes(one):
+            for value in one.values:
+                if names.key(value.name) == key and value.value is not None:
+                    found = value.value
+    return found
+
+
+def _linked(job: RunBookJob | None, guid: uuid.UUID) -> frozenset[str]:
+    if job is None:
+        return frozenset()
+    return frozenset(
+        names.key(link.target)
+        for link in job.links
+        if link.action.sets and link.definition in (None, guid)
+    )
+
+
+def _refuse_repeated(path: str, values: Iterable[GivenValue]) -> None:
+    """A value that is given twice would leave it to chance which of the two counts."""
+    seen: set[str] = set()
+    for value in values:
+        if value.name in seen:
+            raise OrderRefused(f"{path}.{value.name}", "is given twice")
+        seen.add(value.name)
+
+
+def _own_parts(
+    values: Iterable[GivenValue], known: Mapping[str, Parameter]
+) -> Iterator[GivenValue]:
+    """The values of parameters that exist; only credentials have a second part of their own."""
+    for value in values:
+        parameter = known.get(names.key(value.name))
+        if parameter is None:
+            continue
+        if parameter.type is ParameterType.CREDENTIALS:
+            yield value
+        else:
+            yield dataclasses.replace(value, secondary=None)
+
+
+def _is_given(value: GivenValue) -> bool:
+    """Whether a value changes anything: a marker or nothing keeps the default."""
+    return any(part not in (None, SECRET_MARKER) for part in (value.value, value.secondary))
+
+
+def _checked(path: str, value: GivenValue, parameter: Parameter) -> GivenValue:
+    """The value under the parameter's own name, if it is among the allowed ones."""
+    refused = [c for c in parameter.chosen(value.value or "") if not parameter.allows(c)]
+    if refused:
+        allowed = SELECTION_SEPARATOR.join(parameter.allowed)
+        raise OrderRefused(
+            f"{path}.{parameter.name}", f"{refused[0]!r} is not allowed; choose from {allowed}"
+        )
+    return GivenValue(parameter.name, _unmarked(value.value), _unmarked(value.secondary))
+
+
+def _unmarked(given: str | None) -> str | None:
+    return None if given == SECRET_MARKER else given

@@ -1,0 +1,180 @@
+"""The operations on resources (Dispatcher contract 3, rows 19 and 20).
+
+Their metadata come in headers, of which only ``Filename`` is known; the others are our choice and
+published on the help page, in ``docs/rest.md`` and in the WSDL.
+"""
+
+import uuid
+
+from gateway import moments
+from gateway.catalog.resources import Resource, ResourceChanges
+from gateway.identity.permissions import Access, Node
+from gateway.surfaces.dispatcher import resource_messages
+from gateway.surfaces.dispatcher.operation import (
+    Argument,
+    BadArgument,
+    Call,
+    Content,
+    Operation,
+    Place,
+    Received,
+    header,
+)
+from gateway.wire.scalars import BOOLEAN, BYTES, GUID, TEXT
+
+
+def _upload(
+    call: Call,
+    guid: uuid.UUID | None,
+    filename: str | None,
+    name: str | None,
+    folder: str | None,
+    description: str | None,
+    version: str | None,
+    parse_content: bool | None,
+    skip_environment: bool | None,
+    content: Content,
+) -> resource_messages.Resource:
+    # An empty name is none; a folder and a description may be made empty.
+    changes = ResourceChanges(
+        name=name or None,
+        file_name=filename or None,
+        folder=folder,
+        comment=description,
+        version_name=version or None,
+        parse_content=parse_content,
+        skip_environment=skip_environment,
+    )
+    if guid is None:
+        return _message(_new(call, changes, content))
+    return _message(_edit(call, guid, changes, content))
+
+
+def _new(call: Call, changes: ResourceChanges, content: Content) -> Resource:
+    resources = call.services.resources
+    if changes.file_name is None:
+        raise BadArgument(
+            "Filename: is missing; a new resource needs it and the file's content "
+            "(to edit one, name it in Guid)"
+        )
+    details = changes.to_new()
+    resources.check_new(details)
+    received = _received(call, content)
+    if received.length == 0:
+        raise BadArgument(
+            f"the content of the file {details.file_name!r} is missing: a new resource needs it, "
+            "and a file of no bytes is not taken"
+        )
+    return resources.add(details, received.pieces, call.caller)
+
+
+def _edit(call: Call, guid: uuid.UUID, changes: ResourceChanges, content: Content) -> Resource:
+    resources = call.services.resources
+    resources.check_edit(guid, changes)
+    received = _received(call, content)
+    if received.length == 0 and changes.file_name is not None:
+        raise BadArgument(
+            f"the content of the file {changes.file_name!r} is missing: send it, or leave Filename "
+            "out to keep the content that the resource has"
+        )
+    pieces = received.pieces if received.length else None
+    return resources.edit(guid, changes, pieces, call.caller)
+
+
+def _received(call: Call, content: Content) -> Received:
+    """The content, if there is room for it: once while it comes, and once in the store."""
+    blobs = call.services.resources.blobs
+    blobs.check_room(2 * content.announced())
+    received = content.receive()
+    blobs.check_room(received.length)
+    return received
+
+
+def _delete(call: Call, guid: uuid.UUID | None, name: str | None) -> resource_messages.Resource:
+    resources = call.services.resources
+    if guid is None and not name:
+        raise BadArgument("Guid: is missing; name the resource by it, or by Name where that is one")
+    with call.services.store.reading() as session:
+        if guid is not None:
+            found = resources.find(session, guid)
+        else:
+            found = resources.find_by_name(session, name or "")
+    resources.delete(found.guid, call.caller)
+    return _message(found)
+
+
+def _message(resource: Resource) -> resource_messages.Resource:
+    details = resource.details
+    return resource_messages.Resource(
+        ID=resource.guid,
+        Name=details.name,
+        Filename=details.file_name,
+        Folder=details.folder,
+        Description=details.comment,
+        Version=details.version_name,
+        VersionNumber=resource.version,
+        VersionDateTime=moments.to_datetime(resource.created_at),
+        ParseContent=details.parse_content,
+        SkipEnvironmentVariables=details.skip_environment,
+        Size=resource.blob.size,
+        Sha256=resource.blob.sha256,
+    )
+
+
+RESOURCE_OPERATIONS = (
+    Operation(
+        "UploadResource",
+        "POST",
+        "UploadResource",
+        "Stores a file as a new resource, or, with Guid, edits the one that has it: what is not "
+        "sent stays as it is, and the version before is kept.",
+        Node.RESOURCES,
+        Access.MODIFY,
+        (
+            header("guid", "Guid", GUID, "The resource to edit; left out for a new one.", "ID"),
+            header(
+                "filename",
+                "Filename",
+                TEXT,
+                "The name of the file, without folders. A new resource needs it; with it the "
+                "content is mandatory.",
+            ),
+            header("name", "Name", TEXT, "The resource's name; Filename when left out."),
+            header("folder", "Folder", TEXT, "The path of its folder, such as A/B."),
+            header("description", "Description", TEXT, "What it is.", "Comment", "Comments"),
+            header("version", "Version", TEXT, "The name of the version; 1.0.0 when left out."),
+            header(
+                "parse_content",
+                "ParseContent",
+                BOOLEAN,
+                "Whether parameters in the content are replaced when a task fetches it.",
+                "ParseFileContent",
+            ),
+            header(
+                "skip_environment",
+                "SkipEnvironmentVariables",
+                BOOLEAN,
+                "Whether environment variables in the content are left alone.",
+            ),
+            Argument(
+                "content", "", "content", Place.CONTENT, BYTES, "The content of the file, as it is."
+            ),
+        ),
+        resource_messages.Resource,
+        _upload,
+    ),
+    Operation(
+        "DeleteResource",
+        "POST",
+        "DeleteResource",
+        "Deletes a resource that no module and no job uses; its history stays.",
+        Node.RESOURCES,
+        Access.MODIFY,
+        (
+            header("guid", "Guid", GUID, "The resource.", "ID"),
+            header("name", "Name", TEXT, "Its name, if Guid is left out and only one has it."),
+        ),
+        resource_messages.Resource,
+        _delete,
+    ),
+)
