@@ -20,17 +20,16 @@ from gateway.identity.permissions import Reach
 from gateway.jobs import narrowing, views
 from gateway.jobs.orders import Origin
 from gateway.jobs.states import JobStatus
-from storage import models, statements
+from storage import models
 from storage.database import Store
 from storage.selections import Selection
 from storage.session import Row, Session
-from storage.statements import Named
 
 _JOB = models.Job
 _REQUEST = models.JobRequest
 _RUN = models.Run
 # Rows of one read: few enough for a report of jobs with long descriptions to stay small.
-_PORTION = 250
+_PORTION = 256
 
 
 @dataclass(frozen=True)
@@ -70,13 +69,17 @@ def report(store: Store, period: Period, *reaches: Reach) -> Iterator[JobUsage]:
     """
     narrowed = [reach for reach in reaches if not reach.everywhere]
     newest = _newest(store)
-    after = (_EARLIEST if period.start is None else period.start, 0)
-    while True:
-        rows, told = _portion(store, after, period, newest, narrowed)
+    after: _After | None = _After(_EARLIEST if period.start is None else period.start, 0)
+    while after is not None:
+        told, after = _portion(store, after, period, newest, narrowed)
         yield from told
-        if len(rows) < _PORTION or _is_over(period, rows[-1]):
-            return
-        after = (rows[-1]["started_at"], rows[-1]["id"])
+
+
+class _After(NamedTuple):
+    """Behind which job the next read goes on: its start and its id."""
+
+    start: int
+    id: int
 
 
 # What a column of the store can hold.
@@ -94,14 +97,15 @@ def _newest(store: Store) -> int:
 
 def _portion(
     store: Store,
-    after: tuple[int, int],
+    after: _After,
     period: Period,
     newest: int,
     narrowed: Sequence[Reach],
-) -> tuple[list[Row], list[JobUsage]]:
-    """The next rows after a start and an id, and what is told of them."""
-    with store.reading() as session:
-        rows = session.select(_NEXT, {"after": after[0], "after_id": after[1]})
+) -> tuple[list[JobUsage], _After | None]:
+    """What is told of the next jobs, and behind which one to go on, None at the end."""
+    # Others get a turn at each portion, also where none of its jobs is told of.
+    with store.reading(long=True) as session:
+        rows = session.rows(_next(after))
         wanted = [
             row
             for row in rows
@@ -112,21 +116,24 @@ def _portion(
             wanted = [row for row in wanted if row["id"] in covered]
         requests = {r["job_id"]: r for r in _REQUESTS.rows(session, [row["id"] for row in wanted])}
         owners = views.owners(session, {row["owner_id"] for row in wanted} - {None})
-    return rows, [_usage(row, requests[row["id"]], owners) for row in wanted]
+    told = [_usage(row, requests[row["id"]], owners) for row in wanted]
+    if len(rows) < _PORTION or _is_over(period, rows[-1]):
+        return told, None
+    return told, _After(rows[-1]["started_at"], rows[-1]["id"])
 
 
-def _covered(session: Session, reach: Reach, ids: Sequence[int]) -> set[int]:
-    query = _JOB.select(_JOB.id).where(_JOB.id.in_(ids), narrowing.condition(session, reach))
+def _covered(session: Session, reach: Reach, job_ids: list[int]) -> set[int]:
+    """Those of the jobs that a reach covers."""
+    query = _JOB.select(_JOB.id).where(_JOB.id.in_(job_ids), narrowing.condition(session, reach))
     return {row["id"] for row in session.rows(query)}
 
 
-def _next() -> Any:
+def _next(after: _After) -> Any:
     """The next jobs by start and id.
 
     All other conditions are looked at here: PostgreSQL, which can only guess how many rows they
     leave, would now and then read and sort all that is left for each portion.
     """
-    after = peewee.Tuple(_value("after"), _value("after_id"))
     return (
         _JOB.select(
             _JOB.id,
@@ -138,14 +145,13 @@ def _next() -> Any:
             _JOB.started_at,
             _JOB.finished_at,
         )
-        .where(_JOB.started_at.is_null(False), peewee.Tuple(_JOB.started_at, _JOB.id) > after)
+        .where(
+            _JOB.started_at.is_null(False),
+            peewee.Tuple(_JOB.started_at, _JOB.id) > peewee.Tuple(*after),
+        )
         .order_by(_JOB.started_at, _JOB.id)
         .limit(_PORTION)
     )
-
-
-def _value(name: str) -> peewee.Value:
-    return peewee.Value(Named(name), converter=False)
 
 
 def _requested() -> Any:
@@ -159,7 +165,6 @@ def _requested() -> Any:
     )
 
 
-_NEXT = statements.Statement(_next)
 _REQUESTS = Selection(_REQUEST.job_id, _requested)
 
 

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gateway.catalog import tree_parameters, trees
+from gateway.catalog import tree_parameters, trees, usage
 from gateway.catalog.catalog import DefinitionKind, DefinitionNotFound
 from gateway.catalog.trees import Tree
 from gateway.identity.permissions import Access, Node
@@ -34,7 +34,9 @@ def _listing(kind: DefinitionKind) -> Callable[[Call], tuple[messages.JobWhat, .
 
 def _get_input_parameters(call: Call, what_type: str, what_id: uuid.UUID) -> messages.ParameterSet:
     found = _tree(call, what_type, what_id)
-    return mapping.parameter_set(found.summary, tree_parameters.input_parameters(found))
+    with call.services.store.reading() as session:
+        parsed = usage.parsed_resources(session)
+    return mapping.parameter_set(found.summary, tree_parameters.input_parameters(found, parsed))
 
 
 def _get_output_parameters(call: Call, what_type: str, what_id: uuid.UUID) -> messages.ParameterSet:
@@ -46,9 +48,8 @@ def _tree(call: Call, what_type: str, what_id: uuid.UUID) -> Tree:
     catalog, kind = call.services.catalog, _kind(what_type)
     with call.services.store.reading() as session:
         found = catalog.find(session, what_id, kind)
-    missing = DefinitionNotFound.of(what_id, kind)
-    summary = call.find(DEFINITION_NODES[kind], found, Places.definition, missing)
-    with call.services.store.reading() as session:
+        missing = DefinitionNotFound.of(what_id, kind)
+        summary = call.find(DEFINITION_NODES[kind], found, Places.definition, missing)
         return trees.tree(catalog, session, summary)
 
 
