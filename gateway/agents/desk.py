@@ -49,7 +49,7 @@ class AgentFacts:
     capabilities: tuple[str, ...]
     max_runs: int
     embedded: bool
-    time_zone: str = "UTC"
+    time_zone: str = ""
     mac_addresses: tuple[str, ...] = ()
     console_user: str = ""
 
