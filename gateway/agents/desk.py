@@ -87,6 +87,9 @@ class AgentDesk(Protocol):
     def open_session(self, agent: AgentFacts) -> AgentSession:
         """Register the agent under its name, or refresh what is known of it."""
 
+    def tell(self, session: AgentSession, agent: AgentFacts) -> None:
+        """Say what has changed at the agent's machine: who sits there, its addresses."""
+
     def claim(self, session: AgentSession, limit: int) -> list[RunOrder]:
         """Take up to that many due runs; they are the agent's when this returns.
 
