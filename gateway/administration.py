@@ -7,6 +7,7 @@ Every public method of ``Administration`` is a command there.
 import base64
 import codecs
 import contextlib
+import dataclasses
 import datetime
 import os
 import shutil
@@ -18,23 +19,43 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from gateway import moments, names
+from gateway.agents import membership, roster, teams
+from gateway.agents.membership import AgentChange, Memberships, Reference, TeamChange
+from gateway.agents.removal import AgentRemoval
+from gateway.agents.roster import Agent
+from gateway.agents.teams import Composition, MemberKind, Team, TeamContent, Teams
+from gateway.catalog import tree_parameters, trees
 from gateway.catalog.blobs import Blobs
 from gateway.catalog.building_block_plan import OnConflict
 from gateway.catalog.building_blocks import BuildingBlocks, Form
-from gateway.catalog.catalog import Catalog, DefinitionKind, DefinitionSummary
+from gateway.catalog.catalog import (
+    Catalog,
+    DefinitionAmbiguous,
+    DefinitionKind,
+    DefinitionNotFound,
+    DefinitionSummary,
+)
 from gateway.catalog.definitions import ParameterType
 from gateway.catalog.resources import Resource, ResourceChanges, Resources
 from gateway.control import CommandFailed
 from gateway.datafolder import DataFolder
+from gateway.identity import audit
 from gateway.identity.logins import Logins
-from gateway.identity.principals import MACHINE
+from gateway.identity.permissions import EVERYWHERE, OWN, Access, Scope
+from gateway.identity.principals import MACHINE, Caller
+from gateway.identity.role_changes import Roles
 from gateway.identity.rotation import Rotation
 from gateway.identity.vault import Vault
+from gateway.jobs import launch_windows, scopes
+from gateway.jobs.explaining import Explainer, Right
 from gateway.jobs.orders import (
+    Boot,
     GivenParameters,
     GivenValue,
     JobOrder,
+    LaunchWindow,
     MissedRuns,
+    OutsideWindow,
     Recurrence,
     RecurrenceKind,
     Timing,
@@ -53,6 +74,7 @@ from storage.sqlite import SqliteStore
 
 Json = Any
 
+_MINUTE = 60 * moments.SECOND
 _POLL_SECONDS = 0.25
 _PIECE_BYTES = 1024 * 1024
 _LOG_BYTES = 1024 * 1024
@@ -80,6 +102,18 @@ class Gateway(Protocol):
         """Who may do something."""
 
     @property
+    def roles(self) -> Roles:
+        """What can be granted."""
+
+    @property
+    def explainer(self) -> Explainer:
+        """Why somebody may do something."""
+
+    @property
+    def rights(self) -> Mapping[str, Right]:
+        """What each operation of the surfaces needs."""
+
+    @property
     def catalog(self) -> Catalog:
         """What can be run."""
 
@@ -98,6 +132,18 @@ class Gateway(Protocol):
     @property
     def jobs(self) -> Jobs:
         """What was asked for."""
+
+    @property
+    def teams(self) -> Teams:
+        """Agents and teams under one name."""
+
+    @property
+    def memberships(self) -> Memberships:
+        """Who is in which team."""
+
+    @property
+    def removal(self) -> AgentRemoval:
+        """How agents are removed."""
 
 
 class Administration:
@@ -126,35 +172,117 @@ class Administration:
         return {"generated_password": logins.ensure_administrator(password, MACHINE)}
 
     def login_add(
-        self, name: str, password: str, roles: Sequence[str] = (), description: str = ""
+        self,
+        name: str,
+        password: str,
+        roles: Sequence[str] = (),
+        description: str = "",
+        comment: str = "",
     ) -> Json:
         """Add a login; answers ``{"name", "guid"}``."""
-        principal = self._gateway.logins.add(name, password, roles, MACHINE, description)
+        caller = _machine(comment)
+        principal = self._gateway.logins.add(name, password, roles, caller, description)
         return {"name": principal.name, "guid": str(principal.guid)}
 
     def login_list(self) -> Json:
-        """All logins."""
-        return plain(self._gateway.logins.listed())
+        """All logins; ``narrowed`` are the roles within a scope, in words."""
+        found = self._gateway.logins.listed()
+        with self._gateway.store.reading() as session:
+            return [
+                {
+                    **plain(login),
+                    "narrowed": [
+                        f"{role} {scopes.described(session, scope)}"
+                        for role, scope in login.narrowed
+                    ],
+                }
+                for login in found
+            ]
 
-    def login_passwd(self, name: str, password: str) -> None:
+    def login_passwd(self, name: str, password: str, comment: str = "") -> None:
         """Give a login another password."""
-        self._gateway.logins.set_password(name, password, MACHINE)
+        self._gateway.logins.set_password(name, password, _machine(comment))
 
-    def login_disable(self, name: str) -> None:
+    def login_disable(self, name: str, comment: str = "") -> None:
         """Keep a login from being used."""
-        self._gateway.logins.disable(name, MACHINE)
+        self._gateway.logins.disable(name, _machine(comment))
 
-    def login_enable(self, name: str) -> None:
+    def login_enable(self, name: str, comment: str = "") -> None:
         """Let a login be used again."""
-        self._gateway.logins.enable(name, MACHINE)
+        self._gateway.logins.enable(name, _machine(comment))
 
-    def login_remove(self, name: str) -> None:
+    def login_remove(self, name: str, comment: str = "") -> None:
         """Remove a login."""
-        self._gateway.logins.remove(name, MACHINE)
+        self._gateway.logins.remove(name, _machine(comment))
+
+    def login_bind(self, name: str, role: str, scope: Mapping[str, str], comment: str = "") -> Json:
+        """Let a login have a role within a scope; ``{"where", "new"}``.
+
+        ``scope`` has at most one of ``folder`` (``module:A/B``), ``team`` (GUID or name) and
+        ``own``; without any the role counts everywhere.
+        """
+        found, where = self._scope(scope)
+        new = self._gateway.logins.bind(name, role, found, where, _machine(comment))
+        return {"where": where, "new": new}
+
+    def login_unbind(
+        self, name: str, role: str, scope: Mapping[str, str], comment: str = ""
+    ) -> Json:
+        """Take a role within a scope from a login; ``{"where"}``."""
+        found, where = self._scope(scope)
+        self._gateway.logins.unbind(name, role, found, where, _machine(comment))
+        return {"where": where}
+
+    # Roles
+
+    def role_list(self) -> Json:
+        """All roles with what they say: ``{"name", "built_in", "permissions": {node: access}}``."""
+        return plain(self._gateway.roles.listed())
+
+    def role_show(self, name: str) -> Json:
+        """A role with what it says, and ``logins``, who have it."""
+        found = plain(self._gateway.roles.find(name))
+        return {**found, "logins": self._gateway.roles.holders(name)}
+
+    def role_create(
+        self, name: str, permissions: Mapping[str, str] | None = None, comment: str = ""
+    ) -> Json:
+        """Make a role; ``permissions`` are names of Access in lower case, by node."""
+        said = {node: _access(word) for node, word in (permissions or {}).items()}
+        return plain(self._gateway.roles.create(name, said, _machine(comment)))
+
+    def role_delete(self, name: str, comment: str = "") -> None:
+        """Delete a role that nobody has."""
+        self._gateway.roles.delete(name, _machine(comment))
+
+    def role_grant(self, name: str, node: str, access: str, comment: str = "") -> Json:
+        """Have a role say this about a node; answers the role."""
+        return plain(self._gateway.roles.grant(name, node, _access(access), _machine(comment)))
+
+    def permission_explain(self, login: str, operation: str, objects: Sequence[str] = ()) -> Json:
+        """Whether a login may do an operation with objects, and which roles say so."""
+        rights = {name.casefold(): name for name in self._gateway.rights}
+        name = rights.get(operation.casefold())
+        if name is None:
+            known = ", ".join(self._gateway.rights)
+            raise CommandFailed(
+                "operation", f"there is no operation {operation!r}; there are: {known}"
+            )
+        principal = self._gateway.logins.find(login)
+        right = self._gateway.rights[name]
+        told = self._gateway.explainer.explain(principal, right, objects)
+        return {"login": principal.name, "operation": name, **plain(told)}
+
+    def audit_list(self, older_than: int | None = None, size: int = audit.PAGE) -> Json:
+        """Changes, the newest first; the last one's ``id`` asks for the page after."""
+        with self._gateway.store.reading(long=True) as session:
+            return plain(audit.page(session, older_than, size))
 
     # Building blocks
 
-    def import_blocks(self, documents: Sequence[Mapping[str, str]], on_conflict: str) -> Json:
+    def import_blocks(
+        self, documents: Sequence[Mapping[str, str]], on_conflict: str, comment: str = ""
+    ) -> Json:
         """Import ``[{"name", "content": base64}]``; answers the list of what became of each."""
         given = [(one["name"], base64.b64decode(one["content"])) for one in documents]
         limit = self._gateway.settings.limits.import_bytes
@@ -162,11 +290,11 @@ class Administration:
             raise CommandFailed(
                 "too_large", f"more than {limit} bytes to import: raise limits.import_bytes"
             )
-        report = self._blocks.import_blocks(given, OnConflict(on_conflict), MACHINE)
+        report = self._blocks.import_blocks(given, OnConflict(on_conflict), _machine(comment))
         return plain(report.entries)
 
     def export_blocks(self, references: Sequence[str], form: str) -> Json:
-        """Modules and resources by GUID or module name; everything when none is named.
+        """Definitions by GUID or name, resources by GUID; everything when none is named.
 
         Answers ``{"document": text, "files": [{"name", "blob", "size"}]}``: the files' bytes are
         to be had by ``blob``.
@@ -239,6 +367,7 @@ class Administration:
         values: Mapping[str, str] | None = None,
         secrets: Mapping[str, str] | None = None,
         timing: Mapping[str, Any] | None = None,
+        launch_timeout: int | None = None,
         **options: Any,
     ) -> Json:
         """Accept a job of a definition (GUID or name); answers the job.
@@ -246,7 +375,11 @@ class Administration:
         ``secrets`` are the values of password parameters and the passwords of credentials.
         ``timing`` has one of ``at`` (ISO 8601), ``every`` (seconds) and ``cron``; with the latter
         two go ``zone``, ``starts`` and ``ends`` (ISO 8601), ``missed`` (a name of MissedRuns in
-        lower case) and ``grace`` (seconds).
+        lower case) and ``grace`` (seconds); with ``at`` goes ``local_time`` (by the agents' own
+        clocks). ``after_boot`` and ``outside`` are names of Boot and OutsideWindow in lower case,
+        ``window`` is ``{"opens", "closes"}`` (times of day), ``days`` (0 is Monday) and ``utc``;
+        ``offline_at_next_boot`` and ``wake_on_lan`` are true or false. ``launch_timeout`` is in
+        minutes.
         """
         chosen = agents or [self._gateway.settings.machine_name]
         with self._gateway.store.reading() as session:
@@ -257,6 +390,7 @@ class Administration:
             who=tuple(Who(reference) for reference in chosen),
             timing=self._timing(timing or {}),
             parameters=(GivenParameters(None, given),),
+            launch_timeout=None if launch_timeout is None else launch_timeout * _MINUTE,
             **options,
         )
         return plain(self._gateway.jobs.accept(order, MACHINE))
@@ -317,6 +451,97 @@ class Administration:
             yield None
             time.sleep(_POLL_SECONDS)
 
+    # Teams and agents
+
+    def team_list(self) -> Json:
+        """All teams, with how many agents and teams were put into each."""
+        with self._gateway.store.reading() as session:
+            composed = teams.composition(session)
+        return [_team(composed, team) for team in composed.teams.values()]
+
+    def team_show(self, team: str) -> Json:
+        """A team with its ``members`` and ``by_rule``, and all agents that belong to it."""
+        with self._gateway.store.reading() as session:
+            found = membership.of_team(session, teams.find(session, team))
+            composed = teams.composition(session)
+            agents = teams.agents_of(session, [found.team.id])
+        return {
+            **_team(composed, found.team),
+            "agents": [_brief(agent) for agent in found.agents],
+            "teams": [_brief(inner) for inner in found.teams],
+            "by_rule": [_brief(agent) for agent in found.by_rule],
+            "belonging": [_brief(agent) for agent in agents],
+        }
+
+    def team_create(self, content: Mapping[str, Any], comment: str = "") -> Json:
+        """Make a team; ``content`` has the members of TeamContent. Answers the team."""
+        team = self._gateway.teams.create(TeamContent.of(**content), MACHINE, comment)
+        return self.team_show(str(team.guid))
+
+    def team_change(self, team: str, content: Mapping[str, Any], comment: str = "") -> Json:
+        """Change of a team what ``content`` names. Answers the team."""
+        with self._gateway.store.reading() as session:
+            found = teams.find(session, team)
+        wanted = TeamContent.of(**found.content.model_dump() | dict(content))
+        self._gateway.teams.update(found.guid, wanted, MACHINE, comment)
+        return self.team_show(str(found.guid))
+
+    def team_delete(self, team: str, comment: str = "") -> None:
+        """Delete a team; its agents stay."""
+        with self._gateway.store.reading() as session:
+            found = teams.find(session, team)
+        self._gateway.teams.delete(found.guid, MACHINE, comment)
+
+    def team_add(
+        self, team: str, agents: Sequence[str] = (), inner: Sequence[str] = (), comment: str = ""
+    ) -> Json:
+        """Put agents and teams into a team. Answers the team."""
+        change = TeamChange(add=_references(agents, inner))
+        self._gateway.memberships.change_team(team, change, MACHINE, comment)
+        return self.team_show(team)
+
+    def team_remove(
+        self, team: str, agents: Sequence[str] = (), inner: Sequence[str] = (), comment: str = ""
+    ) -> Json:
+        """Take agents and teams out of a team. Answers the team."""
+        change = TeamChange(remove=_references(agents, inner))
+        self._gateway.memberships.change_team(team, change, MACHINE, comment)
+        return self.team_show(team)
+
+    def agent_list(self) -> Json:
+        """All agents, with the teams that they belong to in any way."""
+        with self._gateway.store.reading() as session:
+            composed = teams.composition(session)
+            agents = roster.agents(session)
+        return [self._agent(composed, agent) for agent in agents]
+
+    def agent_primary(self, agent: str, team: str | None = None, comment: str = "") -> Json:
+        """Give an agent another primary team, or none. Answers the agent."""
+        change = AgentChange(primary=team or membership.NO_TEAM)
+        changed = self._gateway.memberships.change_agent(agent, change, MACHINE, comment)
+        with self._gateway.store.reading() as session:
+            composed = teams.composition(session)
+            return self._agent(composed, roster.find(session, str(changed.agent.guid)))
+
+    def agent_remove(self, agent: str, comment: str = "") -> Json:
+        """Remove an agent that is offline; ``{"guid", "name", "runs_ended"}``."""
+        removed = self._gateway.removal.remove(agent, MACHINE, comment)
+        return {**_brief(removed.agent), "runs_ended": removed.runs}
+
+    def _agent(self, composed: Composition, agent: Agent) -> Json:
+        primary = composed.teams.get(agent.primary_team_id or 0)
+        belongs = composed.teams_of(agent)
+        return {
+            **_brief(agent),
+            "online": self._gateway.removal.is_online(agent),
+            "enabled": agent.enabled,
+            "platform": agent.facts.get("platform", ""),
+            "version": agent.facts.get("version", ""),
+            "primary_team": None if primary is None else primary.name,
+            "teams": [team.name for team in composed.teams.values() if team.id in belongs],
+            "last_contact": agent.last_contact_at and _iso(agent.last_contact_at),
+        }
+
     # The store
 
     def backup(self, target: str) -> Json:
@@ -353,6 +578,19 @@ class Administration:
         """Seal all secrets with a new key; answers how many."""
         return {"secrets": self._rotation().rotate(MACHINE)}
 
+    def _scope(self, wanted: Mapping[str, str]) -> tuple[Scope, str]:
+        """The scope of ``login_bind``, and what it is in words."""
+        if len(wanted) > 1:
+            raise CommandFailed("scope", "name one scope: a folder, a team, or what is one's own")
+        with self._gateway.store.reading() as session:
+            if "folder" in wanted:
+                scope = scopes.folder(session, wanted["folder"])
+            elif "team" in wanted:
+                scope = scopes.team(session, wanted["team"])
+            else:
+                scope = OWN if "own" in wanted else EVERYWHERE
+            return scope, scopes.described(session, scope)
+
     def _rotation(self) -> Rotation:
         return Rotation(self._gateway.store, self._gateway.vault, self._now)
 
@@ -360,7 +598,19 @@ class Administration:
         guid = _guid(reference)
         if guid is not None:
             return self._gateway.catalog.find(session, guid)
-        return self._gateway.catalog.find_by_name(session, DefinitionKind.MODULE, reference)
+        return self._named(session, reference)
+
+    def _named(self, session: Session, name: str) -> DefinitionSummary:
+        found = []
+        for kind in DefinitionKind:
+            with contextlib.suppress(DefinitionNotFound):
+                found.append(self._gateway.catalog.find_by_name(session, kind, name))
+        if not found:
+            raise DefinitionNotFound(f"there is no module, project or run book named {name!r}")
+        if len(found) > 1:
+            several = " and ".join(f"{one.titled} ({one.guid})" for one in found)
+            raise DefinitionAmbiguous(f"{several} have the same name: give the GUID")
+        return found[0]
 
     def _exported(self, reference: str) -> uuid.UUID:
         guid = _guid(reference)
@@ -376,15 +626,15 @@ class Administration:
         values: Mapping[str, str],
         secrets: Mapping[str, str],
     ) -> tuple[GivenValue, ...]:
-        module = self._gateway.catalog.module(session, what.version_id)
+        known = tree_parameters.declared_parameters(
+            trees.tree(self._gateway.catalog, session, what)
+        )
         credentials = {
-            one.name.casefold()
-            for one in module.parameters
-            if one.type is ParameterType.CREDENTIALS
+            one.name.casefold() for one in known if one.type is ParameterType.CREDENTIALS
         }
-        known = {names.key(one.name) for one in module.parameters}
+        keys = {names.key(one.name) for one in known}
         for name in (*values, *secrets):
-            if names.key(name) not in known:
+            if names.key(name) not in keys:
                 raise CommandFailed("parameter", f"{what.name!r} has no parameter {name!r}")
         given = {name.casefold(): GivenValue(name, value) for name, value in values.items()}
         for name, secret in secrets.items():
@@ -396,6 +646,20 @@ class Administration:
         return tuple(given.values())
 
     def _timing(self, timing: Mapping[str, Any]) -> Timing:
+        window = timing.get("window")
+        return dataclasses.replace(
+            self._start(timing),
+            wake_on_lan=timing.get("wake_on_lan", False),
+            boot=Boot[timing.get("after_boot", Boot.NONE.name).upper()],
+            offline_at_next_boot=timing.get("offline_at_next_boot", False),
+            window=None if window is None else _window(window),
+            outside=OutsideWindow[timing["outside"].upper()] if "outside" in timing else None,
+        )
+
+    def _start(self, timing: Mapping[str, Any]) -> Timing:
+        if "at" in timing and timing.get("local_time"):
+            wall = _time(timing["at"]).replace(tzinfo=None)
+            return Timing(immediate=False, local_time=True, wall=wall)
         if "at" in timing:
             return Timing(immediate=False, scheduled_at=self._moment(timing["at"]))
         if "every" in timing:
@@ -421,12 +685,7 @@ class Administration:
         )
 
     def _moment(self, text: str) -> int:
-        try:
-            value = datetime.datetime.fromisoformat(text)
-        except ValueError as error:
-            raise CommandFailed(
-                "time", f"{text!r} is no time: write it as 2030-12-31T23:59, with an offset or not"
-            ) from error
+        value = _time(text)
         if value.tzinfo is None:
             value = value.replace(tzinfo=self._gateway.settings.zone)
         return moments.from_datetime(value)
@@ -441,6 +700,24 @@ class Administration:
         if log_id is None:
             return ""
         return self._gateway.jobs.log(log_id, most).decode("utf-8", "replace")
+
+
+def _time(text: str) -> datetime.datetime:
+    try:
+        return datetime.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise CommandFailed(
+            "time", f"{text!r} is no time: write it as 2030-12-31T23:59, with an offset or not"
+        ) from error
+
+
+def _window(window: Mapping[str, Any]) -> LaunchWindow:
+    try:
+        opens, closes = (launch_windows.minutes(window[name]) for name in ("opens", "closes"))
+    except ValueError as error:
+        raise CommandFailed("window", str(error)) from error
+    days = frozenset(window.get("days") or range(7))
+    return LaunchWindow(opens, closes, days, bool(window.get("utc")))
 
 
 class _Watch:
@@ -478,6 +755,19 @@ def _progress(view: JobView, runs: Sequence[RunView]) -> Json:
     }
 
 
+def _machine(comment: str) -> Caller:
+    """The machine itself, with what is to stand beside its change in the audit trail."""
+    return dataclasses.replace(MACHINE, comment=comment)
+
+
+def _access(word: str) -> Access:
+    try:
+        return Access[word.strip().upper()]
+    except KeyError:
+        choices = ", ".join(one.name.lower() for one in Access)
+        raise CommandFailed("access", f"{word!r} is none of {choices}") from None
+
+
 def _guid(text: str) -> uuid.UUID | None:
     with contextlib.suppress(ValueError):
         return uuid.UUID(text.strip())
@@ -494,6 +784,30 @@ def _job_guid(text: str) -> uuid.UUID:
 def _reserve(path: Path) -> None:
     """Make a new, private file. Raises OSError when there is one, or it cannot be made."""
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def _brief(found: Agent | Team) -> Json:
+    return {"guid": str(found.guid), "name": found.name}
+
+
+def _team(composed: Composition, team: Team) -> Json:
+    return {
+        **_brief(team),
+        **team.content.model_dump(mode="json"),
+        "agent_count": len(composed.agents.get(team.id, ())),
+        "team_count": len(composed.nested.get(team.id, ())),
+    }
+
+
+def _references(agents: Sequence[str], inner: Sequence[str]) -> list[Reference]:
+    return [
+        *(Reference(one, MemberKind.AGENT) for one in agents),
+        *(Reference(one, MemberKind.TEAM) for one in inner),
+    ]
+
+
+def _iso(moment: int) -> str:
+    return moments.to_datetime(moment).isoformat(timespec="milliseconds")
 
 
 def _pieces(file: IO[bytes]) -> Iterator[bytes]:

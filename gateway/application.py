@@ -7,7 +7,7 @@ here starts a thread of its own accord: ``Gateway.start`` does.
 import contextlib
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import flask
@@ -15,8 +15,12 @@ import flask
 from gateway import moments
 from gateway.agents import processes
 from gateway.agents.embedded import EmbeddedAgent, EmbeddedSettings
+from gateway.agents.membership import Memberships
 from gateway.agents.orders import OrderMaker
 from gateway.agents.reception import Reception
+from gateway.agents.removal import AgentRemoval
+from gateway.agents.teams import Teams
+from gateway.agents.wake_on_lan import MagicPackets, Waker
 from gateway.catalog import resource_users
 from gateway.catalog.blobs import Blobs
 from gateway.catalog.building_blocks import BuildingBlocks
@@ -32,11 +36,15 @@ from gateway.identity.logins import Logins
 from gateway.identity.open_access import OpenAccess
 from gateway.identity.passwords import Passwords
 from gateway.identity.permissions import Permissions
+from gateway.identity.role_changes import Roles
 from gateway.identity.throttle import Throttle
 from gateway.identity.vault import Vault
-from gateway.jobs import resource_use
+from gateway.jobs import launch_windows, launching, resource_use
 from gateway.jobs.acceptance import Acceptance
 from gateway.jobs.clock import Clock
+from gateway.jobs.explaining import Explainer, Right
+from gateway.jobs.launch_windows import WindowPolicy
+from gateway.jobs.orders import LaunchWindow, OutsideWindow
 from gateway.jobs.parameters import ParameterReader
 from gateway.jobs.service import Jobs
 from gateway.jobs.signals import Signals
@@ -44,8 +52,10 @@ from gateway.observability import health
 from gateway.observability.health import Check, Health
 from gateway.observability.metrics import Metrics
 from gateway.settings import Settings
+from gateway.settings.schema import Day, DefaultScheduleStatus
 from gateway.surfaces.dispatcher import routes as dispatcher
 from gateway.surfaces.dispatcher.operation import Services
+from gateway.surfaces.dispatcher.operations import RIGHTS
 from gateway.surfaces.dispatcher.service import ROOT
 from gateway.tasks.registry import TaskTypes
 from gateway.web import framing, status, surfaces
@@ -73,7 +83,10 @@ class Gateway:
     gate: Gate
     epoch: SecurityEpoch
     logins: Logins
+    roles: Roles
     permissions: Permissions
+    explainer: Explainer
+    rights: Mapping[str, Right]
     guard: Guard
     task_types: TaskTypes
     catalog: Catalog
@@ -84,7 +97,11 @@ class Gateway:
     reception: Reception
     clock: Clock
     jobs: Jobs
+    waker: Waker
     embedded: tuple[EmbeddedAgent, ...]
+    teams: Teams
+    memberships: Memberships
+    removal: AgentRemoval
     metrics: Metrics
 
     def start(self) -> None:
@@ -102,11 +119,13 @@ class Gateway:
         )
         for agent in self.embedded:
             agent.start()
+        self.waker.start()
         self.clock.start()
 
     def stop(self, grace: float) -> None:
         """Begin nothing new, let runs end for ``grace`` seconds, then stop and close the store."""
         self.clock.stop()
+        self.waker.stop()
         # All at once: they share the one grace.
         stops = [
             threading.Thread(target=agent.stop, args=(grace,), name="agent-stop")
@@ -189,12 +208,14 @@ def _build(
     users = (resource_users.described, resource_use.described_jobs)
     resources = Resources(store, blobs, moments.now, users)
     signals = Signals()
+    waker = Waker(store, _magic_packets(settings), moments.now, launching.OFFLINE_AFTER)
     clock = Clock(
         store,
         settings.missed_run_grace_seconds * moments.SECOND,
         signals.wake,
         moments.now,
         metrics.claimed,
+        waker.look,
     )
     orders = OrderMaker(catalog, ParameterReader(vault), settings.limits.log_bytes)
     reception = Reception(
@@ -206,8 +227,22 @@ def _build(
         moments.now,
         ended=metrics.run_ended,
         wake_clock=clock.wake_by,
+        windows=_windows(settings),
     )
-    acceptance = Acceptance(catalog, vault, settings.launch_timeout_seconds * moments.SECOND)
+    acceptance = Acceptance(
+        catalog, vault, settings.launch_timeout_seconds * moments.SECOND, str(settings.zone)
+    )
+    jobs = Jobs(
+        store,
+        catalog,
+        acceptance,
+        clock,
+        signals,
+        settings.low_disk_bytes,
+        moments.now,
+        metrics.accepted,
+        waker.look,
+    )
     permissions = Permissions(store, epoch)
     authenticator = Authenticator(
         store, passwords, epoch, CredentialCache(settings.credential_cache_seconds), Throttle()
@@ -221,7 +256,10 @@ def _build(
         gate=gate,
         epoch=epoch,
         logins=Logins(store, passwords, epoch, moments.now),
+        roles=Roles(store, epoch, moments.now),
         permissions=permissions,
+        explainer=Explainer(store, catalog, resources, jobs, permissions),
+        rights=RIGHTS,
         guard=Guard(authenticator, permissions, open_access),
         task_types=task_types,
         catalog=catalog,
@@ -231,19 +269,32 @@ def _build(
         signals=signals,
         reception=reception,
         clock=clock,
-        jobs=Jobs(
-            store,
-            catalog,
-            acceptance,
-            clock,
-            signals,
-            settings.low_disk_bytes,
-            moments.now,
-            metrics.accepted,
-        ),
+        jobs=jobs,
+        waker=waker,
         embedded=_embedded(settings, folder, reception),
+        teams=Teams(store, moments.now),
+        memberships=Memberships(store, moments.now),
+        removal=AgentRemoval(store, signals, launching.OFFLINE_AFTER, moments.now),
         metrics=metrics,
     )
+
+
+def _windows(settings: Settings) -> WindowPolicy:
+    own = settings.launch_window
+    window = None
+    if own.opens is not None and own.closes is not None:
+        window = LaunchWindow(
+            launch_windows.minutes(own.opens),
+            launch_windows.minutes(own.closes),
+            frozenset(list(Day).index(day) for day in own.days),
+            own.utc,
+        )
+    return WindowPolicy(window, OutsideWindow[own.outside.name], str(settings.zone))
+
+
+def _magic_packets(settings: Settings) -> MagicPackets:
+    own = settings.wake_on_lan
+    return MagicPackets([str(address) for address in own.addresses], own.port)
 
 
 def _embedded(
@@ -258,6 +309,7 @@ def _embedded(
                 max_runs=settings.workers.embedded_runs,
                 renew_seconds=settings.lease_seconds / 6,
                 inherit=settings.task_environment,
+                time_zone=settings.time_zone,
             ),
         )
         for name in settings.embedded_names
@@ -287,8 +339,12 @@ def _dispatcher(gateway: Gateway) -> surfaces.Surface:
         catalog=gateway.catalog,
         resources=gateway.resources,
         jobs=gateway.jobs,
+        memberships=gateway.memberships,
+        removal=gateway.removal,
         now=moments.now,
-        offline_after=5 * 60 * moments.SECOND,
+        offline_after=launching.OFFLINE_AFTER,
+        zone=settings.zone,
+        jobs_on_hold=settings.default_schedule_status is DefaultScheduleStatus.DISABLED,
     )
     blueprint = dispatcher.blueprint(
         services,

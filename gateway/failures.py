@@ -2,7 +2,10 @@
 
 import os
 
+from gateway.agents.membership import MembershipRefused
+from gateway.agents.removal import AgentOnline
 from gateway.agents.roster import AgentAmbiguous, AgentNotFound
+from gateway.agents.teams import TeamAmbiguous, TeamNotFound, TeamRefused
 from gateway.catalog.blobs import BlobLost, NoRoom
 from gateway.catalog.building_block_reading import ImportRefused
 from gateway.catalog.building_blocks import CatalogChanged
@@ -16,9 +19,12 @@ from gateway.catalog.resources import (
     ResourceInUse,
     ResourceNotFound,
 )
+from gateway.catalog.trees import TreeImpossible
 from gateway.control import CommandFailed
 from gateway.front.listeners import ListenerError
+from gateway.identity.audit import CommentRefused
 from gateway.identity.errors import IdentityError
+from gateway.jobs.explaining import ObjectNotFound
 from gateway.jobs.orders import OrderRefused
 from gateway.jobs.service import JobNotFound, StoreNearlyFull
 from gateway.jobs.states import MoveRefused
@@ -36,10 +42,19 @@ _KNOWN: tuple[tuple[type[Exception], str, int], ...] = (
     (StoreNearlyFull, "store_nearly_full", FAILED),
     (IdentityError, "identity", WRONG_USE),
     (JobNotFound, "job_not_found", WRONG_USE),
+    (ObjectNotFound, "object_not_found", WRONG_USE),
     (DefinitionNotFound, "definition_not_found", WRONG_USE),
     (DefinitionAmbiguous, "definition_ambiguous", WRONG_USE),
     (AgentNotFound, "agent_not_found", WRONG_USE),
     (AgentAmbiguous, "agent_ambiguous", WRONG_USE),
+    (TreeImpossible, "definition_incomplete", WRONG_USE),
+    (AgentOnline, "agent_online", WRONG_USE),
+    (TeamNotFound, "team_not_found", WRONG_USE),
+    (TeamAmbiguous, "team_ambiguous", WRONG_USE),
+    (TeamRefused, "team_refused", WRONG_USE),
+    (NameTaken, "name_taken", WRONG_USE),
+    (MembershipRefused, "membership_refused", WRONG_USE),
+    (CommentRefused, "comment_refused", WRONG_USE),
     (OrderRefused, "order_refused", WRONG_USE),
     (MoveRefused, "move_refused", WRONG_USE),
     (ImportRefused, "import_refused", WRONG_USE),

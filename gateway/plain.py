@@ -1,6 +1,7 @@
 """Values of the domain as plain JSON, for the command line."""
 
 import dataclasses
+import datetime
 import enum
 import uuid
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from gateway import moments
 
 
 def plain(value: Any) -> Any:
-    """JSON for dataclasses, enums (their names in lower case), GUIDs and what holds such.
+    """JSON for dataclasses, enums (their names in lower case), GUIDs, times and what holds such.
 
     Members called ``at`` or ``..._at`` are points in time, and become ISO 8601 text in UTC.
     """
@@ -25,7 +26,7 @@ def plain(value: Any) -> Any:
         return {str(plain(name)): plain(member) for name, member in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(item) for item in value]
-    return value
+    return value.isoformat() if isinstance(value, datetime.datetime) else value
 
 
 def _member(name: str, value: Any) -> Any:

@@ -80,12 +80,14 @@ class ResourceDone:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ResourceFound:
-    """To the supervisor: the resource's name, size and SHA-256; its pieces follow."""
+    """To the supervisor: what is known of the resource; its pieces follow."""
 
     transfer: int
     name: str
     size: int
     sha256: str
+    parse_content: bool = False
+    skip_environment: bool = False
     kind: Literal["resource_found"] = "resource_found"
 
 

@@ -1,40 +1,51 @@
-"""Whether a task's conditions hold just before it would run."""
+"""What the conditions of a run, a module or a task say just before it would begin."""
 
 import dataclasses
 import platform
+from collections.abc import Callable
 from pathlib import Path
 
-from gateway.agents.parameters import RunParameters
-from gateway.catalog import patterns
-from gateway.catalog.definitions import Condition, Operator, Subject
+from gateway.agents.comparisons import PRESENCE, compare, compare_words
+from gateway.agents.parameters import PartParameters
+from gateway.catalog.definitions import Condition, Effect, Operator, Subject
 from gateway.jobs.states import JobStatus
 from gateway.tasks import placeholders
-from gateway.tasks.base import TaskFailed
-
-_PRESENCE = frozenset({Operator.EXISTS, Operator.NOT_EXISTS})
 
 
 @dataclasses.dataclass(frozen=True)
 class Circumstances:
-    """What conditions look at. Relative paths are meant from ``folder``.
+    """What conditions look at. Relative paths are meant from ``folder``, made when it is needed.
 
-    ``previous`` is the status of the task before, None for the first one.
+    ``previous`` is the status of the task or module before, None for the first one.
     """
 
-    parameters: RunParameters
+    parameters: PartParameters
     previous: JobStatus | None
-    folder: Path
+    folder: Callable[[], Path]
 
 
-def first_met(conditions: tuple[Condition, ...], circumstances: Circumstances) -> Condition | None:
-    """The first condition that holds, with its placeholders filled; None if none does.
+@dataclasses.dataclass(frozen=True)
+class Ruling:
+    """Why something is not begun: it is skipped, or has ``failed``. ``reason`` is half a sentence,
+    such as "since file stop exists".
+    """
 
-    Raises TaskFailed for a condition that cannot be judged.
+    failed: bool
+    reason: str
+
+
+def ruling(conditions: tuple[Condition, ...], circumstances: Circumstances) -> Ruling | None:
+    """What the first condition that decides says; None lets what has them begin.
+
+    One to SKIP or FAIL decides if it holds, one to EXECUTE if it does not: so all of these must
+    hold. Raises TaskFailed for a condition that cannot be judged.
     """
     for condition in conditions:
         filled = _filled(condition, circumstances.parameters)
-        if _holds(filled, circumstances):
-            return filled
+        executes = condition.effect is Effect.EXECUTE
+        if _holds(filled, circumstances) is not executes:
+            reason = f"since {describe(filled)}" + (" does not hold" if executes else "")
+            return Ruling(condition.effect is Effect.FAIL, reason)
     return None
 
 
@@ -42,12 +53,12 @@ def describe(condition: Condition) -> str:
     """The condition in words, for the detail of a skipped task."""
     subject = f"{condition.subject.replace('_', ' ')} {condition.name}".strip()
     comparison = condition.operator.replace("_", " ")
-    if condition.operator in _PRESENCE:
+    if condition.operator in PRESENCE:
         return f"{subject} {comparison}"
     return f"{subject} {comparison} {condition.value!r}"
 
 
-def _filled(condition: Condition, parameters: RunParameters) -> Condition:
+def _filled(condition: Condition, parameters: PartParameters) -> Condition:
     name = condition.name
     if condition.subject is Subject.FILE:
         name = placeholders.fill(name, parameters.get)
@@ -56,68 +67,22 @@ def _filled(condition: Condition, parameters: RunParameters) -> Condition:
 
 
 def _holds(condition: Condition, circumstances: Circumstances) -> bool:
-    if condition.operator in _PRESENCE:
-        exists = _exists(condition, circumstances)
-        return exists is (condition.operator is Operator.EXISTS)
-    subject = _subject(condition, circumstances)
+    if condition.operator in PRESENCE:
+        return _exists(condition, circumstances) is (condition.operator is Operator.EXISTS)
     if condition.subject is Subject.PARAMETER:
-        return _compare(condition.operator, subject, condition.value)
-    return _compare(condition.operator, _folded(subject), _folded_value(condition))
+        subject = circumstances.parameters.get(condition.name)
+        return compare(condition.operator, subject, condition.value)
+    return compare_words(condition.operator, _word(condition, circumstances), condition.value)
 
 
 def _exists(condition: Condition, circumstances: Circumstances) -> bool:
     if condition.subject is Subject.FILE:
-        return (circumstances.folder / condition.name).exists()
-    parameters = circumstances.parameters
-    return parameters.known(condition.name) and parameters.get(condition.name) != ""
+        return (circumstances.folder() / condition.name).exists()
+    return circumstances.parameters.present(condition.name)
 
 
-def _subject(condition: Condition, circumstances: Circumstances) -> str:
-    if condition.subject is Subject.PARAMETER:
-        return circumstances.parameters.get(condition.name)
+def _word(condition: Condition, circumstances: Circumstances) -> str:
     if condition.subject is Subject.PLATFORM:
         return platform.system()
     previous = circumstances.previous
     return "" if previous is None else previous.name
-
-
-def _folded(word: str) -> str:
-    return word.casefold().replace("_", "").replace(" ", "")
-
-
-def _folded_value(condition: Condition) -> str:
-    # "Timed Out", "TimedOut" and "timed_out" are one status; a pattern keeps its characters.
-    if condition.operator is Operator.MATCHES:
-        return f"(?i){condition.value}"
-    return _folded(condition.value)
-
-
-def _compare(operator: Operator, subject: str, value: str) -> bool:
-    match operator:
-        case Operator.EQUALS:
-            return subject == value
-        case Operator.NOT_EQUALS:
-            return subject != value
-        case Operator.CONTAINS:
-            return value in subject
-        case Operator.MATCHES:
-            return _matches(value, subject)
-        case Operator.LESS:
-            return _number(subject) < _number(value)
-        case _:
-            return _number(subject) > _number(value)
-
-
-def _matches(pattern: str, subject: str) -> bool:
-    try:
-        return patterns.matches(pattern, subject)
-    except patterns.PatternError as error:
-        raise TaskFailed(f"A condition cannot be judged: {error}.") from error
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError as error:
-        # The text is not told: it may be a secret.
-        raise TaskFailed("A condition compares numbers, but one of the two is none.") from error

@@ -37,6 +37,8 @@ class AgentFacts:
     """What an agent tells about itself and its machine.
 
     ``capabilities`` are the interpreters found there; ``boot_id`` changes when it is started anew.
+    ``time_zone`` is an IANA name, ``mac_addresses`` are six pairs of hex digits with colons,
+    ``console_user`` is who is logged in at the machine itself, empty for nobody.
     """
 
     name: str
@@ -47,6 +49,9 @@ class AgentFacts:
     capabilities: tuple[str, ...]
     max_runs: int
     embedded: bool
+    time_zone: str = "UTC"
+    mac_addresses: tuple[str, ...] = ()
+    console_user: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -62,7 +62,14 @@ class Downloads:
         if not isinstance(head, channel.ResourceFound):
             raise TaskFailed("The server sent pieces of a resource before its name.")
         pieces = self._pieces(number, answers, cancellation)
-        return ResourceContent(head.name, head.size, head.sha256, pieces)
+        return ResourceContent(
+            head.name,
+            head.size,
+            head.sha256,
+            pieces,
+            parse_content=head.parse_content,
+            skip_environment=head.skip_environment,
+        )
 
     def _pieces(
         self, number: int, answers: _Answers, cancellation: Cancellation

@@ -34,7 +34,7 @@ class EmbeddedSettings:
     ``grace`` seconds lie between asking a task's processes to end and killing them; the agent says
     that it is alive every ``renew_seconds``. ``task_types`` are ``module:Class`` by names, besides
     the installed ones. ``inherit`` names environment variables of the server that tasks are given
-    besides the usual ones.
+    besides the usual ones. ``time_zone`` is the agent's where it is not the machine's.
     """
 
     name: str
@@ -44,6 +44,7 @@ class EmbeddedSettings:
     renew_seconds: float = 10.0
     task_types: Mapping[str, str] = dataclasses.field(default_factory=dict)
     inherit: tuple[str, ...] = ()
+    time_zone: str | None = None
 
     @property
     def supervisor_arguments(self) -> tuple[str, ...]:
@@ -89,7 +90,9 @@ class EmbeddedAgent:
         killed = processes.sweep_agent(workspace.mark(settings.folder))
         if killed:
             _log.warning("killed %d processes that an earlier supervisor left running", killed)
-        described = facts.gather(settings.name, settings.max_runs, embedded=True)
+        described = facts.gather(
+            settings.name, settings.max_runs, embedded=True, time_zone=settings.time_zone
+        )
         session = self._desk.open_session(described)
         self._parts = _Parts.assemble(self._desk, settings, session)
         return session

@@ -94,7 +94,7 @@ class Offers:
         number = wanted.transfer
         try:
             content = self._desk.resource(self._session, wanted.run, wanted.reference)
-            self._send(channel.ResourceFound(number, content.name, content.size, content.sha256))
+            self._send(_found(number, content))
             for piece in _pieces(content):
                 transfer.spend()
                 self._send(channel.ResourcePiece(number, piece))
@@ -106,6 +106,17 @@ class Offers:
         except Exception:
             self._send(channel.ResourceRefused(number, "The server cannot read the resource."))
             raise
+
+
+def _found(number: int, content: ResourceContent) -> channel.ResourceFound:
+    return channel.ResourceFound(
+        number,
+        content.name,
+        content.size,
+        content.sha256,
+        parse_content=content.parse_content,
+        skip_environment=content.skip_environment,
+    )
 
 
 def _pieces(content: ResourceContent) -> Iterator[bytes]:

@@ -1,11 +1,20 @@
-"""Making the order that an agent gets: the tasks of the job's versions, with their parameters."""
+"""Making the order that an agent gets: the tasks of the job's versions, with their parameters.
 
-from collections.abc import Sequence
+``what`` of a request is a list of ``{guid, kind, name, version}``. An entry with ``modules`` is a
+project, and these are what it runs: ``{guid, version, enabled, on_failure, conditions}`` each, in
+their order; those that are not enabled are left out. Any other is itself a module. All are numbered
+through: the parts of the run.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from gateway.agents.protocol import ParameterValue, RunOrder, TaskOrder
+from gateway.agents.protocol import ModuleOrder, ParameterValue, RunOrder, TaskOrder
 from gateway.catalog.catalog import Catalog
+from gateway.catalog.definitions import Condition, Evaluator, OnFailure
 from gateway.catalog.sealing import SealedModule
+from gateway.jobs.orders import Origin
 from gateway.jobs.parameters import ParameterReader
 from gateway.jobs.rows import JobRow, RunRow
 from storage.session import Row, Session
@@ -13,6 +22,23 @@ from storage.session import Row, Session
 
 class OrderImpossible(Exception):
     """A run cannot be prepared; the message says why."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Part:
+    """One module of a run, and what the project has said about it."""
+
+    number: int
+    module: SealedModule
+    project: str | None = None
+    on_failure: OnFailure | None = None
+    conditions: tuple[Condition, ...] = ()
+
+    @property
+    def plain(self) -> bool:
+        """Whether there is nothing to know of the module besides its tasks."""
+        own = self.module.conditions or self.module.evaluators
+        return self.project is None and not own
 
 
 class OrderMaker:
@@ -30,35 +56,86 @@ class OrderMaker:
         """
         if request is None:
             raise OrderImpossible("what was asked for is no longer stored")
-        modules = [self._catalog.module(session, what["version"]) for what in request["what"]]
+        parts = list(self._parts(session, request["what"]))
+        options = request["options"]
+        all_values = job.origin is Origin.RUN_BOOK
+        known = all_values or not all(part.plain for part in parts)
         return RunOrder(
             run=run.guid,
             attempt=run.attempt,
             job=job.guid,
-            name=request["description"] or modules[0].name,
-            tasks=_tasks(modules),
-            parameters=self._values(session, modules, request["parameters"]),
+            name=request["description"] or request["what"][0]["name"],
+            tasks=_tasks(parts),
+            parameters=self._values(session, parts, request["parameters"]),
             log_limit=self._log_limit,
+            modules=tuple(map(_module, parts)) if known else (),
+            conditions=_conditions(options.get("conditions", ())),
+            evaluators=tuple(map(Evaluator.model_validate, options.get("evaluators", ()))),
+            all_values=all_values,
         )
 
+    def _parts(self, session: Session, what: Sequence[dict[str, Any]]) -> Iterator[_Part]:
+        entries = (
+            (item, entry)
+            for item in what
+            for entry in item.get("modules", (item,))
+            if entry.get("enabled", True)
+        )
+        for number, (item, entry) in enumerate(entries):
+            module = self._catalog.module(session, entry["version"])
+            if entry is item:
+                yield _Part(number, module)
+            else:
+                yield _project_part(number, module, item, entry)
+
     def _values(
-        self, session: Session, modules: Sequence[SealedModule], stored: Sequence[dict[str, Any]]
+        self, session: Session, parts: Sequence[_Part], stored: Sequence[dict[str, Any]]
     ) -> tuple[ParameterValue, ...]:
         return tuple(
             value
-            for module in modules
-            for value in self._parameters.effective(session, module, stored)
+            for part in parts
+            for value in self._parameters.effective(
+                session, part.module, stored, part=part.number, project=part.project
+            )
         )
 
 
-def _tasks(modules: Sequence[SealedModule]) -> tuple[TaskOrder, ...]:
-    pairs = [(module, task) for module in modules for task in module.tasks]
+def _project_part(
+    number: int, module: SealedModule, item: dict[str, Any], entry: dict[str, Any]
+) -> _Part:
+    return _Part(
+        number,
+        module,
+        project=str(item["guid"]),
+        on_failure=OnFailure(entry.get("on_failure", OnFailure.STOP)),
+        conditions=_conditions(entry.get("conditions", ())),
+    )
+
+
+def _conditions(stored: Sequence[dict[str, Any]]) -> tuple[Condition, ...]:
+    return tuple(map(Condition.model_validate, stored))
+
+
+def _module(part: _Part) -> ModuleOrder:
+    module = part.module
+    return ModuleOrder(
+        part=part.number,
+        guid=module.guid,
+        name=module.name,
+        on_failure=part.on_failure,
+        conditions=part.conditions + module.conditions,
+        evaluators=module.evaluators,
+    )
+
+
+def _tasks(parts: Sequence[_Part]) -> tuple[TaskOrder, ...]:
+    pairs = [(part, task) for part in parts for task in part.module.tasks]
     return tuple(
         TaskOrder(
             seq=seq,
             guid=task.guid,
-            module=module.name,
-            module_guid=module.guid,
+            module=part.module.name,
+            module_guid=part.module.guid,
             name=task.name,
             type=task.type,
             settings=task.settings,
@@ -68,6 +145,9 @@ def _tasks(modules: Sequence[SealedModule]) -> tuple[TaskOrder, ...]:
             enabled=task.enabled,
             keep_processes=task.keep_processes,
             log_limit=task.log_limit,
+            part=part.number,
+            captures=task.captures,
+            evaluators=task.evaluators,
         )
-        for seq, (module, task) in enumerate(pairs)
+        for seq, (part, task) in enumerate(pairs)
     )

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from gateway.agents.evidence import Tail
 from gateway.agents.masking import Masker
 
 # Output is sent on when there is this much of it, or when it is this old.
@@ -53,14 +54,18 @@ class TaskLog:
     """The log of one task. ``emit(data, truncated)`` sends a piece on and may wait.
 
     What comes after ``limit`` bytes is thrown away, so that the program goes on undisturbed.
+    ``tail`` is given all of it, unmasked.
     """
 
-    def __init__(self, emit: Emit, masker: Masker, limit: int, flusher: Flusher) -> None:
+    def __init__(
+        self, emit: Emit, masker: Masker, limit: int, flusher: Flusher, tail: Tail | None = None
+    ) -> None:
         self._emit = emit
         self._mask = masker.stream()
         self._limit = limit
         self._left = limit
         self._flusher = flusher
+        self._tail = tail
         self._lock = threading.Lock()
         self._pending = bytearray()
         self._full = False
@@ -69,6 +74,8 @@ class TaskLog:
     def write(self, data: bytes) -> None:
         """Add output; waits while pieces cannot be sent on."""
         with self._lock:
+            if self._tail is not None and not self._closed:
+                self._tail.feed(data)
             if self._full or self._closed:
                 return
             was_empty = not self._pending

@@ -13,7 +13,13 @@ from uuid import UUID
 
 import pydantic
 
-from gateway.catalog.definitions import Condition, OnFailure, ParameterType
+from gateway.catalog.definitions import (
+    Capture,
+    Condition,
+    Evaluator,
+    OnFailure,
+    ParameterType,
+)
 from gateway.jobs.states import JobStatus
 
 DEFAULT_LOG_LIMIT = 10 * 1024 * 1024
@@ -58,7 +64,9 @@ class ProcessIdentity:
 class ParameterValue:
     """A parameter's value at the start of the run. ``secondary`` is the password of credentials.
 
-    ``secret`` says that the value (of credentials: the password) is never shown.
+    ``secret`` says that the value (of credentials: the password) is never shown. ``part`` is the
+    module that has it; ``given`` says that the request gave the value, which then is not replaced
+    by that of an earlier module.
     """
 
     name: str
@@ -66,13 +74,16 @@ class ParameterValue:
     value: str = dataclasses.field(default="", repr=False)
     secondary: str = dataclasses.field(default="", repr=False)
     secret: bool = False
+    part: int = 0
+    given: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TaskOrder:
     """One task of a run; ``seq`` counts from 0. The other members are those of a module's task.
 
-    ``timeout`` is in seconds, ``log_limit`` in bytes (None: the run's).
+    ``part`` counts the modules of the run from 0; the tasks of one stand together. ``timeout`` is
+    in seconds, ``log_limit`` in bytes (None: the run's).
     """
 
     seq: int
@@ -88,6 +99,25 @@ class TaskOrder:
     enabled: bool = True
     keep_processes: bool = False
     log_limit: int | None = None
+    part: int = 0
+    captures: tuple[Capture, ...] = ()
+    evaluators: tuple[Evaluator, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ModuleOrder:
+    """One module of a run; ``part`` is its place among them, counted from 0.
+
+    ``on_failure`` is the project's rule; without one the rules of its tasks decide whether the
+    modules after it are run. A run need not name modules that have nothing but tasks.
+    """
+
+    part: int
+    guid: UUID
+    name: str
+    on_failure: OnFailure | None = None
+    conditions: tuple[Condition, ...] = ()
+    evaluators: tuple[Evaluator, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -95,7 +125,9 @@ class RunOrder:
     """A run that an agent has claimed: its tasks in order and all that they need.
 
     ``log_limit`` is in bytes for each task. ``environment`` is added to the list of variables that
-    the agent passes on from its own environment.
+    the agent passes on from its own environment. ``conditions`` are judged before the first task,
+    ``evaluators`` after the last. ``all_values`` asks for the last values of all parameters, not
+    only of those that a task has changed.
     """
 
     run: UUID
@@ -106,6 +138,10 @@ class RunOrder:
     parameters: tuple[ParameterValue, ...] = ()
     log_limit: int = DEFAULT_LOG_LIMIT
     environment: dict[str, str] = dataclasses.field(default_factory=dict)
+    modules: tuple[ModuleOrder, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    evaluators: tuple[Evaluator, ...] = ()
+    all_values: bool = False
     kind: Literal["run_order"] = "run_order"
 
 
@@ -139,7 +175,10 @@ class LogChunk:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TaskFinished:
-    """A task is over, or was skipped. ``detail`` is a sentence, empty when all went well."""
+    """A task is over, or was skipped. ``detail`` is a sentence, empty when all went well.
+
+    ``outputs`` are what it found out and the parameters that it set; secrets are masked.
+    """
 
     run: UUID
     attempt: int
@@ -154,15 +193,26 @@ class TaskFinished:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class FinalValue:
+    """A parameter's value at the end of the run, and whether a task has ``changed`` it."""
+
+    part: int
+    module: UUID | None
+    name: str
+    value: str
+    changed: bool = True
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class RunFinished:
-    """A run is over. ``parameters`` are the values that are no secrets, as the tasks left them."""
+    """A run is over. ``parameters`` are values that are no secrets, as the tasks left them."""
 
     run: UUID
     attempt: int
     at: int
     status: JobStatus
     detail: str = ""
-    parameters: dict[str, str] = dataclasses.field(default_factory=dict)
+    parameters: tuple[FinalValue, ...] = ()
     kind: Literal["run_finished"] = "run_finished"
 
 

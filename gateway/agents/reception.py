@@ -31,8 +31,18 @@ from gateway.agents.protocol import (
 )
 from gateway.catalog.resources import Resources
 from gateway.identity.errors import IdentityError
-from gateway.jobs import ledger, moves, rows, settlement
-from gateway.jobs.orders import Origin
+from gateway.jobs import (
+    launch_windows,
+    launching,
+    ledger,
+    local_time,
+    moves,
+    rows,
+    schedules,
+    settlement,
+)
+from gateway.jobs.launch_windows import WindowPolicy
+from gateway.jobs.orders import Origin, OutsideWindow
 from gateway.jobs.rows import Held, JobRow, RunRow
 from gateway.jobs.signals import Signals
 from gateway.jobs.states import JobStatus
@@ -52,26 +62,36 @@ _TASK = models.TaskResult
 # The words of the partial indexes, so that the planner sees that they fit.
 _WAITING = peewee.SQL("status = 0")
 _HELD = peewee.SQL("status IN (1, 2)")
-_SESSION = statements.Statement(
-    lambda: _AGENT.select(_AGENT.session, _AGENT.deleted_at).where(_AGENT.id == named(_AGENT.id))
-)
+
+
+def _present() -> Any:
+    """The agent's session, and how many runs it has of those that it may have."""
+    held = peewee.SQL("(SELECT COUNT(*) FROM run WHERE status IN (1, 2) AND agent_id = t1.id)")
+    columns = (_AGENT.session, _AGENT.deleted_at, _AGENT.boot_id, _AGENT.max_runs)
+    return _AGENT.select(*columns, held.alias("held")).where(_AGENT.id == named(_AGENT.id))
+
+
+_SESSION = statements.Statement(_present)
 # Claims under way keep others from taking the agent's name, and not each other.
 _SHARE_SESSION = statements.Statement(
-    lambda: (
-        _AGENT.select(_AGENT.session, _AGENT.deleted_at)
-        .where(_AGENT.id == named(_AGENT.id))
-        .for_update("FOR SHARE")  # type: ignore[arg-type]  # Peewee takes the clause, too
-    )
+    lambda: _present().for_update("FOR SHARE")  # Peewee takes the clause, too
 )
 _MOST_URGENT = statements.Statement(
     lambda: (
         _RUN.select(_RUN.id, _RUN.job_id)
-        .where(_WAITING, _RUN.agent_id == named(_RUN.agent_id))
+        .where(
+            _WAITING,
+            _RUN.agent_id == named(_RUN.agent_id),
+            _RUN.not_before.is_null() | (_RUN.not_before <= named(_RUN.not_before, "now")),
+            _RUN.after_boot.is_null() | (_RUN.after_boot != named(_RUN.after_boot, "boot")),
+        )
         .order_by(_RUN.priority.desc(), _RUN.id)
         .limit(peewee.Value(statements.Named("limit"), converter=False))
     )
 )
 _HELD_STATES = frozenset({JobStatus.ACTIVE, JobStatus.ABORTING})
+
+_NO_WINDOWS = WindowPolicy()
 
 STOPPED = "the agent stopped while the run was under way"
 SILENT = "the agent was not heard of until its lease ended"
@@ -99,6 +119,7 @@ class Reception:
         elapsed: Callable[[], float] = time.monotonic,
         ended: Callable[[str, float], None] = lambda status, seconds: None,  # noqa: ARG005
         wake_clock: Callable[[int], None] = lambda moment: None,  # noqa: ARG005
+        windows: WindowPolicy = _NO_WINDOWS,
     ) -> None:
         self._store = store
         self._orders = order_maker
@@ -108,6 +129,7 @@ class Reception:
         self._now = now
         self._ended = ended
         self._wake_clock = wake_clock
+        self._windows = windows
         self._leases = Leases(lease / moments.SECOND, elapsed)
         self._seen: dict[uuid.UUID, int] = defaultdict(int)
 
@@ -182,6 +204,8 @@ class Reception:
             size=found.blob.size,
             sha256=found.blob.sha256,
             chunks=self._resources.content(found),
+            parse_content=found.details.parse_content,
+            skip_environment=found.details.skip_environment,
         )
 
     def expire(self) -> None:
@@ -224,18 +248,32 @@ class Reception:
             "boot_id": facts.boot_id,
             "last_contact_at": now,
         }
+        if facts.console_user:
+            values["last_console_user"] = facts.console_user
         if known is None:
             return _register(db, facts.name, guid, values | {"created_at": now})
+        booted = _boot_id(db, known.id) not in ("", facts.boot_id)
         db.execute(_AGENT.update(**values).where(_AGENT.id == known.id))
-        held = _RUN.select(_RUN.id, _RUN.job_id).where(_HELD, _RUN.agent_id == known.id)
-        self._settle(db, rows.lock_runs(db, db.rows(held)), STOPPED)
+        held = db.rows(_RUN.select(_RUN.id, _RUN.job_id).where(_HELD, _RUN.agent_id == known.id))
+        recurring = schedules.at_boot(db) if booted else []
+        # All at once: locks of jobs are taken in the order of their ids.
+        jobs = rows.lock_jobs(db, [*(row["job_id"] for row in held), *recurring])
+        self._settle(db, rows.lock_runs(db, held), STOPPED)
+        if recurring:
+            present = roster.by_ids(db, {known.id})[known.id]
+            for job_id in recurring:
+                schedules.fire_at_boot(db, jobs[job_id], present, now)
         db.after_commit(self._signals.wake)
         return AgentSession(known.id, known.guid, guid)
 
     def _claim(self, db: WritingSession, agent: AgentSession, limit: int) -> list[RunOrder]:
         now = self._now()
-        self._check(db, agent)
-        found = db.select(_MOST_URGENT, {"agent_id": agent.agent_id, "limit": limit})
+        present = self._check(db, agent)
+        places = min(limit, present["max_runs"] - present["held"])
+        if places < 1:
+            return []
+        asked = {"agent_id": agent.agent_id, "now": now, "boot": present["boot_id"]}
+        found = db.select(_MOST_URGENT, asked | {"limit": places})
         urgency = {row["id"]: place for place, row in enumerate(found)}
         # One that was put on hold or ended before the locks were held is not waiting any more.
         waiting = [
@@ -244,12 +282,41 @@ class Reception:
             if held.run.status is JobStatus.SCHEDULED and not held.job.status.finished
         ]
         waiting.sort(key=lambda held: urgency[held.run.id])
+        waiting = self._within_windows(db, agent, waiting, now)
         # All is read before anything is written: so the writes of all runs go together.
         requests = rows.requests_of(db, [held.job.id for held in waiting])
         prepared = [(held, self._prepared(db, held, requests)) for held in waiting]
         for held, order in prepared:
             self._take(db, agent, held, order, now)
         return [order for _, order in prepared if isinstance(order, RunOrder)]
+
+    def _within_windows(
+        self, db: WritingSession, agent: AgentSession, waiting: Sequence[Held], now: int
+    ) -> list[Held]:
+        """Those that may begin now; what others do outside their launch window, they do here.
+
+        A run whose job has a window of its own has times of its own, too.
+        """
+        ruled = [
+            held
+            for held in waiting
+            if self._windows.window is not None or held.run.not_before is not None
+        ]
+        if not ruled:
+            return list(waiting)
+        timings = rows.timings_of(db, [held.job.id for held in ruled])
+        facts = roster.by_ids(db, {agent.agent_id})[agent.agent_id].facts
+        zone = local_time.zone_of(facts, self._windows.zone)
+        out: set[int] = set()
+        for held in ruled:
+            window, outside = self._windows.of(timings.get(held.job.id, {}))
+            if window is None or outside is OutsideWindow.CONTINUE:
+                continue
+            opens = launch_windows.opening(window, now, zone)
+            if opens != now:
+                out.add(held.run.id)
+                settlement.keep_out(db, held.job, held.run, outside, opens, now)
+        return [held for held in waiting if held.run.id not in out]
 
     def _take(
         self,
@@ -265,9 +332,12 @@ class Reception:
         run.session = agent.session
         run.lease_until = now + self._lease
         run.started_at = now
+        if run.not_before is not None and run.attempt == 1:
+            # What it had waited for.
+            run.reason = ""
         rows.write_run(db, run)
         if job.status is JobStatus.SCHEDULED:
-            moves.move(db, job, JobStatus.ACTIVE, now, "agent")
+            moves.move(db, job, JobStatus.ACTIVE, now, "agent", launching.kept_reason(job))
         if isinstance(order, RunOrder):
             ledger.plan_tasks(db, run, order)
             return
@@ -354,6 +424,8 @@ class Reception:
             # The agent gave up on the run, or left tasks out: nothing stays open.
             book.write()
             settlement.end_tasks(db, run, at, report.detail)
+        if report.parameters or held.job.origin is Origin.RUN_BOOK:
+            ledger.keep_values(db, run, report)
         seconds = (at - (run.started_at or at)) / moments.SECOND
         db.after_commit(functools.partial(self._ended, report.status.name.lower(), seconds))
         last = settlement.close_run(db, held.job, run, report.status, at, report.detail)
@@ -413,14 +485,18 @@ class Reception:
                 self._tell_clock(db, held.job)
 
     @staticmethod
-    def _check(db: Session, agent: AgentSession) -> None:
-        """Raise SessionOver unless the session is the agent's present one, and keep it that."""
+    def _check(db: Session, agent: AgentSession) -> Row:
+        """Raise SessionOver unless the session is the agent's present one, and keep it that.
+
+        Answers the agent's ``boot_id``, ``max_runs`` and how many runs it has (``held``).
+        """
         statement = _SHARE_SESSION if db.postgres else _SESSION
         found = db.select(statement, {"id": agent.agent_id})
         if not found or found[0]["deleted_at"] is not None:
             raise SessionOver(REMOVED)
         if found[0]["session"] != agent.session:
             raise SessionOver("another server, or another agent, has taken this agent's name")
+        return found[0]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -439,6 +515,15 @@ def _embedded(db: Session, name: str) -> roster.Agent | None:
         )
     )
     return None if row is None else roster.Agent.of(row)
+
+
+def _boot_id(db: Session, agent_id: int) -> str:
+    """The boot in which the agent was last heard of; kept from others until this work ends."""
+    query = _AGENT.select(_AGENT.boot_id).where(_AGENT.id == agent_id)
+    if db.postgres:
+        # Not in the way of those who give the agent runs, who hold jobs that this may want.
+        query = query.for_update("FOR NO KEY UPDATE")  # type: ignore[arg-type]  # see above
+    return str(db.scalar(query))
 
 
 def _register(db: Session, name: str, session: uuid.UUID, values: dict[str, Any]) -> AgentSession:

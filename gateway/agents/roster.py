@@ -37,9 +37,19 @@ _LIVING_BY_IDS = Selection(_AGENT.id, lambda: _AGENT.select().where(_AGENT.delet
 class AgentNotFound(LookupError):
     """No agent has this GUID or name."""
 
+    @classmethod
+    def of(cls, reference: str) -> Self:
+        """In these words for one that somebody may not read, too."""
+        return cls(f"there is no agent with the GUID or name {reference.strip()!r}")
+
 
 class AgentAmbiguous(LookupError):
     """Several agents have this name."""
+
+    @classmethod
+    def of(cls, reference: str, count: int) -> Self:
+        """Of so many agents."""
+        return cls(f"{count} agents are called {reference.strip()!r}: name one by its GUID")
 
 
 @dataclass(frozen=True)
@@ -55,14 +65,29 @@ class Agent:
     session: uuid.UUID | None
     boot_id: str
     last_contact_at: int | None
-    facts: dict[str, Any]
+    primary_team_id: int | None
     last_console_user: str
-    primary_team_id: int | None = None
+    facts: dict[str, Any]
 
     @classmethod
     def of(cls, row: Row) -> Self:
         """The agent of a row of the table."""
         return cls(**{name: row[name] for name in cls.__dataclass_fields__})
+
+    @property
+    def time_zone(self) -> str:
+        """Its zone by its IANA name; UTC for one that did not say."""
+        return str(self.facts.get("time_zone") or "UTC")
+
+    @property
+    def console_user(self) -> str:
+        """Who was logged in at the machine when the agent came; empty for nobody."""
+        return str(self.facts.get("console_user", ""))
+
+    @property
+    def mac_addresses(self) -> tuple[str, ...]:
+        """The hardware addresses of its machine, with colons."""
+        return tuple(self.facts.get("mac_addresses", ()))
 
     def online(self, now: int, silence: int) -> bool:
         """Whether it was heard of within ``silence`` microseconds."""
@@ -89,11 +114,9 @@ def _find(session: Session, reference: str, tenant: int) -> Agent:
     key = {"tenant_id": tenant, "name_key": names.key(reference)}
     found = by_guid or session.select(_BY_NAME, key)
     if not found:
-        raise AgentNotFound(f"there is no agent with the GUID or name {reference.strip()!r}")
+        raise AgentNotFound.of(reference)
     if len(found) > 1:
-        raise AgentAmbiguous(
-            f"{len(found)} agents are called {reference.strip()!r}: name one by its GUID"
-        )
+        raise AgentAmbiguous.of(reference, len(found))
     return Agent.of(found[0])
 
 

@@ -1,4 +1,6 @@
-"""Works off one task of a run: conditions, settings, the work itself, and the reports of it."""
+"""Works off one task of a run: conditions, settings, the work itself, what is made of its end, and
+the reports of it.
+"""
 
 import contextlib
 import dataclasses
@@ -10,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from gateway import moments
-from gateway.agents import conditions, substitution
+from gateway.agents import captures, conditions, evaluators, evidence, substitution
 from gateway.agents.downloads import Downloads
+from gateway.agents.evidence import Evidence, Tail
 from gateway.agents.launcher import Command, Launcher, Owner
 from gateway.agents.masking import Masker
 from gateway.agents.output import Flusher, TaskLog
@@ -26,11 +29,11 @@ from gateway.agents.protocol import (
     TaskStarted,
 )
 from gateway.agents.workspace import Room, Workspace
-from gateway.catalog.definitions import Condition
 from gateway.jobs.states import JobStatus
 from gateway.tasks.base import (
     Cancellation,
     Cancelled,
+    Kept,
     ResourceContent,
     StopReason,
     TaskContext,
@@ -40,6 +43,7 @@ from gateway.tasks.base import (
 from gateway.tasks.registry import TaskSettingsError, TaskTypes
 
 _MAX_DETAIL = 4000
+_STOPPED = frozenset({JobStatus.ABORTED, JobStatus.TIMED_OUT})
 
 _log = logging.getLogger(__name__)
 
@@ -72,12 +76,15 @@ class Step:
         self._order = order
         self._task = task
         self._tools = tools
-        self._parameters = parameters
+        self._secrets = parameters
+        self._parameters = parameters.of_part(task.part)
         self._room = room
         self._cancellation = cancellation
         self._began = moments.now()
         self._announced = False
         self._indexes = itertools.count()
+        looked_at = evidence.need_output(task.captures, task.evaluators)
+        self._tail = Tail() if looked_at else None
         self._log = self._new_log()
 
     def skip(self, reason: str) -> JobStatus:
@@ -85,29 +92,79 @@ class Step:
         return self._finish(TaskOutcome(JobStatus.SKIPPED, detail=reason))
 
     def work(self, previous: JobStatus | None) -> JobStatus:
-        """Run the task unless a condition holds; ``previous`` is the status of the one before."""
+        """Run the task unless its conditions forbid; ``previous`` is how the one before ended."""
         if not self._task.enabled:
             return self.skip("The task is disabled.")
         try:
-            met = self._first_met(previous)
-            if met is not None:
-                return self.skip(f"Skipped, since {conditions.describe(met)}.")
-            outcome = self._execute()
-        except (TaskFailed, TaskSettingsError) as error:
-            outcome = TaskOutcome(JobStatus.FAILED, detail=str(error))
-        except Cancelled:
-            outcome = self._stopped()
-        except Exception as error:  # noqa: BLE001  (a site's own task type may raise anything)
-            outcome = self._broken(error)
+            ruling = self._ruling(previous)
+        except TaskFailed as error:
+            return self._begun(TaskOutcome(JobStatus.FAILED, detail=str(error)))
+        if ruling is None:
+            return self._begun(self._judged(self._attempt()))
+        if ruling.failed:
+            return self._begun(TaskOutcome(JobStatus.FAILED, detail=f"Failed, {ruling.reason}."))
+        return self.skip(f"Skipped, {ruling.reason}.")
+
+    def _begun(self, outcome: TaskOutcome) -> JobStatus:
         self._log.close()
         self._announce(None)
         return self._finish(outcome)
 
-    def _first_met(self, previous: JobStatus | None) -> Condition | None:
-        if not self._task.conditions:
-            return None
-        circumstances = conditions.Circumstances(self._parameters, previous, self._room.path())
-        return conditions.first_met(self._task.conditions, circumstances)
+    def _ruling(self, previous: JobStatus | None) -> conditions.Ruling | None:
+        circumstances = conditions.Circumstances(self._parameters, previous, self._room.path)
+        return conditions.ruling(self._task.conditions, circumstances)
+
+    def _attempt(self) -> TaskOutcome:
+        """How the task itself ends, whatever happens."""
+        try:
+            return self._execute()
+        except (TaskFailed, TaskSettingsError) as error:
+            return TaskOutcome(JobStatus.FAILED, detail=str(error))
+        except Cancelled:
+            return self._stopped()
+        except Exception as error:  # noqa: BLE001  (a site's own task type may raise anything)
+            return self._broken(error)
+
+    def _judged(self, outcome: TaskOutcome) -> TaskOutcome:
+        """The outcome with what the captures have found, and as the evaluators see it."""
+        if self._task.captures and outcome.status not in _STOPPED:
+            outcome = self._with_captures(outcome)
+        if self._task.evaluators and outcome.status is not JobStatus.ABORTED:
+            outcome = self._evaluated(outcome)
+        return outcome
+
+    def _with_captures(self, outcome: TaskOutcome) -> TaskOutcome:
+        found = dict(outcome.outputs)
+        end = outcome
+        left = self._evidence(outcome)
+        try:
+            for name, shown in captures.apply(
+                self._task.captures, left, self._parameters, self._cancellation
+            ):
+                found[name] = shown
+        except TaskFailed as error:
+            # What made the task fail before comes first.
+            if outcome.status is not JobStatus.FAILED:
+                end = _decided(outcome, JobStatus.FAILED, str(error))
+        except Cancelled:
+            end = self._stopped()
+        return dataclasses.replace(end, outputs=found)
+
+    def _evaluated(self, outcome: TaskOutcome) -> TaskOutcome:
+        try:
+            evaluator = evaluators.deciding(
+                self._task.evaluators, self._evidence(outcome), self._parameters
+            )
+        except TaskFailed as error:
+            return _decided(outcome, JobStatus.FAILED, str(error))
+        if evaluator is None:
+            return outcome
+        return _decided(outcome, evaluators.status(evaluator), evaluators.describe(evaluator))
+
+    def _evidence(self, outcome: TaskOutcome) -> Evidence:
+        self._log.close()
+        output = Kept() if self._tail is None else self._tail.kept()
+        return Evidence(outcome.status, outcome.exit_code, output, outcome.answer)
 
     def _execute(self) -> TaskOutcome:
         kind = self._tools.types.get(self._task.type)
@@ -130,7 +187,11 @@ class Step:
             ),
             resources=_Resources(self._tools.downloads, self._order, self._cancellation),
             parameters=self._parameters,
+            keep_answer=evidence.MOST_ANSWER if self._answers_count() else 0,
         )
+
+    def _answers_count(self) -> bool:
+        return evidence.need_answer(self._task.captures, self._task.evaluators)
 
     def _owner(self) -> Owner:
         task = self._task
@@ -161,7 +222,7 @@ class Step:
         )
 
     def _finish(self, outcome: TaskOutcome) -> JobStatus:
-        masker = Masker(self._parameters.secrets)
+        masker = Masker(self._secrets.secrets)
         self._tools.report(
             TaskFinished(
                 self._order.run,
@@ -181,9 +242,10 @@ class Step:
         limit = self._task.log_limit
         return TaskLog(
             self._emit,
-            Masker(self._parameters.secrets),
+            Masker(self._secrets.secrets),
             self._order.log_limit if limit is None else limit,
             self._tools.flusher,
+            self._tail,
         )
 
     def _emit(self, data: bytes, truncated: bool) -> None:
@@ -191,6 +253,12 @@ class Step:
         self._tools.report(
             LogChunk(order.run, order.attempt, self._task.seq, next(self._indexes), data, truncated)
         )
+
+
+def _decided(outcome: TaskOutcome, status: JobStatus, why: str) -> TaskOutcome:
+    """The outcome with another status; what it said before stays part of its detail."""
+    detail = f"{outcome.detail} {why}".strip()
+    return dataclasses.replace(outcome, status=status, detail=detail)
 
 
 @dataclasses.dataclass(frozen=True)

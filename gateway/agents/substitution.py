@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from gateway.agents.parameters import RunParameters
+from gateway.agents.parameters import PartParameters
 from gateway.agents.protocol import TaskOrder
 from gateway.tasks import placeholders
 from gateway.tasks.base import TaskFailed, TaskSettings
 from gateway.tasks.registry import TaskSettingsError, TaskTypes
 
 
-def settings(task: TaskOrder, parameters: RunParameters, types: TaskTypes) -> TaskSettings:
+def settings(task: TaskOrder, parameters: PartParameters, types: TaskTypes) -> TaskSettings:
     """The settings to run with.
 
     Raises TaskFailed, with a sentence, for a placeholder whose name no parameter of the run has,

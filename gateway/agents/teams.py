@@ -9,7 +9,7 @@ import enum
 import functools
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -50,9 +50,23 @@ class MemberKind(enum.IntEnum):
 class TeamNotFound(LookupError):
     """No team has this GUID or name."""
 
+    @classmethod
+    def of(cls, reference: str) -> Self:
+        """In these words for one that somebody may not read, too."""
+        return cls(f"there is no team with the GUID or name {reference.strip()!r}")
+
 
 class TeamAmbiguous(LookupError):
     """Several teams in different folders have this name."""
+
+    @classmethod
+    def of(cls, reference: str, paths: Iterable[str]) -> Self:
+        """Of teams in these folders."""
+        places = [repr(path) for path in paths]
+        return cls(
+            f"{len(places)} teams are called {reference.strip()!r}, in the folders "
+            f"{', '.join(places)}: name one by its GUID"
+        )
 
 
 class TeamRefused(ValueError):
@@ -171,6 +185,11 @@ class Composition:
         """The agents that were put into any of the teams themselves."""
         return {agent for team_id in team_ids for agent in self.agents.get(team_id, ())}
 
+    def nested_in(self, team_id: int) -> list[int]:
+        """The teams that were put into a team itself, by name."""
+        put = self.nested.get(team_id, frozenset())
+        return sorted(put, key=lambda inner: (names.key(self.teams[inner].name), inner))
+
     def fits(self, team_id: int, agent: Agent) -> bool:
         """Whether the team has a rule that the agent fits."""
         rule = self.teams[team_id].rule
@@ -183,10 +202,16 @@ class Composition:
             for team_id in team_ids
         )
 
-    def agents_of(self, team_ids: Iterable[int], agents: Iterable[Agent]) -> list[Agent]:
-        """Those of the agents that belong to any of the teams in any way, in their order."""
-        within = self.below(team_ids)
-        return [agent for agent in agents if self.holds(within, agent)]
+    def direct(self, agents: Sequence[Agent]) -> dict[int, set[int]]:
+        """By team, which of the agents were put into it or fit its rule."""
+        known = {agent.id for agent in agents}
+        found = {
+            team_id: known.intersection(self.agents.get(team_id, ())) for team_id in self.teams
+        }
+        for team_id, team in self.teams.items():
+            if team.rule is not None:
+                found[team_id] |= {agent.id for agent in agents if team.rule.holds(agent)}
+        return found
 
     def teams_of(self, agent: Agent) -> frozenset[int]:
         """The teams that an agent belongs to in any way."""
@@ -213,8 +238,9 @@ class Teams:
         guid: uuid.UUID | None = None,
         tenant: int = 1,
     ) -> Team:
-        """Make a team without members. Raises TeamRefused, NameTaken."""
+        """Make a team without members. Raises TeamRefused, NameTaken, CommentRefused."""
         _check_texts(content)
+        audit.check_comment(comment)
 
         def work(session: Session) -> Team:
             changes.one_at_a_time(session, tenant)
@@ -241,6 +267,7 @@ class Teams:
     ) -> Team:
         """Give a team another content; its members stay. Raises TeamNotFound and as ``create``."""
         _check_texts(content)
+        audit.check_comment(comment)
 
         def work(session: Session) -> Team:
             changes.one_at_a_time(session, tenant)
@@ -257,7 +284,11 @@ class Teams:
         return self._store.unit_of_work(work)
 
     def delete(self, guid: uuid.UUID, caller: Caller, comment: str = "", tenant: int = 1) -> None:
-        """Delete a team: it leaves all teams, and is nobody's primary team. Raises TeamNotFound."""
+        """Delete a team: it leaves all teams, and is nobody's primary team.
+
+        Raises TeamNotFound, CommentRefused.
+        """
+        audit.check_comment(comment)
 
         def work(session: Session) -> None:
             changes.one_at_a_time(session, tenant)
@@ -331,13 +362,9 @@ def _find(session: Session, reference: str, tenant: int) -> Team:
     key = {"tenant_id": tenant, "name_key": names.key(reference)}
     found = by_guid or session.select(_BY_NAME, key)
     if not found:
-        raise TeamNotFound(f"there is no team with the GUID or name {reference.strip()!r}")
+        raise TeamNotFound.of(reference)
     if len(found) > 1:
-        places = ", ".join(repr(row["path"] or "") for row in found)
-        raise TeamAmbiguous(
-            f"{len(found)} teams are called {reference.strip()!r}, in the folders {places}: "
-            "name one by its GUID"
-        )
+        raise TeamAmbiguous.of(reference, (row["path"] or "" for row in found))
     return _team(found[0])
 
 

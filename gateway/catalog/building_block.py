@@ -2,15 +2,20 @@
 
 import base64
 import binascii
-from typing import Annotated, Any, Self
+import enum
+from collections.abc import Iterator
+from typing import Annotated, Any, Self, TypeAlias
 from uuid import UUID
 
 import pydantic
 
 from gateway.catalog import folders
 from gateway.catalog.definitions import Module, Name, Parameter, ParameterType
+from gateway.catalog.folders import FolderKind
+from gateway.catalog.projects import Project
 from gateway.catalog.references import Path
 from gateway.catalog.resources import FIRST_VERSION
+from gateway.catalog.run_books import RunBook, WhoSelection
 
 NAMESPACE = "urn:dispatcher-gateway:building-block:1"
 
@@ -36,24 +41,27 @@ def _folder_path(path: str) -> str:
 FolderPath = Annotated[str, pydantic.AfterValidator(_folder_path)]
 
 
-def _type_number(value: object) -> object:
-    """The number of a parameter type's word; a number stays what it is."""
-    if not isinstance(value, str):
-        return value
-    words = {kind.name.lower(): kind for kind in ParameterType}
-    if value not in words:
-        raise ValueError(f"must be one of {', '.join(words)}")
-    return words[value]
+def _number(numbers: type[enum.IntEnum]) -> pydantic.BeforeValidator:
+    """Reads the number of a word; a number stays what it is."""
+    words = {one.name.lower(): one for one in numbers}
+
+    def number(value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        if value not in words:
+            raise ValueError(f"must be one of {', '.join(words)}")
+        return words[value]
+
+    return pydantic.BeforeValidator(number)
+
+
+_AS_WORD = pydantic.PlainSerializer(lambda number: number.name.lower(), when_used="json")
 
 
 class BlockParameter(Parameter):
     """A parameter whose type is written as a word: ``multi_line``."""
 
-    type: Annotated[
-        ParameterType,
-        pydantic.BeforeValidator(_type_number),
-        pydantic.PlainSerializer(lambda kind: kind.name.lower(), when_used="json"),
-    ] = ParameterType.TEXT
+    type: Annotated[ParameterType, _number(ParameterType), _AS_WORD] = ParameterType.TEXT
 
 
 class BlockModule(Module):
@@ -61,6 +69,28 @@ class BlockModule(Module):
 
     folder: FolderPath = ""
     parameters: tuple[BlockParameter, ...] = ()
+
+
+class BlockProject(Project):
+    """A project as a building block holds it."""
+
+    folder: FolderPath = ""
+
+
+class BlockRunBook(RunBook):
+    """A run book as a building block holds it: with its secrets in clear, or as markers."""
+
+    folder: FolderPath = ""
+    parameters: tuple[BlockParameter, ...] = ()
+    who_selection: Annotated[WhoSelection, _number(WhoSelection), _AS_WORD] = (
+        WhoSelection.COMPUTER_NAME
+    )
+
+
+BlockDefinition: TypeAlias = BlockModule | BlockProject | BlockRunBook
+
+
+_FOLDER_KINDS = tuple(kind.name.lower() for kind in FolderKind)
 
 
 class BlockFolder(_Shape):
@@ -72,8 +102,8 @@ class BlockFolder(_Shape):
     @pydantic.field_validator("kind")
     @classmethod
     def _known(cls, kind: str) -> str:
-        if kind not in ("module", "resource"):
-            raise ValueError("must be 'module' or 'resource'")
+        if kind not in _FOLDER_KINDS:
+            raise ValueError(f"must be one of {', '.join(_FOLDER_KINDS)}")
         return kind
 
     @property
@@ -133,25 +163,35 @@ class BlockResource(_Shape):
 
 
 class BuildingBlock(_Shape):
-    """Folders, resources and modules."""
+    """Folders, resources and definitions."""
 
     folders: tuple[BlockFolder, ...] = ()
     resources: tuple[BlockResource, ...] = ()
     modules: tuple[BlockModule, ...] = ()
+    projects: tuple[BlockProject, ...] = ()
+    run_books: tuple[BlockRunBook, ...] = ()
+
+    def placed(self) -> Iterator[tuple[str, BlockResource | BlockDefinition]]:
+        """All that lies in folders, with its kind."""
+        yield from (("resource", one) for one in self.resources)
+        yield from (("module", one) for one in self.modules)
+        yield from (("project", one) for one in self.projects)
+        yield from (("run_book", one) for one in self.run_books)
 
     def canonical(self) -> "BuildingBlock":
         """The same content in the one order in which it is exported.
 
-        Folders that modules and resources bring along are left out.
+        Folders that other objects bring along are left out.
         """
-        implied = {("module", path) for one in self.modules for path in _above(one.folder)}
-        implied |= {("resource", path) for one in self.resources for path in _above(one.folder)}
+        implied = {(kind, path) for kind, one in self.placed() for path in _above(one.folder)}
         listed = {(one.kind, folders.path_key(one.path)): one for one in self.folders}
         inner = {(kind, path) for kind, key in listed for path in _above(key)[:-1]}
         return BuildingBlock(
             folders=tuple(listed[place] for place in sorted(listed.keys() - implied - inner)),
             resources=tuple(sorted(self.resources, key=_place)),
             modules=tuple(sorted(self.modules, key=_place)),
+            projects=tuple(sorted(self.projects, key=_place)),
+            run_books=tuple(sorted(self.run_books, key=_place)),
         )
 
     def plain(self) -> dict[str, Any]:
@@ -165,7 +205,7 @@ def _above(path: str) -> list[str]:
     return folders.ancestry(folders.path_key(path)) if path else []
 
 
-def _place(one: BlockModule | BlockResource) -> tuple[str, str, str]:
+def _place(one: BlockDefinition | BlockResource) -> tuple[str, str, str]:
     return folders.path_key(one.folder), one.name.casefold(), str(one.guid)
 
 

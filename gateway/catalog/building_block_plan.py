@@ -1,16 +1,28 @@
 """What an import would do to the catalog as it is: one step for each object, and its problems."""
 
 import enum
+import functools
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from gateway import names
-from gateway.catalog import references
-from gateway.catalog.building_block import BlockModule, BlockResource
+from gateway.catalog import connections, references, usage
+from gateway.catalog.building_block import (
+    BlockDefinition,
+    BlockModule,
+    BlockProject,
+    BlockResource,
+)
 from gateway.catalog.building_block_reading import Bundle, ImportRefused, Item, Problem
-from gateway.catalog.catalog import Catalog, DefinitionKind, DefinitionNotFound, KindTaken
+from gateway.catalog.catalog import (
+    Catalog,
+    DefinitionKind,
+    DefinitionNotFound,
+    KindTaken,
+    kind_of,
+)
 from gateway.catalog.changes import Change
 from gateway.catalog.resources import (
     Resource,
@@ -18,9 +30,9 @@ from gateway.catalog.resources import (
     ResourceDetails,
     ResourceNotFound,
     Resources,
-    as_guid,
 )
-from gateway.catalog.sealing import SecretMissing
+from gateway.catalog.run_books import WhatKind
+from gateway.catalog.sealing import Definition, SecretMissing
 from storage.session import Session
 
 
@@ -33,13 +45,18 @@ class OnConflict(enum.StrEnum):
 
 
 @dataclass(frozen=True)
-class ModuleStep:
-    """A module and what is to be done with it."""
+class DefinitionStep:
+    """A module, project or run book and what is to be done with it."""
 
     item: Item
-    module: BlockModule
+    definition: BlockDefinition
     change: Change
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether what is there already stays instead."""
+        return self.change is Change.SKIPPED and not self.problems
 
 
 @dataclass(frozen=True)
@@ -76,15 +93,15 @@ class Plan:
     """The steps of an import: all of them, and those that change something."""
 
     resources: tuple[ResourceStep, ...]
-    modules: tuple[ModuleStep, ...]
+    definitions: tuple[DefinitionStep, ...]
 
     def changed_resources(self) -> list[ResourceStep]:
         """The resources to be written."""
         return [step for step in self.resources if step.change.writes]
 
-    def changed_modules(self) -> list[ModuleStep]:
-        """The modules to be written."""
-        return [step for step in self.modules if step.change.writes]
+    def changed_definitions(self) -> list[DefinitionStep]:
+        """The definitions to be written: those first that others are made of."""
+        return [step for step in self.definitions if step.change.writes]
 
 
 @dataclass(frozen=True)
@@ -120,13 +137,35 @@ class Planner:
     def plan(self, session: Session, problems: tuple[Problem, ...] = ()) -> Plan:
         """What is to be done; raises ImportRefused, with ``problems`` found before in front."""
         resources = tuple(self._resource(session, *pair) for pair in self._bundle.resources())
-        modules = tuple(self._module(session, *pair) for pair in self._bundle.modules())
+        definitions = tuple(self._definition(session, *pair) for pair in self._bundle.definitions())
         found = list(problems)
         found += [problem for step in resources for problem in step.problems]
-        found += [problem for step in modules for problem in step.problems]
+        found += [problem for step in definitions for problem in step.problems]
+        found += self._unconnected(session, definitions)
         if found:
             raise ImportRefused(found)
-        return Plan(resources, modules)
+        return Plan(resources, definitions)
+
+    def _unconnected(self, session: Session, steps: Sequence[DefinitionStep]) -> Iterator[Problem]:
+        """What definitions say of others that are neither imported nor there, or do not fit."""
+        brought: dict[tuple[DefinitionKind, UUID], Definition] = {
+            (kind_of(step.definition), step.definition.guid): step.definition
+            for step in steps
+            if not step.is_kept
+        }
+
+        @functools.cache
+        def look(what: WhatKind, guid: UUID) -> Definition | None:
+            kind = DefinitionKind.of(what)
+            return brought.get((kind, guid)) or self._catalog.look(
+                session, kind, guid, self._tenant
+            )
+
+        for step in steps:
+            # What stays as it is was found right once, or is somebody else's to mend.
+            if step.change.writes or step.problems:
+                for fault in connections.faults(step.definition, look):
+                    yield step.item.problem(fault.sentence, fault.path)
 
     def _resource(self, session: Session, item: Item, resource: BlockResource) -> ResourceStep:
         present = self._present(session, resource.guid)
@@ -141,23 +180,26 @@ class Planner:
         problems = (*_content_problems(item, resource, content, same_bytes), *conflicts)
         return ResourceStep(item, resource, change, present, data, problems)
 
-    def _module(self, session: Session, item: Item, module: BlockModule) -> ModuleStep:
-        change, problems = self._compared(session, item, module)
-        dangling = self._dangling(session, item, module)
-        return ModuleStep(item, module, change, (*dangling, *problems))
+    def _definition(
+        self, session: Session, item: Item, definition: BlockDefinition
+    ) -> DefinitionStep:
+        change, problems = self._compared(session, item, definition)
+        if isinstance(definition, BlockModule):
+            problems = (*self._dangling(session, item, definition), *problems)
+        return DefinitionStep(item, definition, change, problems)
 
     def _compared(
-        self, session: Session, item: Item, module: BlockModule
+        self, session: Session, item: Item, definition: BlockDefinition
     ) -> tuple[Change, tuple[Problem, ...]]:
         try:
-            change = self._catalog.compare(session, module, self._tenant)
+            change = self._catalog.compare(session, definition, self._tenant)
         except SecretMissing as error:
-            if self._on_conflict is OnConflict.SKIP and self._is_module(session, module.guid):
+            if self._on_conflict is OnConflict.SKIP and self._is_there(session, definition):
                 return Change.SKIPPED, ()
-            path = _parameter_path(module, error)
+            path = _parameter_path(definition, error)
             return Change.SKIPPED, (item.problem(str(error), path),)
         except KindTaken as error:
-            sentence = f"{error}: give the module another one"
+            sentence = f"{error}: give the {kind_of(definition).word} another one"
             return Change.SKIPPED, (item.problem(sentence, ("guid",)),)
         return self._decided(item, change)
 
@@ -179,9 +221,9 @@ class Planner:
         except ResourceNotFound:
             return None
 
-    def _is_module(self, session: Session, guid: UUID) -> bool:
+    def _is_there(self, session: Session, definition: BlockDefinition) -> bool:
         try:
-            self._catalog.find(session, guid, DefinitionKind.MODULE, self._tenant)
+            self._catalog.find(session, definition.guid, kind_of(definition), self._tenant)
         except DefinitionNotFound:
             return False
         return True
@@ -190,7 +232,7 @@ class Planner:
         """References of tasks to resources that are neither imported nor there."""
         for index, task in enumerate(module.tasks):
             for reference in references.resources(task):
-                if reference_key(reference.name) not in self._brought:
+                if usage.resource_key(reference.name) not in self._brought:
                     path = ("tasks", index, *reference.path)
                     yield from self._unknown(session, item, reference.name, path)
 
@@ -203,11 +245,6 @@ class Planner:
             yield item.problem(f"{error}: import it too, or correct the reference", path)
         except ResourceAmbiguous as error:
             yield item.problem(str(error), path)
-
-
-def reference_key(name: str) -> UUID | str:
-    """What a task's reference to a resource is compared by: a GUID, or a name without case."""
-    return as_guid(name) or names.key(name)
 
 
 def _content(bundle: Bundle, resource: BlockResource) -> _Content:
@@ -236,6 +273,8 @@ def _content_problems(
         )
 
 
-def _parameter_path(module: BlockModule, error: SecretMissing) -> references.Path:
-    index = [parameter.name for parameter in module.parameters].index(error.parameter)
+def _parameter_path(definition: BlockDefinition, error: SecretMissing) -> references.Path:
+    if isinstance(definition, BlockProject):
+        return ()
+    index = [parameter.name for parameter in definition.parameters].index(error.parameter)
     return ("parameters", index, error.member)

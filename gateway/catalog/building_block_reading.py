@@ -15,7 +15,7 @@ from gateway.catalog import (
     checks,
     folders,
 )
-from gateway.catalog.building_block import BlockModule, BlockResource, BuildingBlock
+from gateway.catalog.building_block import BlockDefinition, BlockResource, BuildingBlock
 from gateway.catalog.building_block_xml import InvalidBlock, Lines
 from gateway.catalog.checks import Fault
 from gateway.catalog.references import Path
@@ -72,11 +72,11 @@ class Document:
 
 @dataclass(frozen=True)
 class Item:
-    """A module or resource and where it stands."""
+    """A definition or resource and where it stands."""
 
     document: Document
     path: Path
-    content: BlockModule | BlockResource
+    content: BlockDefinition | BlockResource
 
     def problem(self, sentence: str, inner: Path = ()) -> Problem:
         """A problem with this, or with a member of it."""
@@ -90,11 +90,13 @@ class Bundle:
     documents: tuple[Document, ...]
     contents: Mapping[str, bytes]
 
-    def modules(self) -> Iterator[tuple[Item, BlockModule]]:
-        """All modules of all blocks."""
-        for document in self.documents:
-            for index, module in enumerate(document.block.modules):
-                yield Item(document, ("modules", index), module), module
+    def definitions(self) -> Iterator[tuple[Item, BlockDefinition]]:
+        """All definitions of all blocks: those first that others are made of."""
+        for member in ("modules", "projects", "run_books"):
+            for document in self.documents:
+                definitions: tuple[BlockDefinition, ...] = getattr(document.block, member)
+                for index, definition in enumerate(definitions):
+                    yield Item(document, (member, index), definition), definition
 
     def resources(self) -> Iterator[tuple[Item, BlockResource]]:
         """All resources of all blocks."""
@@ -136,14 +138,13 @@ def read(documents: Sequence[tuple[str, bytes]]) -> Bundle:
 
 def problems(bundle: Bundle, task_types: TaskTypes) -> Iterator[Problem]:
     """Everything wrong in what was read that can be known without the store."""
-    for item, module in bundle.modules():
-        for fault in checks.faults(module, task_types):
+    for item, definition in bundle.definitions():
+        for fault in checks.faults(definition, task_types):
             yield item.problem(fault.sentence, fault.path)
-    modules = [item for item, _ in bundle.modules()]
+    definitions = [item for item, _ in bundle.definitions()]
     resources = [item for item, _ in bundle.resources()]
-    yield from _twice("GUID", modules + resources, _guid)
-    yield from _twice("name in the same folder", modules, _place)
-    yield from _twice("name in the same folder", resources, _place)
+    yield from _twice("GUID", definitions + resources, _guid)
+    yield from _twice("name in the same folder", definitions + resources, _place)
 
 
 def _same_names(documents: Sequence[tuple[str, bytes]]) -> Iterator[Problem]:
@@ -224,5 +225,6 @@ def _guid(item: Item) -> UUID:
     return item.content.guid
 
 
-def _place(item: Item) -> tuple[str, str]:
-    return folders.path_key(item.content.folder), names.key(item.content.name)
+def _place(item: Item) -> tuple[str | int, str, str]:
+    member, content = item.path[0], item.content
+    return member, folders.path_key(content.folder), names.key(content.name)

@@ -72,6 +72,10 @@ class _Element:
 _CONDITION = _Element(
     {"subject": str, "name": str, "operator": str, "effect": str}, texts=("value",)
 )
+_EVALUATOR = _Element(
+    {"subject": str, "name": str, "operator": str, "verdict": str}, texts=("value",)
+)
+_CAPTURE = _Element({"parameter": str, "kind": str, "required": _flag}, texts=("expression",))
 _TASK = _Element(
     {
         "guid": str.strip,
@@ -83,7 +87,11 @@ _TASK = _Element(
         "keep_processes": _flag,
         "log_limit": _count,
     },
-    lists={"condition": ("conditions", _CONDITION)},
+    lists={
+        "condition": ("conditions", _CONDITION),
+        "capture": ("captures", _CAPTURE),
+        "evaluator": ("evaluators", _EVALUATOR),
+    },
     settings=True,
 )
 _PARAMETER = _Element(
@@ -94,7 +102,54 @@ _PARAMETER = _Element(
 _MODULE = _Element(
     {"guid": str.strip, "name": str, "folder": str, "enabled": _flag, "retries": _count},
     texts=("description", "comment"),
-    lists={"parameter": ("parameters", _PARAMETER), "task": ("tasks", _TASK)},
+    lists={
+        "parameter": ("parameters", _PARAMETER),
+        "condition": ("conditions", _CONDITION),
+        "evaluator": ("evaluators", _EVALUATOR),
+        "task": ("tasks", _TASK),
+    },
+)
+_PROJECT_MODULE = _Element(
+    {"guid": str.strip, "module": str.strip, "enabled": _flag, "on_failure": str},
+    lists={"condition": ("conditions", _CONDITION)},
+)
+_PROJECT = _Element(
+    {"guid": str.strip, "name": str, "folder": str, "enabled": _flag},
+    texts=("description", "comment"),
+    lists={"module": ("modules", _PROJECT_MODULE)},
+)
+_JOB = _Element(
+    {
+        "guid": str.strip,
+        "name": str,
+        "enabled": _flag,
+        "use_run_book_who": _flag,
+        "parallel": _flag,
+        "on_failure": str,
+    },
+    texts=("description",),
+    lists={
+        "what": ("what", _Element({"kind": str, "guid": str.strip})),
+        "who": ("who", _Element({"kind": str, "reference": str})),
+        "condition": ("conditions", _CONDITION),
+        "evaluator": ("evaluators", _EVALUATOR),
+        "link": (
+            "links",
+            _Element({"parameter": str, "target": str, "definition": str.strip, "action": str}),
+        ),
+    },
+)
+_RUN_BOOK = _Element(
+    {
+        "guid": str.strip,
+        "name": str,
+        "folder": str,
+        "enabled": _flag,
+        "who_parameter": str,
+        "who_selection": str,
+    },
+    texts=("description", "comment"),
+    lists={"parameter": ("parameters", _PARAMETER), "job": ("jobs", _JOB)},
 )
 _RESOURCE = _Element(
     {
@@ -115,6 +170,8 @@ _BLOCK = _Element(
         "folder": ("folders", _Element({"kind": str, "path": str})),
         "resource": ("resources", _RESOURCE),
         "module": ("modules", _MODULE),
+        "project": ("projects", _PROJECT),
+        "run-book": ("run_books", _RUN_BOOK),
     },
 )
 

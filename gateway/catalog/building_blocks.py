@@ -4,6 +4,7 @@ import enum
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 from uuid import UUID
 
 from gateway import names
@@ -13,23 +14,26 @@ from gateway.catalog import (
     changes,
     folders,
     references,
+    usage,
 )
 from gateway.catalog import building_block_reading as reading
 from gateway.catalog.blobs import BlobReference, Blobs
 from gateway.catalog.building_block import (
+    BlockDefinition,
     BlockFolder,
     BlockModule,
+    BlockProject,
     BlockResource,
+    BlockRunBook,
     BuildingBlock,
     External,
 )
 from gateway.catalog.building_block_plan import (
-    ModuleStep,
+    DefinitionStep,
     OnConflict,
     Plan,
     Planner,
     ResourceStep,
-    reference_key,
 )
 from gateway.catalog.building_block_reading import Bundle, ImportRefused
 from gateway.catalog.catalog import (
@@ -37,15 +41,19 @@ from gateway.catalog.catalog import (
     DefinitionKind,
     DefinitionNotFound,
     DefinitionSummary,
+    kind_of,
 )
 from gateway.catalog.changes import Change, NameTaken
 from gateway.catalog.folders import FolderKind
+from gateway.catalog.projects import Project
 from gateway.catalog.resources import Resource, Resources
-from gateway.catalog.sealing import SealedModule
+from gateway.catalog.sealing import Sealed, SealedModule, SealedRunBook
 from gateway.identity.principals import Caller
 from gateway.tasks.registry import TaskTypes
 from storage.database import Store
 from storage.session import Session
+
+D = TypeVar("D", BlockModule, BlockProject, BlockRunBook)
 
 # Larger contents are exported beside the block: libxml2 reads no text above 10 MB.
 INLINE_BYTES = 5 * 1024 * 1024
@@ -64,7 +72,7 @@ class CatalogChanged(RuntimeError):
 
 @dataclass(frozen=True)
 class ImportEntry:
-    """What became of one object; ``kind`` is ``module`` or ``resource``."""
+    """What became of one object; ``kind`` is ``resource``, ``module``, ``project`` or so."""
 
     kind: str
     guid: UUID
@@ -101,7 +109,7 @@ class Exported:
 
 
 class BuildingBlocks:
-    """Carries modules, resources and folders in and out of the catalog."""
+    """Carries definitions, resources and folders in and out of the catalog."""
 
     def __init__(
         self,
@@ -155,26 +163,29 @@ class BuildingBlocks:
         inline_bytes: int = INLINE_BYTES,
         tenant: int = 1,
     ) -> Exported:
-        """The modules and resources with these GUIDs, or everything.
+        """The definitions and resources with these GUIDs, or everything.
 
-        Resources that a chosen module's tasks fetch come along. Contents above ``inline_bytes``
-        become files of their own. Secrets are markers. Raises DefinitionNotFound.
+        What the chosen ones refer to comes along: definitions that projects and run books run,
+        resources that tasks fetch. Contents above ``inline_bytes`` become files of their own.
+        Secrets are markers. Raises DefinitionNotFound.
         """
         with self._store.reading() as session:
-            definitions = self._catalog.definitions(
-                session, DefinitionKind.MODULE, disabled=True, tenant=tenant
-            )
+            definitions = [
+                self._catalog.current(session, one)
+                for kind in DefinitionKind
+                for one in self._catalog.definitions(session, kind, disabled=True, tenant=tenant)
+            ]
             resources = self._resources.all(session, tenant)
-            stored = [self._catalog.current(session, one) for one in definitions]
-            modules = [one for one in stored if isinstance(one, SealedModule)]
             tree = _listed_folders(session, tenant) if guids is None else ()
         if guids is not None:
-            modules, resources = _chosen(modules, resources, frozenset(guids))
+            definitions, resources = _chosen(definitions, resources, frozenset(guids))
         external = [one for one in resources if one.blob.size > inline_bytes]
         block = BuildingBlock(
             folders=tree,
             resources=tuple(self._exported(one, one in external) for one in resources),
-            modules=tuple(map(_exported_module, modules)),
+            modules=_of_shape(BlockModule, SealedModule, definitions),
+            projects=_of_shape(BlockProject, Project, definitions),
+            run_books=_of_shape(BlockRunBook, SealedRunBook, definitions),
         )
         write = building_block_xml.write if form is Form.XML else building_block_json.write
         files = tuple(ExternalFile(_external_name(one), one.blob) for one in external)
@@ -196,15 +207,18 @@ class BuildingBlocks:
             (step, self._put_resource(session, step, blobs, caller, tenant))
             for step in plan.changed_resources()
         ]
-        saved_modules = [
-            (step, self._catalog.put(session, step.module, caller, tenant).definition)
-            for step in plan.changed_modules()
+        saved_definitions = [
+            (step, self._catalog.put(session, step.definition, caller, tenant).definition)
+            for step in plan.changed_definitions()
         ]
-        self._check_names(session, saved_resources, saved_modules, tenant)
+        self._check_names(session, saved_resources, saved_definitions, tenant)
         return ImportReport(
             (
                 *(_entry("resource", step.resource, step.change) for step in plan.resources),
-                *(_entry("module", step.module, step.change) for step in plan.modules),
+                *(
+                    _entry(kind_of(step.definition).name.lower(), step.definition, step.change)
+                    for step in plan.definitions
+                ),
             )
         )
 
@@ -231,7 +245,7 @@ class BuildingBlocks:
         self,
         session: Session,
         resources: Sequence[tuple[ResourceStep, Resource]],
-        modules: Sequence[tuple[ModuleStep, DefinitionSummary]],
+        definitions: Sequence[tuple[DefinitionStep, DefinitionSummary]],
         tenant: int,
     ) -> None:
         """Only when all is stored: two objects of one import may have swapped their names."""
@@ -241,11 +255,11 @@ class BuildingBlocks:
                 self._resources.check_name(session, resource, tenant)
             except NameTaken as error:
                 problems.append(step.item.problem(str(error), ("name",)))
-        for module_step, definition in modules:
+        for definition_step, definition in definitions:
             try:
                 self._catalog.check_name(session, definition, tenant)
             except NameTaken as error:
-                problems.append(module_step.item.problem(str(error), ("name",)))
+                problems.append(definition_step.item.problem(str(error), ("name",)))
         if problems:
             raise ImportRefused(problems)
 
@@ -267,39 +281,48 @@ class BuildingBlocks:
         )
 
 
-def _entry(kind: str, one: BlockModule | BlockResource, change: Change) -> ImportEntry:
+def _entry(kind: str, one: BlockDefinition | BlockResource, change: Change) -> ImportEntry:
     return ImportEntry(kind, one.guid, one.name, one.folder, change)
 
 
 def _listed_folders(session: Session, tenant: int) -> tuple[BlockFolder, ...]:
     return tuple(
         BlockFolder(kind=kind.name.lower(), path=path)
-        for kind in (FolderKind.MODULE, FolderKind.RESOURCE)
+        for kind in FolderKind
         for path in folders.paths(session, kind, tenant)
     )
 
 
 def _chosen(
-    modules: list[SealedModule], resources: list[Resource], guids: frozenset[UUID]
-) -> tuple[list[SealedModule], list[Resource]]:
-    missing = guids - {one.guid for one in modules} - {one.guid for one in resources}
+    definitions: Sequence[Sealed], resources: Sequence[Resource], guids: frozenset[UUID]
+) -> tuple[list[Sealed], list[Resource]]:
+    """Those with the GUIDs, and what they refer to."""
+    known = {one.guid: one for one in definitions}
+    missing = guids - known.keys() - {one.guid for one in resources}
     if missing:
         listed = ", ".join(sorted(map(str, missing)))
-        raise DefinitionNotFound(f"there is no module or resource with the GUID {listed}")
-    chosen = [one for one in modules if one.guid in guids]
-    fetched = {
-        reference_key(reference.name)
-        for module in chosen
-        for task in module.tasks
-        for reference in references.resources(task)
-    }
-    wanted = guids | fetched
+        raise DefinitionNotFound(f"there is no definition or resource with the GUID {listed}")
+    reached: set[UUID] = set()
+    waiting = list(guids & known.keys())
+    while waiting:
+        guid = waiting.pop()
+        if guid not in reached:
+            reached.add(guid)
+            waiting += [other for other in references.definitions(known[guid]) if other in known]
+    chosen = [one for one in definitions if one.guid in reached]
+    modules = (one for one in chosen if isinstance(one, SealedModule))
+    wanted = guids | {key for one in modules for key in usage.fetched(one.tasks)}
     return chosen, [one for one in resources if {one.guid, names.key(one.name)} & wanted]
 
 
-def _exported_module(module: SealedModule) -> BlockModule:
-    content = module.model_dump(mode="json", exclude={"parameters": {"__all__": {"secret"}}})
-    return BlockModule.model_validate(content)
+def _of_shape(shape: type[D], stored: type[Sealed], definitions: Sequence[Sealed]) -> tuple[D, ...]:
+    """Stored definitions as a block holds them: without the references to their secrets."""
+    hidden: Any = {"parameters": {"__all__": {"secret"}}}
+    return tuple(
+        shape.model_validate(one.model_dump(mode="json", exclude=hidden))
+        for one in definitions
+        if isinstance(one, stored)
+    )
 
 
 def _external_name(resource: Resource) -> str:

@@ -5,16 +5,17 @@ import functools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
 import peewee
 
 from gateway import moments, names
-from gateway.catalog import changes, checks, folders, references, sealing
+from gateway.catalog import changes, checks, connections, folders, references, sealing
 from gateway.catalog.changes import Change, InUse, NameTaken
 from gateway.catalog.definitions import Module, Parameter
 from gateway.catalog.projects import Project
+from gateway.catalog.run_books import WhatKind
 from gateway.catalog.sealing import Definition, Sealed, SealedModule, SealedRunBook
 from gateway.identity import audit
 from gateway.identity.errors import SecretDamaged, SecretNotFound
@@ -44,6 +45,11 @@ class DefinitionKind(enum.IntEnum):
     PROJECT = 1
     RUN_BOOK = 2
 
+    @classmethod
+    def of(cls, kind: WhatKind) -> "DefinitionKind":
+        """The kind of what a run book's job runs."""
+        return cls[kind.name]
+
     @property
     def folders(self) -> folders.FolderKind:
         """The tree of folders that it lies in."""
@@ -71,6 +77,12 @@ def kind_of(definition: Definition) -> DefinitionKind:
 
 class DefinitionNotFound(LookupError):
     """No definition has this GUID or name."""
+
+    @classmethod
+    def of(cls, guid: UUID, kind: DefinitionKind | None) -> Self:
+        """In these words for one that somebody may not read, too."""
+        word = "definition" if kind is None else kind.word
+        return cls(f"there is no {word} with the GUID {guid}")
 
 
 class DefinitionAmbiguous(LookupError):
@@ -139,8 +151,7 @@ class Catalog:
     ) -> DefinitionSummary:
         row = _any(session, guid, tenant)
         if row is None or row["deleted_at"] is not None or kind not in (None, row["kind"]):
-            word = "definition" if kind is None else kind.word
-            raise DefinitionNotFound(f"there is no {word} with the GUID {guid}")
+            raise DefinitionNotFound.of(guid, kind)
         return _summary(row)
 
     def find_by_name(
@@ -229,17 +240,32 @@ class Catalog:
     def save(self, definition: Definition, caller: Caller, tenant: int = 1) -> Saved:
         """Check a definition and store it in a unit of work of its own.
 
-        Raises checks.Refused with all that is wrong in it, NameTaken, KindTaken.
+        Raises checks.Refused with all that is wrong in it, NameTaken, KindTaken, SecretMissing.
         """
         checks.refuse(checks.faults(definition, self._task_types))
 
         def work(session: Session) -> Saved:
             changes.one_at_a_time(session, tenant)
             saved = self.put(session, definition, caller, tenant)
+            checks.refuse(
+                connections.faults(
+                    definition,
+                    lambda kind, guid: self.look(session, DefinitionKind.of(kind), guid, tenant),
+                )
+            )
             self.check_name(session, saved.definition, tenant)
             return saved
 
         return self._store.unit_of_work(work)
+
+    def look(
+        self, session: Session, kind: DefinitionKind, guid: UUID, tenant: int = 1
+    ) -> Sealed | None:
+        """A definition as it is now, or None when there is none of the kind."""
+        try:
+            return self.current(session, self.find(session, guid, kind, tenant))
+        except DefinitionNotFound:
+            return None
 
     def check_name(self, session: Session, definition: DefinitionSummary, tenant: int = 1) -> None:
         """Raise NameTaken when another definition of the kind has the name in the same folder."""

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.catalog import folders, references
-from gateway.catalog.definitions import Module, Task
-from gateway.catalog.references import Path
+from gateway.catalog.definitions import Module, Parameter, Task
+from gateway.catalog.references import Path, Reference
+from gateway.catalog.run_books import RunBook
 from gateway.catalog.sealing import Definition
 from gateway.tasks.registry import TaskSettingsError, TaskTypes
 
@@ -62,12 +63,15 @@ def faults(definition: Definition, task_types: TaskTypes) -> Iterator[Fault]:
     if isinstance(definition, Module):
         yield from _module_faults(definition, task_types)
 
+    elif isinstance(definition, RunBook):
+        yield from _run_book_faults(definition)
+
 
 def _module_faults(module: Module, task_types: TaskTypes) -> Iterator[Fault]:
     for index, task in enumerate(module.tasks):
-        found = (*_settings_faults(task, task_types), *_reference_faults(module, task))
-        for fault in found:
+        for fault in _settings_faults(task, task_types):
             yield fault.below("tasks", index)
+    yield from _reference_faults(module)
 
 
 def text_faults(value: Any, depth: int = MODULE_DEPTH, path: Path = ()) -> Iterator[Fault]:
@@ -114,11 +118,33 @@ def _settings_faults(task: Task, task_types: TaskTypes) -> Iterator[Fault]:
         yield Fault(path, str(error))
 
 
-def _reference_faults(module: Module, task: Task) -> Iterator[Fault]:
-    for reference in (*references.parameters_read(task), *references.parameters_written(task)):
-        if references.resolve(module, reference.name) is None:
+def _reference_faults(module: Module) -> Iterator[Fault]:
+    whose = f"module {module.name!r}"
+    known = module.parameters
+    of_module = references.judged(module.conditions, module.evaluators)
+    yield from _unknown(known, of_module, f"module {module.name!r}", "it")
+    for index, task in enumerate(module.tasks):
+        found = (*references.parameters_read(task), *references.parameters_written(task))
+        for fault in _unknown(known, found, f"task {task.name!r}", whose):
+            yield fault.below("tasks", index)
+
+
+def _run_book_faults(run_book: RunBook) -> Iterator[Fault]:
+    for index, job in enumerate(run_book.jobs):
+        found = references.judged(job.conditions, job.evaluators)
+        whose = f"run book {run_book.name!r}"
+        for fault in _unknown(run_book.parameters, found, f"job {job.name!r}", whose):
+            yield fault.below("jobs", index)
+
+
+def _unknown(
+    known: Iterable[Parameter], found: Iterable[Reference], who: str, whose: str
+) -> Iterator[Fault]:
+    known = tuple(known)
+    for reference in found:
+        if references.resolve(known, reference.name) is None:
             yield Fault(
                 reference.path,
-                f"task {task.name!r} refers to the parameter {reference.name!r}, which module "
-                f"{module.name!r} does not have: declare it or correct the name",
+                f"{who} refers to the parameter {reference.name!r}, which {whose} does not have: "
+                "declare it or correct the name",
             )

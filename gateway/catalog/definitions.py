@@ -13,7 +13,7 @@ import pydantic
 from pydantic import Field
 
 from gateway import names
-from gateway.catalog import patterns
+from gateway.catalog import patterns, queries
 
 # A year; what takes longer is a service, not a task.
 MAX_TIMEOUT = 31_536_000.0
@@ -225,6 +225,13 @@ class CaptureKind(enum.StrEnum):
     XPATH = "xpath"
 
 
+_CHECKS = {
+    CaptureKind.OUTPUT: patterns.check_capturing,
+    CaptureKind.JSON_PATH: queries.check_json_path,
+    CaptureKind.XPATH: queries.check_xpath,
+}
+
+
 class Capture(Shape):
     """A parameter that a task sets when it has ended.
 
@@ -246,8 +253,8 @@ class Capture(Shape):
                 raise ValueError("an exit code is taken as it is: leave the expression out")
         elif not self.expression.strip():
             raise ValueError(f"a capture by {self.kind} needs an expression")
-        if self.kind is CaptureKind.OUTPUT:
-            patterns.check(self.expression)
+        if check := _CHECKS.get(self.kind):
+            check(self.expression)
         return self
 
 

@@ -15,6 +15,7 @@ from gateway import names
 from gateway.catalog.definitions import (
     Condition,
     Evaluator,
+    Evidence,
     Name,
     OnFailure,
     Parameter,
@@ -91,8 +92,8 @@ class LinkAction(enum.StrEnum):
 class ParameterLink(Shape):
     """Ties a parameter of the run book to one of what a job runs.
 
-    ``definition`` is the module (or nested run book) that has ``target``; without one, every
-    parameter of that name in the job is meant.
+    ``definition`` is the module (also one of a project) or nested run book that has ``target``;
+    without one, every parameter of that name in the job is meant.
     """
 
     parameter: Name
@@ -171,5 +172,8 @@ class RunBook(Shape):
             for condition in job.conditions:
                 if condition.subject is Subject.PARAMETER:
                     yield job.name, condition.name
+            for evaluator in job.evaluators:
+                if evaluator.subject is Evidence.PARAMETER:
+                    yield job.name, evaluator.name
             if job.use_run_book_who:
                 yield job.name, self.who_parameter

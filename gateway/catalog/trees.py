@@ -3,10 +3,11 @@
 A job keeps the tree of what it will run, so that changes made later do not touch it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
+from gateway.catalog import connections
 from gateway.catalog.catalog import (
     Catalog,
     DefinitionKind,
@@ -15,7 +16,7 @@ from gateway.catalog.catalog import (
 )
 from gateway.catalog.definitions import Condition, OnFailure
 from gateway.catalog.projects import ProjectModule
-from gateway.catalog.run_books import RunBookJob, RunBookWhat, WhatKind
+from gateway.catalog.run_books import RunBookJob, RunBookWhat
 from gateway.catalog.sealing import SealedModule, SealedRunBook
 from storage.session import Session
 
@@ -24,12 +25,6 @@ DEEPEST = 16
 MOST_JOBS_IN_ALL = 2000
 MOST_MODULES_IN_ALL = 10_000
 """Of all jobs together: what keeps a run book of run books of projects from filling a store."""
-
-KINDS: Mapping[WhatKind, DefinitionKind] = {
-    WhatKind.MODULE: DefinitionKind.MODULE,
-    WhatKind.PROJECT: DefinitionKind.PROJECT,
-    WhatKind.RUN_BOOK: DefinitionKind.RUN_BOOK,
-}
 
 
 class TreeImpossible(ValueError):
@@ -140,6 +135,9 @@ class _Walk:
     def _grow_run_book(
         self, summary: DefinitionSummary, path: tuple[DefinitionSummary, ...]
     ) -> _Grown:
+        if len(path) > DEEPEST:
+            # Already on the way down, which may be a long one.
+            raise TreeImpossible(_too_deep(path[0]))
         run_book = self._catalog.run_book(self._session, summary.version_id)
         steps, height, jobs, modules = [], 0, 0, 0
         for job in run_book.jobs:
@@ -157,7 +155,9 @@ class _Walk:
     ) -> _Grown:
         place = f"in the run book {path[-1].name!r}, job {job.name!r}"
         try:
-            found = self._catalog.find(self._session, what.guid, KINDS[what.kind], self._tenant)
+            found = self._catalog.find(
+                self._session, what.guid, DefinitionKind.of(what.kind), self._tenant
+            )
         except DefinitionNotFound as error:
             raise TreeImpossible(f"{place}: {error}") from error
         if not found.enabled:
@@ -170,22 +170,18 @@ def _refuse_circle(found: DefinitionSummary, path: tuple[DefinitionSummary, ...]
     guids = [one.guid for one in path]
     if found.guid in guids:
         names = [one.name for one in path[guids.index(found.guid) :]]
-        raise TreeImpossible(circle_sentence([*names, found.name]))
+        raise TreeImpossible(connections.circle_sentence([*names, found.name]))
 
 
-def circle_sentence(names: list[str]) -> str:
-    """What is said of run books that contain themselves: the way round, by name."""
-    return f"a run book cannot contain itself: {' -> '.join(names)}"
+def _too_deep(top: DefinitionSummary) -> str:
+    return f"run books are nested deeper than {DEEPEST} levels in the run book {top.name!r}"
 
 
 def _check_size(
     grown: _Grown, summary: DefinitionSummary, above: tuple[DefinitionSummary, ...]
 ) -> None:
-    top = above[0] if above else summary
     if len(above) + grown.height > DEEPEST:
-        raise TreeImpossible(
-            f"run books are nested deeper than {DEEPEST} levels in the {top.kind.word} {top.name!r}"
-        )
+        raise TreeImpossible(_too_deep(above[0] if above else summary))
     if grown.jobs > MOST_JOBS_IN_ALL:
         raise TreeImpossible(
             f"the run book {summary.name!r} has {grown.jobs} jobs in all, with those of the run "

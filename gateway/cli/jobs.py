@@ -8,15 +8,18 @@ from gateway import failures
 from gateway.cli import rendering, watching
 from gateway.cli.options import as_json, assignments, with_settings
 from gateway.cli.session import Session, connect
-from gateway.jobs.orders import MissedRuns
+from gateway.jobs.orders import MissedRuns, OutsideWindow
 from gateway.settings import Loaded
 
 LISTED = ("guid", "status", "description", "what", "who", "created_at", "finished_at", "reason")
 MEMBERS = (
     *("guid", "id", "description", "status", "reason", "what", "who", "owner", "surface"),
-    *("created_at", "due_at", "started_at", "finished_at"),
+    *("address", "comment", "created_at", "due_at", "started_at", "finished_at"),
 )
-RUN = ("agent", "status", "attempt", "tasks_done", "tasks_total", "reason", "finished_at")
+RUN = (
+    *("agent", "status", "attempt", "tasks_done", "tasks_total", "reason", "not_before_at"),
+    "finished_at",
+)
 EVENT = ("at", "before", "after", "actor", "reason")
 
 # The statuses with which a watched job ends well.
@@ -33,19 +36,39 @@ _YEAR_SECONDS = 366 * 24 * 3600
 # What says when, and what says more of a recurrence; the names are those of the options.
 _WHEN = ("at", "every", "cron")
 _OF_RECURRENCES = ("starts", "ends", "missed", "grace")
+_OF_STARTS = ("local_time", "after_boot", "offline_at_next_boot", "outside", "wake_on_lan")
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def _timing(options: dict[str, Any]) -> dict[str, Any]:
     """The timing of the options, which are taken out of them."""
-    given = {name: options.pop(name) for name in (*_WHEN, "zone", *_OF_RECURRENCES)}
-    timing = {name: value for name, value in given.items() if value is not None}
+    taken = (*_WHEN, "zone", *_OF_RECURRENCES, *_OF_STARTS)
+    given = {name: options.pop(name) for name in taken}
+    timing = {name: value for name, value in given.items() if value not in (None, False)}
+    timing |= _window(options)
     when = timing.keys() & _WHEN
     if len(when) > 1:
         raise click.UsageError("--at, --every and --cron exclude each other")
     for name in _OF_RECURRENCES:
         if name in timing and not when & {"every", "cron"}:
             raise click.UsageError(f"--{name} goes with --every or --cron")
+    if "local_time" in timing and "at" not in timing:
+        raise click.UsageError("--local-time goes with --at")
     return timing
+
+
+def _window(options: dict[str, Any]) -> dict[str, Any]:
+    """The launch window of the options, which are taken out of them."""
+    text, days, utc = (options.pop(name) for name in ("window", "window_days", "window_utc"))
+    if text is None:
+        if days or utc:
+            raise click.UsageError("--window-day and --window-utc go with --window")
+        return {}
+    opens, dash, closes = text.partition("-")
+    if not dash:
+        raise click.BadParameter(f"{text!r} is not FROM-TO", param_hint="--window")
+    numbers = [_DAYS.index(day) for day in days]
+    return {"window": {"opens": opens, "closes": closes, "days": numbers, "utc": utc}}
 
 
 def _asked(name: str) -> str:
@@ -75,6 +98,34 @@ def _asked(name: str) -> str:
     type=click.IntRange(1, _YEAR_SECONDS),
     help="How late a due time may be met; missed_run_grace_seconds unless told.",
 )
+@click.option("--local-time", is_flag=True, help="--at is meant by each agent's own clock.")
+@click.option(
+    "--after-boot",
+    type=click.Choice(["next", "every"]),
+    help="After the next start of each agent's machine, or after every one.",
+)
+@click.option(
+    "--offline-at-next-boot",
+    is_flag=True,
+    help="Agents that are offline do it after the next start of their machines.",
+)
+@click.option(
+    "--launch-timeout",
+    metavar="MINUTES",
+    type=click.IntRange(1, _YEAR_SECONDS // 6),
+    help="When an agent that has not begun is given up; launch_timeout_seconds unless told.",
+)
+@click.option("--window", metavar="FROM-TO", help="When runs may begin: 22:00-06:00.")
+@click.option(
+    "--window-day", "window_days", multiple=True, type=click.Choice(_DAYS), help="Only on these."
+)
+@click.option("--window-utc", is_flag=True, help="--window is UTC, not by the agents' clocks.")
+@click.option(
+    "--outside",
+    type=click.Choice([outside.name.lower() for outside in OutsideWindow]),
+    help="What a run does outside the launch window.",
+)
+@click.option("--wake-on-lan", is_flag=True, help="Wake the machines of agents that are offline.")
 @click.option("--description", default="", help="What it is for.")
 @click.option("--priority", type=click.IntRange(0, 9), default=5, show_default=True)
 @click.option("--hold", "on_hold", is_flag=True, help="Do not start it before 'job resume'.")

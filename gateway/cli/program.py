@@ -8,7 +8,20 @@ from collections.abc import Sequence
 import click
 
 from gateway import failures
-from gateway.cli import building_blocks, config, jobs, logins, resources, serve, store, wsdl
+from gateway.cli import (
+    agents,
+    audit,
+    building_blocks,
+    config,
+    jobs,
+    logins,
+    resources,
+    roles,
+    serve,
+    store,
+    teams,
+    wsdl,
+)
 
 _INTERRUPTED = 130
 _BROKEN_PIPE = 1
@@ -20,17 +33,10 @@ def root() -> None:
 
 
 for _command in (
-    *(serve.serve, store.init, logins.login, building_blocks.import_, building_blocks.export),
-    *(
-        jobs.job,
-        resources.resource,
-        config.config,
-        wsdl.wsdl,
-        store.doctor,
-        store.backup,
-        store.restore,
-        store.key,
-    ),
+    *(serve.serve, store.init, logins.login, roles.role, roles.permission, audit.audit),
+    *(building_blocks.import_, building_blocks.export),
+    *(agents.agent, teams.team, resources.resource),
+    *(jobs.job, config.config, wsdl.wsdl, store.doctor, store.backup, store.restore, store.key),
 ):
     root.add_command(_command)
 

@@ -171,6 +171,7 @@ class Answer:
         self._idle_seconds = idle_seconds
         self._head: Head | None = None
         self._left = 0
+        self._open = False
 
     @property
     def started(self) -> bool:
@@ -180,7 +181,7 @@ class Answer:
     @property
     def keep_alive(self) -> bool:
         """Whether the connection may serve another request after this answer."""
-        return self._head is not None and self._head.keep_alive and not self._left
+        return self._head is not None and self._head.keep_alive and self.complete
 
     async def begin(self, reply: Reply, *, keep_alive: bool) -> None:
         """Send the head and the first block; with a complete reply that is all.
@@ -190,6 +191,7 @@ class Answer:
         head = compose(self._request, reply, keep_alive=keep_alive)
         self._head = head
         self._left = head.length if head.framing is Framing.LENGTH else 0
+        self._open = not reply.complete
         self._cycle.response_started = True
         self._cycle.waiting_for_100_continue = False
         wire = head.wire + self._framed(reply.block)
@@ -203,12 +205,15 @@ class Answer:
 
     async def finish(self) -> None:
         """Send what ends the body; raises ``ClientStalled``."""
+        self._open = False
         await self._write(self._end())
 
     @property
     def complete(self) -> bool:
-        """Whether the body is as long as its Content-Length says."""
-        return not self._left
+        """Whether the body is as long as its Content-Length says, or was ended if it has none."""
+        if self._head is not None and self._head.framing is Framing.LENGTH:
+            return not self._left
+        return not self._open
 
     def _framed(self, block: bytes) -> bytes:
         framing = self._head.framing if self._head else Framing.EMPTY

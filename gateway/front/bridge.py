@@ -8,6 +8,7 @@ import logging
 import re
 import secrets
 import sys
+import threading
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
@@ -172,7 +173,8 @@ class Call:
     """One run of the application for one request.
 
     ``start``, ``next_block`` and ``close`` are called one after the other, from any thread: all
-    run in one context, so that what Flask keeps in context variables stays with the request.
+    run in one context, so that what Flask keeps in context variables stays with the request. Only
+    ``close`` may come early; it waits for the block that is being made.
     """
 
     def __init__(
@@ -188,6 +190,8 @@ class Call:
         self._sent = False
         self._iterable: Iterable[bytes] = ()
         self._blocks: Iterator[bytes] = iter(())
+        # A call may be given up while its next block is still made.
+        self._making = threading.Lock()
 
     @property
     def identity(self) -> str:
@@ -205,12 +209,13 @@ class Call:
 
     def next_block(self) -> bytes | None:
         """Return the next block, None after the last; exceptions are logged and raised."""
-        with self._gate:
+        with self._gate, self._making:
             return self._context.run(self._next_block)
 
     def close(self) -> None:
         """Give back the answer and the body; needed when ``start`` was not complete."""
-        self._context.run(self._close)
+        with self._making:
+            self._context.run(self._close)
 
     def close_input(self) -> None:
         """Give back the body of a call whose answer was held: it might have been run again."""

@@ -86,6 +86,12 @@ class Exchange:
         except Exception:
             LOGGER.exception("request %s failed", self._identity)
             await self._fail()
+        except asyncio.CancelledError:
+            # The server stops. A client that reads until the end of the connection must not take
+            # what it has for all.
+            if self._answer.started and not self._answer.complete:
+                self._connection.reset()
+            raise
         finally:
             self._end()
 
@@ -238,6 +244,8 @@ class Exchange:
             if block is None:
                 return await self._answer.finish()
             await self._answer.write(block)
+        if not self._answer.complete:
+            raise _Broken("the client went away")
         return None
 
     async def _refuse(self, refusal: body.Refusal) -> None:

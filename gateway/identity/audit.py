@@ -12,6 +12,7 @@ from storage import models
 from storage.session import Session
 
 PAGE = 100
+LONGEST_COMMENT = 4000
 
 # Callers mask what they know to be secret; this catches what they overlook.
 _SECRET_KEY = re.compile(
@@ -19,6 +20,13 @@ _SECRET_KEY = re.compile(
     r"|(private|api|access|encryption)[-_ ]?key",
     re.IGNORECASE,
 )
+
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+class CommentRefused(ValueError):
+    """A comment cannot be kept as it is."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,8 @@ def record(
 ) -> None:
     """Add an entry, in the unit of work that makes the change.
 
-    ``before`` and ``after`` are JSON values (dicts as a rule) with secrets masked.
+    ``before`` and ``after`` are JSON values (dicts as a rule) with secrets masked. The comment is
+    the caller's where none is given.
     """
     session.execute(
         models.AuditEntry.insert(
@@ -72,9 +81,17 @@ def record(
             object_name=object_name,
             before=masked(before),
             after=masked(after),
-            comment=comment,
+            comment=comment or caller.comment,
         )
     )
+
+
+def check_comment(text: str) -> None:
+    """Raise CommentRefused for a comment that is too long or that no store can hold."""
+    if len(text) > LONGEST_COMMENT:
+        raise CommentRefused(f"Comment: is longer than {LONGEST_COMMENT} characters")
+    if _UNSTORABLE.search(text):
+        raise CommentRefused("Comment: holds a NUL or half of a surrogate pair: leave it out")
 
 
 def page(

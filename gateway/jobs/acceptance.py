@@ -6,11 +6,12 @@ unit of work is a handful of inserts, so that many acceptances share one commit.
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from gateway import moments, names
-from gateway.agents import targets
+from gateway.agents import roster, targets
 from gateway.agents.roster import Agent
 from gateway.agents.teams import Team
 from gateway.catalog import trees
@@ -21,6 +22,8 @@ from gateway.identity.principals import Caller
 from gateway.identity.vault import Vault
 from gateway.jobs import (
     dispatch,
+    launching,
+    local_time,
     moves,
     recurrence,
     rows,
@@ -31,6 +34,7 @@ from gateway.jobs import (
     values,
 )
 from gateway.jobs.orders import (
+    Boot,
     GivenParameters,
     GivenValue,
     JobOrder,
@@ -54,6 +58,7 @@ MOST_DEFINITIONS = 100
 MOST_PARAMETER_SETS = 2 * MOST_DEFINITIONS
 HIGHEST_PRIORITY = 9
 _LONGEST_DESCRIPTION = 4000
+_LONGEST_TIMEOUT = 10 * 366 * 24 * 3600 * moments.SECOND
 # Characters of JSON.
 _MOST_EXTRAS = 64 * 1024
 
@@ -95,17 +100,24 @@ class MadeJob:
     job: JobRow
     plans: tuple[dispatch.RunPlan, ...]
     resolved: ResolvedOrder
+    timing: dict[str, Any]
     caller: Caller
     now: int
 
 
 class Acceptance:
-    """Accepts orders. ``launch_timeout`` in microseconds is used where an order has none."""
+    """Accepts orders. ``launch_timeout`` in microseconds is used where an order has none.
 
-    def __init__(self, catalog: Catalog, vault: Vault, launch_timeout: int) -> None:
+    ``zone`` is the name of that of local times, for agents that do not tell theirs.
+    """
+
+    def __init__(
+        self, catalog: Catalog, vault: Vault, launch_timeout: int, zone: str = "UTC"
+    ) -> None:
         self._catalog = catalog
         self._vault = vault
         self._launch_timeout = launch_timeout
+        self._zone = zone
 
     def resolve(self, session: Session, order: JobOrder, now: int) -> ResolvedOrder:
         """Look up and check everything, with reads only. Raises OrderRefused."""
@@ -116,26 +128,33 @@ class Acceptance:
         holders = tuple(holder for tree in what for holder in values.holders(tree))
         parameters = values.checked(order.parameters, holders)
         values.check_required(holders, parameters)
-        run_book_order.check_who(session, what, bool(who), holders, parameters)
+        run_book_order.check(session, what, order.timing, bool(who), holders, parameters)
         if order.extras:
             # Here and not where it is stored: there all others wait.
             order = dataclasses.replace(order, extras=_bounded(order.extras))
         agents = tuple(targets.agents_of(session, who))
+        if order.timing.offline_at_next_boot or order.timing.boot is not Boot.NONE:
+            # What is remembered of them need not know who is online and in which boot.
+            present = roster.by_ids(session, {agent.id for agent in agents})
+            agents = tuple(present[agent.id] for agent in agents)
         return ResolvedOrder(order, what, who, agents, holders, parameters)
 
     def made(self, resolved: ResolvedOrder, caller: Caller, now: int) -> MadeJob:
         """The job of an order, which nobody has stored yet."""
         order = resolved.order
-        job = self._row(resolved, caller, now)
-        if order.timing.recurrence is not None:
-            job.due_at = recurrence.next_due(order.timing.recurrence, now)
+        timing = launching.stored(order.timing, order.launch_timeout, self._zone)
+        job = self._row(resolved, timing, caller, now)
+        if (rule := order.timing.schedule) is not None:
+            job.due_at = recurrence.next_due(rule, now)
             job.wake_at = None if order.on_hold else job.due_at
-        starts = _is_due(job, now) and not resolved.is_run_book and bool(resolved.agents)
-        plans = dispatch.plan(resolved.agents, resolved.tasks) if starts else []
+        plans: list[dispatch.RunPlan] = []
+        if _is_due(job, now) and not resolved.is_run_book:
+            starts = launching.starts(timing, self._timeout(order), now)
+            plans = dispatch.plan(resolved.agents, resolved.tasks, starts)
         if plans:
             # Before the row is inserted, which spares the hottest path an update.
-            dispatch.await_agents(job, plans)
-        return MadeJob(job, tuple(plans), resolved, caller, now)
+            dispatch.await_agents(job, plans, now)
+        return MadeJob(job, tuple(plans), resolved, timing, caller, now)
 
     def insert(self, session: WritingSession, made: MadeJob) -> None:
         """Store a job, dispatched at once if it is due. For use in a unit of work."""
@@ -143,8 +162,8 @@ class Acceptance:
         moves.enter(session, job, _actor(made.caller))
         rows.insert_request(session, self._request(session, made))
         dispatch.insert_runs(session, job, made.plans, made.now)
-        if resolved.order.timing.recurrence is not None:
-            schedules.insert(session, job, resolved.order.timing.recurrence)
+        if (rule := resolved.order.timing.schedule) is not None:
+            schedules.insert(session, job, rule)
 
     def again(self, session: WritingSession, job: JobRow, caller: Caller, now: int) -> JobRow:
         """Store a copy of a job, to run now. For use in a unit of work."""
@@ -165,16 +184,22 @@ class Acceptance:
             reason=f"again, as {job.guid}",
             runs_open=0,
             due_at=now,
-            launch_by=now + request["options"]["launch_timeout"],
+            launch_by=now + (request["options"]["launch_timeout"] or self._launch_timeout),
             created_at=now,
             started_at=None,
             finished_at=None,
         )
         moves.enter(session, copy, _actor(caller))
-        timing = request["timing"] | {"immediate": True, "scheduled_at": None}
+        timing = launching.once(request["timing"])
         rows.insert_request(
             session,
-            request | {"job_id": copy.id, "surface": caller.surface, "timing": timing},
+            request
+            | {
+                "job_id": copy.id,
+                "surface": caller.surface,
+                "timing": timing,
+                "options": request["options"] | {"from": _from(caller)},
+            },
         )
         run_books.begin(session, copy, now)
         return copy
@@ -211,6 +236,10 @@ class Acceptance:
                 for w in resolved.what
             ),
             who=tuple(ShownWho(one.guid, one.name, kind_of(one)) for one in resolved.who),
+            timing=dataclasses.replace(timing, recurrence=None),
+            launch_timeout=resolved.order.launch_timeout,
+            address=caller.address,
+            comment=caller.comment,
         )
 
     def _definition(self, session: Session, index: int, what: What) -> Tree:
@@ -225,11 +254,22 @@ class Acceptance:
         except trees.TreeImpossible as error:
             raise OrderRefused(f"What[{index}].ID", str(error)) from error
 
-    def _row(self, resolved: ResolvedOrder, caller: Caller, now: int) -> JobRow:
+    def _timeout(self, order: JobOrder) -> int | None:
+        """The launch timeout of an order; a boot is waited for as long as it takes."""
+        if order.launch_timeout is None and order.timing.boot is Boot.NEXT:
+            return None
+        return order.launch_timeout or self._launch_timeout
+
+    def _row(
+        self, resolved: ResolvedOrder, timing: Mapping[str, Any], caller: Caller, now: int
+    ) -> JobRow:
         order, first = resolved.order, resolved.what[0].summary
         due = order.timing.scheduled_at if not order.timing.immediate else now
-        due = now if due is None else due
-        timeout = order.launch_timeout or self._launch_timeout
+        due = last = now if due is None else due
+        if "local" in timing:
+            teams = any(isinstance(one, Team) for one in resolved.who)
+            due, last = launching.span(timing, resolved.agents, teams=teams)
+        timeout = self._timeout(order)
         on_hold = order.on_hold
         return JobRow(
             id=0,
@@ -241,13 +281,13 @@ class Acceptance:
             folder_id=first.folder_id,
             owner_id=caller.principal.id if caller.principal else None,
             origin=Origin.USER,
-            recurring=order.timing.recurrence is not None,
+            recurring=order.timing.schedule is not None,
             status=JobStatus.DISABLED if on_hold else JobStatus.SCHEDULED,
             reason="",
             priority=order.priority,
             runs_open=0,
             due_at=due,
-            launch_by=max(due, now) + timeout,
+            launch_by=None if timeout is None else max(last, now) + timeout,
             wake_at=None if on_hold else due,
             created_at=now,
         )
@@ -259,7 +299,7 @@ class Acceptance:
             "job_id": job.id,
             "description": order.description,
             "surface": caller.surface,
-            "timing": _timing_json(order.timing),
+            "timing": made.timing,
             "what": _what_json(resolved),
             "who": [targets.stored(one) for one in resolved.who],
             "parameters": [
@@ -267,9 +307,10 @@ class Acceptance:
             ],
             "options": {
                 "in_parallel": order.in_parallel,
-                "launch_timeout": order.launch_timeout or self._launch_timeout,
+                "launch_timeout": self._timeout(order),
                 "retries": resolved.retries,
                 "tasks": resolved.tasks,
+                "from": _from(caller),
             },
             "extras": order.extras or None,
         }
@@ -310,6 +351,8 @@ def _is_due(job: JobRow, now: int) -> bool:
 
 
 def _check_sizes(order: JobOrder) -> None:
+    if order.launch_timeout is not None and not 0 < order.launch_timeout <= _LONGEST_TIMEOUT:
+        raise OrderRefused("When.LaunchTimeout", "is a time from one minute to ten years")
     if not order.what:
         raise OrderRefused("What", "name at least one module to run")
     if len(order.what) > MOST_DEFINITIONS:
@@ -325,13 +368,18 @@ def _check_sizes(order: JobOrder) -> None:
 
 
 def _check_timing(timing: Timing, now: int) -> None:
-    if timing.recurrence is not None:
+    if timing.boot is Boot.EVERY and timing.recurrence is not None:
+        raise OrderRefused("When.AfterBoot", "Every is a recurrence of its own: give no other")
+    if timing.window is not None and not timing.window.days:
+        raise OrderRefused("When.LaunchWindow.Days", "name at least one day")
+    if (rule := timing.schedule) is not None:
         try:
-            recurrence.check(timing.recurrence, now)
+            recurrence.check(rule, now)
         except recurrence.RuleRefused as error:
             raise OrderRefused("When", str(error)) from error
-        return
-    at = timing.scheduled_at
+        if timing.boot is not Boot.EVERY:
+            return
+    at = timing.scheduled_at if timing.wall is None else local_time.earliest(timing.wall)
     if at is None and not timing.immediate:
         raise OrderRefused("When.ScheduledDateTime", "is required when Immediate is false")
     if at is not None and not moments.EARLIEST <= at <= moments.LATEST:
@@ -348,15 +396,6 @@ def _who(session: Session, order: JobOrder) -> tuple[Agent | Team, ...]:
             raise OrderRefused(f"Who[{index}].ID", str(error)) from error
         found[type(one), one.id] = one
     return tuple(found.values())
-
-
-def _timing_json(timing: Timing) -> dict[str, Any]:
-    return {
-        "immediate": timing.immediate,
-        "scheduled_at": timing.scheduled_at,
-        "local_time": timing.local_time,
-        "wake_on_lan": timing.wake_on_lan,
-    }
 
 
 def _what_json(resolved: ResolvedOrder) -> list[dict[str, Any]]:
@@ -376,6 +415,15 @@ def kind_of(found: Agent | Team) -> WhoKind:
 def _bounded(extras: dict[str, Any]) -> dict[str, Any]:
     """What came in under unknown names, for who looks for it later; nothing that fills a store."""
     return extras if len(json.dumps(extras, default=str)) <= _MOST_EXTRAS else {}
+
+
+def _from(caller: Caller) -> dict[str, str]:
+    """From where a job was asked for: it is its own record, and needs none in the audit trail."""
+    return {
+        "address": caller.address,
+        "request_id": caller.request_id,
+        "comment": caller.comment,
+    }
 
 
 def _actor(caller: Caller) -> str:

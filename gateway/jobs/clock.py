@@ -39,7 +39,10 @@ _JUMP = 2 * moments.SECOND
 
 
 class Clock:
-    """Starts what is due. ``grace`` in microseconds is the default for recurring jobs."""
+    """Starts what is due. ``grace`` in microseconds is the default for recurring jobs.
+
+    ``dispatched`` is told the id of each job that was dealt with, once that is durable.
+    """
 
     def __init__(
         self,
@@ -48,12 +51,14 @@ class Clock:
         wake_agents: Callable[[], None],
         now: Callable[[], int] = moments.now,
         claimed: Callable[[float], None] = lambda lateness: None,  # noqa: ARG005  # unobserved
+        dispatched: Callable[[int], None] = lambda job_id: None,  # noqa: ARG005  # nobody sleeps
     ) -> None:
         self._store = store
         self._grace = grace
         self._wake_agents = wake_agents
         self._now = now
         self._claimed = claimed
+        self._dispatched = dispatched
         self._scheduler = BackgroundScheduler(
             timezone=datetime.UTC,
             executors={"default": {"type": "threadpool", "max_workers": 4}},
@@ -207,12 +212,14 @@ class Clock:
                 self._deal_with(session, job, now)
                 session.after_commit(self._wake_agents)
                 session.after_commit(lambda: self._claimed(lateness))
+                session.after_commit(lambda: self._dispatched(due.job_id))
 
         return deal
 
     def _take_note(self, session: WritingSession, run_book: int, now: int) -> None:
         run_books.take_note(session, run_book, now)
         session.after_commit(self._wake_agents)
+        session.after_commit(lambda: self._dispatched(run_book))
 
     @staticmethod
     def _done(job_id: int, unit: "Future[None]") -> bool:
@@ -237,14 +244,13 @@ class Clock:
             rows.write_job(session, job)
         elif job.recurring:
             schedules.fire(session, job, now, self._grace)
+        elif job.status is not JobStatus.SCHEDULED or job.runs_open > 0:
+            settlement.look_after_waiting(session, job, now)
         elif job.launch_by is not None and now >= job.launch_by:
-            _cancel_late(session, job, now)
-        elif job.status is JobStatus.SCHEDULED and job.runs_open == 0:
+            moves.move(session, job, JobStatus.CANCELED, now, "clock", settlement.TOO_LATE)
+        else:
             self._note_lateness(session, job, now)
             run_books.begin(session, job, now)
-        else:
-            job.wake_at = job.launch_by
-            rows.write_job(session, job)
 
     def _note_lateness(self, session: WritingSession, job: JobRow, now: int) -> None:
         """A job that starts later than its grace says so: it was missed, and is made up for."""
@@ -265,18 +271,6 @@ def _run_book(row: Row) -> int | None:
     waits = JobStatus(row["status"]).finished or row["due_at"] is None
     found: int | None = row["parent_id"]
     return found if waits and row["origin"] == Origin.RUN_BOOK else None
-
-
-def _cancel_late(session: WritingSession, job: JobRow, now: int) -> None:
-    """The launch timeout has ended: what no agent has begun is canceled."""
-    reason = "not started within its launch timeout"
-    if job.runs_open == 0:
-        moves.move(session, job, JobStatus.CANCELED, now, "clock", reason)
-        return
-    job.wake_at = None
-    settlement.close_waiting(session, job, JobStatus.CANCELED, now, reason)
-    if not job.status.finished:
-        rows.write_job(session, job)
 
 
 def _logged(work: Callable[[], object], name: str) -> Callable[[], None]:

@@ -12,7 +12,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Self
 
 from gateway import moments
-from gateway.agents.protocol import LogChunk, RunOrder, TaskFinished, TaskOrder, TaskStarted
+from gateway.agents.protocol import (
+    LogChunk,
+    RunFinished,
+    RunOrder,
+    TaskFinished,
+    TaskOrder,
+    TaskStarted,
+)
 from gateway.jobs.rows import RunRow
 from gateway.jobs.states import JobStatus
 from storage import models, statements
@@ -66,6 +73,8 @@ _OPEN_TASKS = Selection(
     ),
 )
 _INSERT_CHUNK = statements.Insert(_CHUNK, _CHUNK.blob_id, _CHUNK.seq, _CHUNK.data, ignoring=True)
+_VALUES = models.RunOutput
+_INSERT_VALUES = statements.Insert(_VALUES, _VALUES.run_id, _VALUES.outputs)
 # A log is read in portions: drivers hand over the whole answer of a query at once.
 _PORTION = 16
 _NEXT_CHUNKS = statements.Statement(
@@ -87,6 +96,12 @@ def plan_tasks(session: WritingSession, run: RunRow, order: RunOrder) -> None:
 def unplan_tasks(session: Session, run: RunRow) -> None:
     """Forget the tasks of an attempt of which none was begun: they are planned anew."""
     session.execute(_TASK.delete().where(_TASK.run_id == run.id, _TASK.attempt == run.attempt))
+
+
+def keep_values(session: WritingSession, run: RunRow, report: RunFinished) -> None:
+    """Store the values of parameters with which a run has ended, once."""
+    outputs = [dataclasses.asdict(value) for value in report.parameters]
+    session.gather(_INSERT_VALUES, {"run_id": run.id, "outputs": outputs})
 
 
 @dataclasses.dataclass(slots=True)

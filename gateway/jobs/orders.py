@@ -1,5 +1,6 @@
 """What a client asks for: an order, in the words of the domain."""
 
+import datetime
 import enum
 import uuid
 from dataclasses import dataclass, field
@@ -47,6 +48,24 @@ class RecurrenceKind(enum.IntEnum):
 
     INTERVAL = 0
     CRON = 1
+    # No due times: fired when an agent's machine has been started.
+    EVERY_BOOT = 2
+
+
+class Boot(enum.IntEnum):
+    """Whether a run waits for a start of its agent's machine (Dispatcher contract 6)."""
+
+    NONE = 0
+    NEXT = 1
+    EVERY = 2
+
+
+class OutsideWindow(enum.IntEnum):
+    """What becomes of a run that could begin outside its launch window."""
+
+    CONTINUE = 0
+    WAIT = 1
+    FAIL = 2
 
 
 @dataclass(frozen=True)
@@ -106,14 +125,46 @@ class Recurrence:
 
 
 @dataclass(frozen=True)
+class LaunchWindow:
+    """When runs may begin: from ``opens`` until before ``closes``, minutes after midnight.
+
+    One that closes before it opens, or at the same time, closes on the next day. ``days`` are those
+    on which it opens, Monday is 0. By the agents' own clocks, unless ``utc``.
+    """
+
+    opens: int
+    closes: int
+    days: frozenset[int] = frozenset(range(7))
+    utc: bool = False
+
+
+@dataclass(frozen=True)
 class Timing:
-    """When to run: now, at a moment (epoch microseconds), or again and again."""
+    """When to run: now, at a moment (epoch microseconds), or again and again.
+
+    ``wall`` is the moment where each agent's own clock counts: a time without a zone, in place of
+    ``scheduled_at``. With ``offline_at_next_boot`` agents that are offline when the job starts do
+    it after the next start of their machines. ``window`` and ``outside`` stand in for those of the
+    settings. ``local_time`` says only how the client put it.
+    """
 
     immediate: bool = True
     scheduled_at: int | None = None
     local_time: bool = False
     wake_on_lan: bool = False
     recurrence: Recurrence | None = None
+    wall: datetime.datetime | None = None
+    boot: Boot = Boot.NONE
+    offline_at_next_boot: bool = False
+    window: LaunchWindow | None = None
+    outside: OutsideWindow | None = None
+
+    @property
+    def schedule(self) -> Recurrence | None:
+        """The rule by which the job recurs, None for a job that is done once."""
+        if self.boot is Boot.EVERY:
+            return Recurrence(RecurrenceKind.EVERY_BOOT, "")
+        return self.recurrence
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from gateway.catalog.sealing import SealedModule, SealedParameter
 from gateway.identity.vault import Vault
 from storage.session import Session
 
+_VALUES = frozenset({"value", "value_secret", "secondary", "secondary_secret"})
+
 
 class ParameterReader:
     """Puts together values, opening sealed ones. The result holds secrets in clear."""
@@ -19,22 +21,35 @@ class ParameterReader:
         self._vault = vault
 
     def effective(
-        self, session: Session, module: SealedModule, stored: Iterable[dict[str, Any]]
+        self,
+        session: Session,
+        module: SealedModule,
+        stored: Iterable[dict[str, Any]],
+        *,
+        part: int = 0,
+        project: str | None = None,
     ) -> tuple[ParameterValue, ...]:
-        """The values for one module of a job. ``stored`` are the sets of its request."""
+        """The values for one module of a job. ``stored`` are the sets of its request.
+
+        A set for the module comes before one for the ``project`` (its GUID) that it is run by, and
+        that before one for everything. Sets for a step of a run book are meant for others.
+        """
+        sets = [one for one in stored if one.get("step") is None]
+        levels = dict.fromkeys((None, project, str(module.guid)))
         given = {
             names.key(value["name"]): value
-            for one in stored
-            if one["definition"] in (None, str(module.guid))
+            for definition in levels
+            for one in sets
+            if one["definition"] == definition
             for value in one["values"]
         }
         return tuple(
-            self._value(session, parameter, given.get(names.key(parameter.name), {}))
+            self._value(session, parameter, given.get(names.key(parameter.name), {}), part)
             for parameter in module.parameters
         )
 
     def _value(
-        self, session: Session, parameter: SealedParameter, given: dict[str, Any]
+        self, session: Session, parameter: SealedParameter, given: dict[str, Any], part: int
     ) -> ParameterValue:
         return ParameterValue(
             name=parameter.name,
@@ -42,6 +57,8 @@ class ParameterReader:
             value=self._part(session, parameter, given, "value", "default"),
             secondary=self._part(session, parameter, given, "secondary", "default2"),
             secret=parameter.type.secret,
+            part=part,
+            given=not given.keys().isdisjoint(_VALUES),
         )
 
     def _part(

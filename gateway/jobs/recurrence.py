@@ -8,7 +8,7 @@ met right after the change; one that the autumn change repeats is met once.
 import datetime
 import itertools
 import zoneinfo
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import cronsim
 
@@ -25,6 +25,8 @@ class RuleRefused(ValueError):
 
 def check(recurrence: Recurrence, now: int) -> None:
     """Raise RuleRefused unless the rule can be read and is ever due."""
+    if recurrence.kind is RecurrenceKind.EVERY_BOOT:
+        return
     if next_due(recurrence, now) is None:
         raise RuleRefused(f"the rule {recurrence.rule!r} is never due after the present moment")
 
@@ -79,6 +81,11 @@ def _cron(recurrence: Recurrence, after: int) -> int | None:
     return None
 
 
+def _never(recurrence: Recurrence, after: int) -> None:
+    """No clock fires it."""
+    del recurrence, after
+
+
 def zone(name: str) -> zoneinfo.ZoneInfo:
     """The time zone of an IANA name; RuleRefused for an unknown one."""
     try:
@@ -89,4 +96,8 @@ def zone(name: str) -> zoneinfo.ZoneInfo:
         ) from None
 
 
-_readers = {RecurrenceKind.INTERVAL: _interval, RecurrenceKind.CRON: _cron}
+_readers: dict[RecurrenceKind, Callable[[Recurrence, int], int | None]] = {
+    RecurrenceKind.INTERVAL: _interval,
+    RecurrenceKind.CRON: _cron,
+    RecurrenceKind.EVERY_BOOT: _never,
+}

@@ -123,9 +123,15 @@ _REQUEST = models.JobRequest
 _REQUESTS = Selection(
     _REQUEST.job_id,
     lambda: _REQUEST.select(
-        _REQUEST.job_id, _REQUEST.description, _REQUEST.what, _REQUEST.parameters
+        _REQUEST.job_id,
+        _REQUEST.description,
+        _REQUEST.what,
+        _REQUEST.parameters,
+        _REQUEST.options,
     ),
 )
+
+_TIMINGS = Selection(_REQUEST.job_id, lambda: _REQUEST.select(_REQUEST.job_id, _REQUEST.timing))
 
 
 @dataclass(slots=True)
@@ -245,9 +251,10 @@ def lock_job(session: Session, job_id: int) -> JobRow:
     return JobRow.of(row)
 
 
-def lock_jobs(session: Session, job_ids: Iterable[int]) -> list[JobRow]:
-    """As ``lock_job``, for several; they are given, and answered, in the order of their ids."""
-    return [JobRow.of(row) for row in _LOCK_JOBS.rows(session, list(job_ids))]
+def lock_jobs(session: Session, job_ids: Iterable[int]) -> dict[int, JobRow]:
+    """As ``lock_job``, of several jobs: those that are still stored, by their ids."""
+    found = _LOCK_JOBS.rows(session, sorted(set(job_ids)))
+    return {row["id"]: JobRow.of(row) for row in found}
 
 
 def lock_job_by_guid(session: Session, guid: uuid.UUID, tenant: int = 1) -> JobRow | None:
@@ -268,8 +275,7 @@ def lock_runs(session: Session, found: Iterable[Row]) -> list[Held]:
     The one way to take runs of several jobs: their jobs are locked first. In the order of ids.
     """
     job_ids = {row["id"]: row["job_id"] for row in found}
-    locked = _LOCK_JOBS.rows(session, sorted(set(job_ids.values())))
-    jobs = {row["id"]: JobRow.of(row) for row in locked}
+    jobs = lock_jobs(session, job_ids.values())
     runs = map(RunRow.of, _LOCK_RUNS.rows(session, sorted(job_ids)))
     return [Held(jobs[run.job_id], run) for run in runs]
 
@@ -285,6 +291,11 @@ def run_states(session: Session, job_ids: Iterable[int]) -> dict[int, list[JobSt
     for row in _RUN_STATES.rows(session, list(states)):
         states[row["job_id"]].append(JobStatus(row["status"]))
     return states
+
+
+def timings_of(session: Session, job_ids: Iterable[int]) -> dict[int, Row]:
+    """What was asked for of the times of jobs, by job; see ``launching``."""
+    return {row["job_id"]: row["timing"] for row in _TIMINGS.rows(session, sorted(set(job_ids)))}
 
 
 def requests_of(session: Session, job_ids: Iterable[int]) -> dict[int, Row]:

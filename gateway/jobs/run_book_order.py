@@ -1,4 +1,4 @@
-"""Whether every job of an ordered run book has somebody to run on."""
+"""What an order of a run book must have: somebody to run on for every job, a time."""
 
 from collections.abc import Sequence
 
@@ -8,15 +8,16 @@ from gateway.catalog.run_books import RunBookJob
 from gateway.catalog.sealing import SealedRunBook
 from gateway.catalog.trees import Tree
 from gateway.jobs import values
-from gateway.jobs.orders import GivenParameters, OrderRefused
+from gateway.jobs.orders import Boot, GivenParameters, OrderRefused, Timing
 from gateway.jobs.run_book_who import KINDS
 from gateway.jobs.values import Holder
 from storage.session import Session
 
 
-def check_who(
+def check(
     session: Session,
     what: Sequence[Tree],
+    timing: Timing,
     asked: bool,
     holders: Sequence[Holder],
     given: Sequence[GivenParameters],
@@ -25,6 +26,12 @@ def check_who(
 
     ``asked`` says that the order names agents or teams: they are for every job without its own.
     """
+    if any(tree.run_book is not None for tree in what) and (
+        timing.boot is not Boot.NONE or timing.offline_at_next_boot
+    ):
+        raise OrderRefused(
+            "When", "a run book cannot wait for its agents' machines to start: give it a time"
+        )
     for index, tree in enumerate(what):
         if tree.run_book is None:
             if not asked:

@@ -12,8 +12,9 @@ from typing import Any
 from gateway import moments, names
 from gateway.catalog import comparisons
 from gateway.catalog.definitions import Condition, Effect, Operator, Subject
-from gateway.jobs import dispatch, moves, rows, run_book_plan, run_book_who
+from gateway.jobs import dispatch, launching, moves, rows, run_book_plan, run_book_who
 from gateway.jobs.orders import Origin
+from gateway.jobs.places import Visible
 from gateway.jobs.rows import JobRow
 from gateway.jobs.run_book_plan import Plan, Step, Value, secret
 from gateway.jobs.run_book_progress import StepState, before, progress
@@ -43,7 +44,7 @@ def begin(session: WritingSession, job: JobRow, now: int) -> None:
     if request is not None and run_book_plan.is_run_book(request["what"]):
         _start(session, job, request, now)
     else:
-        dispatch.start(session, job, dispatch.planned(session, job), now)
+        dispatch.start(session, job, dispatch.planned(session, job, now), now)
 
 
 def awaits_turn(job: JobRow) -> bool:
@@ -70,7 +71,7 @@ def family(session: Session, job: JobRow) -> list[JobRow]:
         query = _JOB.select(_JOB.id).where(_JOB.parent_id.in_(ids), _JOB.origin == Origin.RUN_BOOK)
         ids = [row["id"] for row in session.rows(query)]
         found += ids
-    return [job, *rows.lock_jobs(session, sorted(found[1:]))]
+    return [job, *rows.lock_jobs(session, found[1:]).values()]
 
 
 def _start(session: WritingSession, job: JobRow, request: Row, now: int) -> None:
@@ -120,7 +121,7 @@ def _made(
             "job_id": child.id,
             "description": step.job.description or step.job.name,
             "surface": request["surface"],
-            "timing": {**request["timing"], "immediate": True, "scheduled_at": None},
+            "timing": launching.once(request["timing"]),
             "what": list(step.what),
             "who": [],
             "parameters": [],
@@ -165,6 +166,8 @@ class _Book:
                 self._begin(place, before(states, place))
             if not comes.skip and not comes.begin:
                 break
+        for child in self._children:
+            _dealt_with(self._session, child)
         self._parent.runs_open = sum(not child.status.finished for child in self._children)
         rows.write_job(self._session, self._parent)
 
@@ -213,13 +216,19 @@ class _Book:
             self._close(child, *refused)
             return
         child.reason = ""
-        child.launch_by = self._now + self._request["options"]["launch_timeout"]
+        timeout = self._request["options"]["launch_timeout"]
+        child.launch_by = None if timeout is None else self._now + timeout
         begin(self._session, child, self._now)
 
     def _hand_over(self, child: JobRow, step: Step) -> None:
         """Write down with which values and on which agents the job runs. Raises NobodyFound."""
         who = run_book_who.of_step(
-            self._session, self._plan, step, self._request["who"], self._values
+            self._session,
+            self._plan,
+            step,
+            self._request["who"],
+            self._values,
+            Visible(self._session, child.owner_id),
         )
         sets = run_book_plan.sets_for(self._plan, step, self._request["parameters"], self._values)
         query = _REQUEST.update(who=who, parameters=sets)
@@ -281,7 +290,7 @@ def _subject(condition: Condition) -> str:
 
 def _dealt_with(session: WritingSession, child: JobRow) -> None:
     """Let the clock leave alone a job of which its run book has taken note."""
-    if child.status.finished and child.wake_at is not None:
+    if (child.status.finished or awaits_turn(child)) and child.wake_at is not None:
         child.wake_at = None
         rows.write_job(session, child)
 
@@ -289,8 +298,8 @@ def _dealt_with(session: WritingSession, child: JobRow) -> None:
 def _children(session: Session, parent_id: int) -> list[JobRow]:
     """The jobs of a run book, locked, in their order."""
     query = _JOB.select(_JOB.id).where(_JOB.parent_id == parent_id, _JOB.origin == Origin.RUN_BOOK)
-    found = rows.lock_jobs(session, sorted(row["id"] for row in session.rows(query)))
-    return sorted(found, key=lambda child: child.seq)
+    found = rows.lock_jobs(session, [row["id"] for row in session.rows(query)])
+    return sorted(found.values(), key=lambda child: child.seq)
 
 
 def _request(session: Session, job: JobRow) -> Row | None:

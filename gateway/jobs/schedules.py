@@ -4,12 +4,13 @@ import enum
 from dataclasses import dataclass, replace
 
 from gateway import moments
-from gateway.jobs import moves, recurrence, rows, run_books
+from gateway.agents.roster import Agent
+from gateway.jobs import dispatch, launching, moves, recurrence, rows, run_books
 from gateway.jobs.orders import MissedRuns, Origin, Recurrence, RecurrenceKind
 from gateway.jobs.rows import JobRow
 from gateway.jobs.states import JobStatus
 from storage import models
-from storage.session import Session, WritingSession
+from storage.session import Row, Session, WritingSession
 
 _SCHEDULE = models.Schedule
 _FIRING = models.ScheduleFiring
@@ -79,6 +80,8 @@ def fire(session: WritingSession, job: JobRow, now: int, default_grace: int) -> 
     each leaves a firing: nothing is missed in silence.
     """
     if job.due_at is None:
+        job.wake_at = None
+        rows.write_job(session, job)
         return
     stored = of_job(session, job)
     rule = stored.recurrence
@@ -89,6 +92,51 @@ def fire(session: WritingSession, job: JobRow, now: int, default_grace: int) -> 
     for due in running:
         _run(session, job, stored.id, due, now)
     _advance(session, job, stored, dues[-1], now)
+
+
+def at_boot(session: Session) -> list[int]:
+    """The ids of the jobs that recur after every boot, of whichever agents."""
+    query = (
+        _SCHEDULE.select(_SCHEDULE.job_id)
+        .join(models.Job, on=(models.Job.id == _SCHEDULE.job_id))
+        .where(
+            _SCHEDULE.kind == RecurrenceKind.EVERY_BOOT,
+            _SCHEDULE.enabled,
+            models.Job.status == JobStatus.SCHEDULED,
+        )
+    )
+    return [row["job_id"] for row in session.rows(query)]
+
+
+def fire_at_boot(session: WritingSession, job: JobRow, agent: Agent, now: int) -> None:
+    """Make the job that an agent does after the start of its machine, if it is one of the job's.
+
+    The job is locked, and so is the agent: each start is met once.
+    """
+    request = session.first(models.JobRequest.select().where(models.JobRequest.job_id == job.id))
+    if request is None or job.status is not JobStatus.SCHEDULED or _too_early(request, agent, now):
+        return
+    plans = [item for item in dispatch.planned(session, job, now) if item.agent_id == agent.id]
+    if not plans:
+        return
+    schedule_id = of_job(session, job).id
+    due = now
+    # Another agent may have come at the very same moment.
+    while not _firing(session, schedule_id, due, Outcome.RAN, None, now, f"{agent.name} started"):
+        due += 1
+    child = _copy(job, due, now, request["options"]["launch_timeout"])
+    child.origin, child.reason = Origin.BOOT, ""
+    who = {"agent": agent.id, "guid": agent.guid, "name": agent.name}
+    own = {"who": [who], "timing": launching.once(request["timing"])}
+    _enter(session, child, schedule_id, request | own, "agent")
+    dispatch.start(session, child, plans, now)
+
+
+def _too_early(request: Row, agent: Agent, now: int) -> bool:
+    """Whether the moment from which on the job recurs is still to come."""
+    timing = request["timing"]
+    begins = launching.not_before(timing, agent) or timing["scheduled_at"]
+    return begins is not None and begins > now
 
 
 def set_enabled(session: WritingSession, job: JobRow, enabled: bool, now: int) -> None:
@@ -146,14 +194,21 @@ def _run(session: WritingSession, job: JobRow, schedule_id: int, due: int, now: 
     if request is None or not _firing(session, schedule_id, due, Outcome.RAN, None, now, late):
         return
     child = _copy(job, due, now, request["options"]["launch_timeout"])
-    moves.enter(session, child, "clock")
+    _enter(session, child, schedule_id, request, "clock")
+    run_books.begin(session, child, now)
+
+
+def _enter(
+    session: WritingSession, child: JobRow, schedule_id: int, request: Row, actor: str
+) -> None:
+    """Store the job that a firing made, and tie the two together."""
+    moves.enter(session, child, actor)
     rows.insert_request(session, request | {"job_id": child.id})
     session.execute(
         _FIRING.update(job_id=child.id).where(
-            _FIRING.schedule_id == schedule_id, _FIRING.due_at == due
+            _FIRING.schedule_id == schedule_id, _FIRING.due_at == child.due_at
         )
     )
-    run_books.begin(session, child, now)
 
 
 def _firing(
@@ -201,7 +256,7 @@ def _write_due(session: WritingSession, job: JobRow, schedule_id: int, *, enable
     )
 
 
-def _copy(job: JobRow, due: int, now: int, launch_timeout: int) -> JobRow:
+def _copy(job: JobRow, due: int, now: int, launch_timeout: int | None) -> JobRow:
     return replace(
         job,
         id=0,
@@ -212,7 +267,7 @@ def _copy(job: JobRow, due: int, now: int, launch_timeout: int) -> JobRow:
         status=JobStatus.SCHEDULED,
         reason=_lateness(due, now),
         due_at=due,
-        launch_by=now + launch_timeout,
+        launch_by=None if launch_timeout is None else now + launch_timeout,
         wake_at=now,
         created_at=now,
         started_at=None,

@@ -12,11 +12,24 @@ import peewee
 from gateway import moments
 from gateway.catalog.catalog import Catalog
 from gateway.identity import audit
+from gateway.identity.permissions import Reach
 from gateway.identity.principals import Caller
-from gateway.jobs import counters, ledger, moves, rows, run_books, schedules, settlement, views
+from gateway.jobs import (
+    counters,
+    launching,
+    ledger,
+    moves,
+    narrowing,
+    rows,
+    run_books,
+    schedules,
+    settlement,
+    views,
+)
 from gateway.jobs.acceptance import Acceptance, MadeJob
 from gateway.jobs.clock import Clock
 from gateway.jobs.orders import JobOrder, Origin
+from gateway.jobs.places import Places
 from gateway.jobs.rows import JobRow
 from gateway.jobs.signals import Signals
 from gateway.jobs.states import JobStatus, MoveRefused, Stage
@@ -32,6 +45,7 @@ _BY_GUID = statements.Statement(
     lambda: _JOB.select().where(_JOB.guid == named(_JOB.guid), _JOB.tenant_id == 1)
 )
 _CHILD_ORIGINS = (Origin.RUN_BOOK,)
+_COUNT = peewee.fn.COUNT(_JOB.id)
 
 
 class JobNotFound(LookupError):
@@ -44,11 +58,12 @@ class StoreNearlyFull(Exception):
 
 @dataclass(frozen=True)
 class JobFilter:
-    """Which jobs a list holds; stage None means all."""
+    """Which jobs a list holds; stage None means all, as does a reach that is None."""
 
     stage: Stage | None = None
     run_book_jobs: bool = True
     recurring_jobs: bool = True
+    reach: Reach | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +98,10 @@ class FreeSpace:
 
 
 class Jobs:
-    """Accept, look at, and steer jobs. ``least_free`` bytes of disk are kept for running ones."""
+    """Accept, look at, and steer jobs. ``least_free`` bytes of disk are kept for running ones.
+
+    ``dispatched`` is told the id of a job whose runs may begin now, once that is durable.
+    """
 
     def __init__(
         self,
@@ -95,6 +113,7 @@ class Jobs:
         least_free: int = 0,
         now: Callable[[], int] = moments.now,
         accepted: Callable[[str], None] = lambda surface: None,  # noqa: ARG005  # unobserved
+        dispatched: Callable[[int], None] = lambda job_id: None,  # noqa: ARG005  # nobody sleeps
     ) -> None:
         self._store = store
         self._catalog = catalog
@@ -105,6 +124,7 @@ class Jobs:
         self._least_free = least_free
         self._now = now
         self._accepted = accepted
+        self._dispatched = dispatched
 
     def accept(self, order: JobOrder, caller: Caller) -> JobView:
         """Take an order; the job is durable when this returns.
@@ -143,17 +163,31 @@ class Jobs:
         self._accepted(made.caller.surface)
         if made.job.wake_at is not None:
             self._clock.wake_by(made.job.wake_at)
+        if made.plans and made.resolved.order.timing.wake_on_lan:
+            self._dispatched(made.job.id)
 
-    def get(self, guid: uuid.UUID) -> JobView:
-        """A job by its id. Raises JobNotFound."""
+    def get(self, guid: uuid.UUID, reach: Reach | None = None) -> JobView:
+        """A job by its id. Raises JobNotFound, also for one that the reach does not cover."""
         with self._store.reading() as session:
-            return self._get(session, guid)
+            view = self._get(session, guid)
+            if reach is None or reach.everywhere or reach.covers(Places(session).job(view)):
+                return view
+        raise _not_found(guid)
 
     def page(self, wanted: JobFilter, page: int, size: int) -> JobPage:
-        """A page of jobs, the newest first; ``page`` counts from 1 and may lie beyond the end."""
+        """A page of jobs, the newest first; ``page`` counts from 1 and may lie beyond the end.
+
+        The counters tell how many there are, at once. For a reach that does not cover everything
+        they are counted, which takes the longer the more jobs there are in its scopes.
+        """
         with self._store.reading(long=True) as session:
-            total = sum(c.jobs for c in counters.counts(session) if _counts(wanted, c))
-            query = _JOB.select().where(*_conditions(wanted)).order_by(_JOB.id.desc())
+            conditions = _conditions(wanted)
+            if wanted.reach is None or wanted.reach.everywhere:
+                total = sum(c.jobs for c in counters.counts(session) if _counts(wanted, c))
+            else:
+                conditions.append(narrowing.condition(session, wanted.reach))
+                total = session.scalar(_JOB.select(_COUNT).where(*conditions))
+            query = _JOB.select().where(*conditions).order_by(_JOB.id.desc())
             found = session.rows(query.paginate(page, size))
             jobs = tuple(views.jobs(session, found))
         return JobPage(jobs, page, -(-total // size), total)
@@ -218,6 +252,7 @@ class Jobs:
         """Let a held job go on. Raises JobNotFound, MoveRefused if it is not held."""
         view = self._steer(guid, caller, "resume", reason, _resume)
         self._clock.wake_by(self._now())
+        self._dispatched(view.id)
         return view
 
     def rerun(self, guid: uuid.UUID, caller: Caller) -> JobView:
@@ -234,6 +269,7 @@ class Jobs:
                 raise _not_found(guid)
             again = self._acceptance.again(session, job, caller, now)
             session.after_commit(self._signals.wake)
+            session.after_commit(lambda: self._dispatched(again.id))
             return again.guid
 
         return self.get(self._store.unit_of_work(copy))
@@ -316,7 +352,10 @@ def _hold(session: WritingSession, job: JobRow, now: int, actor: str, reason: st
         return
     job.wake_at = None
     rows.write_job(session, job)
-    _set_waiting(session, job, JobStatus.SCHEDULED, JobStatus.DISABLED)
+    for run in settlement.open_runs(session, job):
+        if run.status is JobStatus.SCHEDULED:
+            run.status = JobStatus.DISABLED
+            rows.write_run(session, run)
 
 
 def _resume(session: WritingSession, job: JobRow, now: int, actor: str, reason: str) -> None:
@@ -331,19 +370,23 @@ def _resume(session: WritingSession, job: JobRow, now: int, actor: str, reason: 
         job.wake_at = now
         rows.write_job(session, job)
         return
-    due, launch_by = job.due_at or now, job.launch_by or now
+    due = job.due_at or now
     # The time on hold does not count against the launch timeout.
-    job.launch_by = max(launch_by, now + launch_by - due)
-    job.wake_at = job.launch_by if job.runs_open else due
+    job.launch_by = _extended(job.launch_by, due, now)
+    job.wake_at = due
+    if job.runs_open:
+        for run in settlement.open_runs(session, job):
+            if run.status is JobStatus.DISABLED:
+                run.status = JobStatus.SCHEDULED
+                run.launch_by = _extended(run.launch_by, run.not_before or due, now)
+                rows.write_run(session, run)
+        job.wake_at = launching.next_look(job, settlement.waiting_runs(session, job), now)
     rows.write_job(session, job)
-    _set_waiting(session, job, JobStatus.DISABLED, JobStatus.SCHEDULED)
 
 
-def _set_waiting(session: WritingSession, job: JobRow, before: JobStatus, after: JobStatus) -> None:
-    for run in settlement.open_runs(session, job):
-        if run.status is before:
-            run.status = after
-            rows.write_run(session, run)
+def _extended(launch_by: int | None, start: int, now: int) -> int | None:
+    """The end of a launch timeout of which nothing has passed since its start."""
+    return None if launch_by is None else max(launch_by, now + launch_by - start)
 
 
 def _counts(wanted: JobFilter, count: counters.Count) -> bool:

@@ -7,13 +7,19 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from gateway.jobs import ledger, moves, outcomes, rows
+from gateway import moments
+from gateway.jobs import launching, ledger, moves, outcomes, rows
+from gateway.jobs.orders import OutsideWindow
 from gateway.jobs.rows import JobRow, RunRow
 from gateway.jobs.states import JobStatus
 from storage import models
 from storage.session import Session, WritingSession
 
+TOO_LATE = "not started within its launch timeout"
+
 _TASK = models.TaskResult
+# When a window that does not open soon is looked at again.
+_FAR_AWAY = 24 * 3600 * moments.SECOND
 _OPEN_RUNS = frozenset(
     {JobStatus.DISABLED, JobStatus.SCHEDULED, JobStatus.ACTIVE, JobStatus.ABORTING}
 )
@@ -96,8 +102,7 @@ def give_back(session: WritingSession, job: JobRow, run: RunRow, now: int) -> No
     ledger.unplan_tasks(session, run)
     run.status = JobStatus.SCHEDULED
     run.session = run.lease_until = run.started_at = None
-    rows.write_run(session, run)
-    _await_agent(session, job, now)
+    _await_agent(session, job, run, now)
     begun = any(other.started_at is not None for other in rows.runs_of(session, job.id))
     if job.status is JobStatus.ACTIVE and not begun:
         job.started_at = None
@@ -111,6 +116,48 @@ def close_waiting(
     for run in rows.runs_of(session, job.id):
         if run.status in (JobStatus.SCHEDULED, JobStatus.DISABLED):
             finish_run(session, job, run, status, now, reason)
+
+
+def look_after_waiting(session: WritingSession, job: JobRow, now: int) -> None:
+    """Cancel the runs that no agent has begun within their launch timeout; look again for others.
+
+    Ends the job if none of its runs is left.
+    """
+    waiting = waiting_runs(session, job)
+    job.wake_at = launching.next_look(job, waiting, now)
+    for run in waiting:
+        limit = launching.launch_by(job, run)
+        if limit is not None and limit <= now:
+            finish_run(session, job, run, JobStatus.CANCELED, now, TOO_LATE)
+    if not job.status.finished:
+        rows.write_job(session, job)
+
+
+def waiting_runs(session: Session, job: JobRow) -> list[RunRow]:
+    """The runs that no agent has begun."""
+    return [run for run in rows.runs_of(session, job.id) if run.status is JobStatus.SCHEDULED]
+
+
+def keep_out(
+    session: WritingSession,
+    job: JobRow,
+    run: RunRow,
+    outside: OutsideWindow,
+    opens: int | None,
+    now: int,
+) -> None:
+    """What becomes of a run that could begin, but for its launch window, which opens then."""
+    if outside is OutsideWindow.FAIL:
+        reason = "could begin only outside its launch window"
+        finish_run(session, job, run, JobStatus.FAILED, now, reason)
+        return
+    run.not_before = now + _FAR_AWAY if opens is None else opens
+    run.reason = launching.WINDOW
+    rows.write_run(session, run)
+    if job.status is JobStatus.SCHEDULED:
+        job.reason = launching.WINDOW
+    job.wake_at = min(job.wake_at or run.not_before, run.not_before)
+    rows.write_job(session, job)
 
 
 def open_runs(session: Session, job: JobRow) -> list[RunRow]:
@@ -134,20 +181,23 @@ def _try_again(session: WritingSession, job: JobRow, run: RunRow, now: int, reas
     run.reason = reason
     run.session = run.lease_until = None
     run.tasks_done = 0
-    rows.write_run(session, run)
-    _await_agent(session, job, now)
+    _await_agent(session, job, run, now)
     moves.note(session, job, now, "engine", f"attempt {run.attempt}: {reason}", run.id)
 
 
-def _await_agent(session: WritingSession, job: JobRow, now: int) -> None:
-    """Have the clock cancel what waits again, unless it is begun within the launch timeout.
+def _await_agent(session: WritingSession, job: JobRow, run: RunRow, now: int) -> None:
+    """Have the clock cancel a run that waits again, unless it is begun within the launch timeout.
 
     The moment that the job had at first may have passed while the run was under way.
     """
     timeout = _options(session, job).get("launch_timeout")
     if timeout is not None:
-        job.launch_by = job.wake_at = max(job.launch_by or 0, now + timeout)
-        rows.write_job(session, job)
+        job.launch_by = max(job.launch_by or 0, now + timeout)
+        if run.launch_by is not None:
+            run.launch_by = max(run.launch_by, now + timeout)
+    rows.write_run(session, run)
+    job.wake_at = launching.next_look(job, waiting_runs(session, job), now)
+    rows.write_job(session, job)
 
 
 def _retries(session: Session, job: JobRow) -> int:

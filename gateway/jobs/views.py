@@ -2,7 +2,8 @@
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway import names
@@ -11,8 +12,8 @@ from gateway.catalog import references
 from gateway.catalog.catalog import Catalog, DefinitionKind
 from gateway.catalog.definitions import Parameter
 from gateway.identity.vault import SECRET_MARKER
-from gateway.jobs import run_book_plan
-from gateway.jobs.orders import Origin, WhoKind
+from gateway.jobs import launching, run_book_plan
+from gateway.jobs.orders import Origin, Timing, WhoKind
 from gateway.jobs.run_book_plan import Entry, Step
 from gateway.jobs.states import JobStatus
 from gateway.jobs.values import merged_parameters
@@ -82,7 +83,12 @@ class ShownSet:
 
 @dataclass(frozen=True)
 class JobView:
-    """A job. Times in epoch microseconds; ``parent`` is the job that made this one."""
+    """A job. Times in epoch microseconds; ``parent`` is the job that made this one.
+
+    ``timing`` is what was asked for, but for the rule of a recurrence; ``launch_timeout`` (in
+    microseconds) is there only if the order gave one.
+    ``owner`` asked for it by ``surface`` from ``address``, with a ``comment`` if he gave one.
+    """
 
     id: int
     guid: uuid.UUID
@@ -104,6 +110,10 @@ class JobView:
     in_parallel: bool
     what: tuple[ShownWhat, ...]
     who: tuple[ShownWho, ...]
+    timing: Timing = field(default_factory=Timing)
+    launch_timeout: int | None = None
+    address: str = ""
+    comment: str = ""
 
 
 @dataclass(frozen=True)
@@ -141,6 +151,8 @@ class RunView:
     started_at: int | None
     finished_at: int | None
     tasks: tuple[TaskView, ...] = ()
+    not_before_at: int | None = None
+    launch_by_at: int | None = None
 
 
 @dataclass(frozen=True)
@@ -157,8 +169,8 @@ class EventView:
 def jobs(session: Session, rows: Sequence[Row]) -> list[JobView]:
     """The views of rows of the job table, in their order; three queries for any number."""
     requests = _requests(session, [row["id"] for row in rows])
-    owners = _owners(session, {row["owner_id"] for row in rows if row["owner_id"] is not None})
-    return [_job(row, requests[row["id"]], owners) for row in rows]
+    known = owners(session, {row["owner_id"] for row in rows if row["owner_id"] is not None})
+    return [_job(row, requests[row["id"]], known) for row in rows]
 
 
 def runs(session: Session, job_id: int, *, tasks: bool = False) -> list[RunView]:
@@ -266,7 +278,8 @@ def _requests(session: Session, ids: Sequence[int]) -> dict[int, Row]:
     return {row["job_id"]: row for row in found}
 
 
-def _owners(session: Session, ids: set[int]) -> dict[int, str]:
+def owners(session: Session, ids: AbstractSet[int]) -> dict[int, str]:
+    """The names of principals."""
     if not ids:
         return {}
     principal = models.Principal
@@ -278,6 +291,7 @@ def _owners(session: Session, ids: set[int]) -> dict[int, str]:
 
 def _job(row: Row, request: Row, owners: dict[int, str]) -> JobView:
     timing, options = request["timing"], request["options"]
+    asked = options.get("from", {})
     return JobView(
         id=row["id"],
         guid=row["guid"],
@@ -304,6 +318,10 @@ def _job(row: Row, request: Row, owners: dict[int, str]) -> JobView:
             for one in request["what"]
         ),
         who=tuple(_who(one) for one in request["who"]),
+        timing=launching.timing_of(timing),
+        launch_timeout=timing.get("launch_timeout"),
+        address=asked.get("address", ""),
+        comment=asked.get("comment", ""),
     )
 
 
@@ -326,6 +344,8 @@ def _run(row: Row, agent: roster.Agent, tasks: tuple[TaskView, ...]) -> RunView:
         started_at=row["started_at"],
         finished_at=row["finished_at"],
         tasks=tasks,
+        not_before_at=row["not_before"],
+        launch_by_at=row["launch_by"],
     )
 
 

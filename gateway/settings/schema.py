@@ -6,6 +6,7 @@ times in seconds, as the names say.
 
 import datetime
 import enum
+import ipaddress
 import platform
 import urllib.parse
 import zoneinfo
@@ -14,7 +15,7 @@ from typing import Annotated, Any
 
 import pydantic
 import tzlocal
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress, IPvAnyNetwork, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gateway import names
@@ -105,6 +106,7 @@ def _different_names(agents: tuple[str, ...]) -> tuple[str, ...]:
 
 
 ZoneName = Annotated[str, pydantic.AfterValidator(_zone)]
+TimeOfDay = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 Positive = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 AgentName = Annotated[str, Field(min_length=1, max_length=255)]
@@ -233,6 +235,75 @@ class WorkerSettings(Group):
     embedded_runs: Positive = Field(default=10, description="Runs at once on the embedded agent.")
 
 
+class DefaultScheduleStatus(enum.StrEnum):
+    """How new jobs begin (Dispatcher contract 6)."""
+
+    SCHEDULED = "scheduled"
+    DISABLED = "disabled"
+
+
+class OutsideWindow(enum.StrEnum):
+    """What happens to a run outside the launch window."""
+
+    CONTINUE = "continue"
+    WAIT = "wait"
+    FAIL = "fail"
+
+
+class Day(enum.StrEnum):
+    """A day of the week."""
+
+    MONDAY = "mon"
+    TUESDAY = "tue"
+    WEDNESDAY = "wed"
+    THURSDAY = "thu"
+    FRIDAY = "fri"
+    SATURDAY = "sat"
+    SUNDAY = "sun"
+
+
+class LaunchWindowSettings(Group):
+    """When runs may begin, unless their job says otherwise."""
+
+    opens: TimeOfDay | None = Field(
+        default=None,
+        description="When runs may begin from, such as `22:00`; there is no window unless this "
+        "and `launch_window.closes` are given.",
+    )
+    closes: TimeOfDay | None = Field(
+        default=None,
+        description="Until when runs may begin, such as `06:00`; on the next day if that is not "
+        "later than `launch_window.opens`.",
+    )
+    days: Annotated[tuple[Day, ...], Field(min_length=1)] = Field(
+        default=tuple(Day), description="The days on which the window opens."
+    )
+    utc: bool = Field(
+        default=False, description="Whether the times are UTC, not those of each agent's clock."
+    )
+    outside: OutsideWindow = Field(
+        default=OutsideWindow.WAIT,
+        description="What happens to a run outside the window: it begins nevertheless, waits for "
+        "the window, or fails.",
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _whole(self) -> "LaunchWindowSettings":
+        if (self.opens is None) != (self.closes is None):
+            raise ValueError("launch_window.opens and launch_window.closes go together")
+        return self
+
+
+class WakeOnLanSettings(Group):
+    """Where packets that wake machines are sent."""
+
+    addresses: tuple[IPvAnyAddress, ...] = Field(
+        default=(ipaddress.IPv4Address("255.255.255.255"),),
+        description="Broadcast addresses, or those of machines that pass the packets on.",
+    )
+    port: int = Field(default=9, ge=1, le=65535, description="The UDP port of the packets.")
+
+
 class Settings(BaseSettings):
     """All settings. Made by ``load``, which knows where each value came from."""
 
@@ -303,8 +374,17 @@ class Settings(BaseSettings):
         default=None, description="The zone of local times; the machine's when left out."
     )
     launch_timeout_seconds: Positive = Field(
-        default=7 * 24 * 3600, description="A job that no agent has started by then is canceled."
+        default=7 * 24 * 3600,
+        description="What an agent has not begun by then is canceled, unless the job says "
+        "otherwise.",
     )
+    launch_window: LaunchWindowSettings = LaunchWindowSettings()
+    default_schedule_status: DefaultScheduleStatus = Field(
+        default=DefaultScheduleStatus.SCHEDULED,
+        description="How jobs that clients schedule begin: `disabled` ones wait on hold until "
+        "somebody resumes them.",
+    )
+    wake_on_lan: WakeOnLanSettings = WakeOnLanSettings()
     missed_run_grace_seconds: Annotated[int, Field(ge=0)] = Field(
         default=60, description="How late a scheduled run may start without counting as missed."
     )

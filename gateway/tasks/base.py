@@ -112,12 +112,18 @@ class Cancellation:
 
 @dataclasses.dataclass(frozen=True)
 class ResourceContent:
-    """A stored resource: its name, size in bytes, SHA-256 in lower-case hex, and its bytes."""
+    """A stored resource: its name, size in bytes, SHA-256 in lower-case hex, and its bytes.
+
+    ``parse_content`` says that placeholders in it are meant to be replaced by the values of
+    parameters and, unless ``skip_environment``, names of environment variables by theirs.
+    """
 
     name: str
     size: int
     sha256: str
     chunks: Iterator[bytes]
+    parse_content: bool = False
+    skip_environment: bool = False
 
 
 class LogWriter(Protocol):
@@ -151,6 +157,12 @@ class Resources(Protocol):
 class Parameters(Protocol):
     """The parameters of the run, as the tasks before have left them."""
 
+    def known(self, name: str) -> bool:
+        """Whether there is a parameter of this name."""
+
+    def get(self, name: str) -> str:
+        """Its value, which may be a secret; TaskFailed if there is no such parameter."""
+
     def set(self, name: str, value: str) -> str:
         """Give a parameter a new value for the tasks after, and return it as it may be shown.
 
@@ -159,8 +171,19 @@ class Parameters(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
+class Kept:
+    """What was kept of something that may be longer; ``whole`` says that it is all of it."""
+
+    data: bytes = b""
+    whole: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
 class TaskContext(Generic[SettingsT]):
-    """All that a task is given. ``environment`` is what programs inherit."""
+    """All that a task is given. ``environment`` is what programs inherit.
+
+    ``keep_answer`` says how many bytes of an answer from elsewhere are wanted in the outcome.
+    """
 
     settings: SettingsT
     seq: int
@@ -171,6 +194,7 @@ class TaskContext(Generic[SettingsT]):
     programs: Programs
     resources: Resources
     parameters: Parameters
+    keep_answer: int = 0
 
     @property
     def folder(self) -> Path:
@@ -180,12 +204,16 @@ class TaskContext(Generic[SettingsT]):
 
 @dataclasses.dataclass(frozen=True)
 class TaskOutcome:
-    """How a task ended: COMPLETED or FAILED, and what it found out."""
+    """How a task ended: COMPLETED or FAILED, and what it found out.
+
+    ``answer`` is what came from elsewhere, of a type of task that asks something.
+    """
 
     status: JobStatus
     exit_code: int | None = None
     detail: str = ""
     outputs: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    answer: Kept | None = dataclasses.field(default=None, repr=False)
 
 
 COMPLETED = TaskOutcome(JobStatus.COMPLETED)

@@ -14,6 +14,7 @@ from gateway.jobs.states import JobStatus
 from gateway.tasks import placeholders
 from gateway.tasks.base import (
     Cancelled,
+    Kept,
     TaskContext,
     TaskFailed,
     TaskOutcome,
@@ -125,8 +126,8 @@ async def _exchange(context: TaskContext[HttpSettings]) -> TaskOutcome:
             client.stream(**_request(settings)) as response,
         ):
             context.log.line(f"HTTP {response.status_code} {response.reason_phrase}")
-            await _log_body(response, context)
-            return _judge(settings, response.status_code)
+            answer = await _read_body(response, context)
+            return _judge(settings, response.status_code, answer)
     except httpx.HTTPError as error:
         raise TaskFailed(f"The request failed: {_plain(error)}.") from error
     except (httpx.InvalidURL, ValueError) as error:
@@ -170,24 +171,30 @@ def _request(settings: HttpSettings) -> dict[str, Any]:
     }
 
 
-async def _log_body(response: "httpx.Response", context: TaskContext[HttpSettings]) -> None:
-    left = context.settings.max_body
+async def _read_body(response: "httpx.Response", context: TaskContext[HttpSettings]) -> Kept | None:
+    """Have the body logged, and give what is to be kept of it; None if nothing is."""
+    left, most = context.settings.max_body, context.keep_answer
+    kept = bytearray()
+    size = 0
     async for chunk in response.aiter_raw():
+        size += len(chunk)
         # The log may have to wait for the server; the loop serves this one request only.
         context.log.write(chunk[:left])
+        kept += chunk[: max(0, most - len(kept))]
         if len(chunk) > left:
             context.log.line(f"\n[body cut after {context.settings.max_body} bytes]")
-            return
+            break
         left -= len(chunk)
+    return Kept(bytes(kept), size == len(kept)) if most else None
 
 
-def _judge(settings: HttpSettings, status: int) -> TaskOutcome:
+def _judge(settings: HttpSettings, status: int, answer: Kept | None) -> TaskOutcome:
     outputs = {"http_status": str(status)}
     if settings.expects(status):
-        return TaskOutcome(JobStatus.COMPLETED, outputs=outputs)
+        return TaskOutcome(JobStatus.COMPLETED, outputs=outputs, answer=answer)
     wanted = ", ".join(settings.expected)
     detail = f"The server answered with status {status}; {wanted} was expected."
-    return TaskOutcome(JobStatus.FAILED, detail=detail, outputs=outputs)
+    return TaskOutcome(JobStatus.FAILED, detail=detail, outputs=outputs, answer=answer)
 
 
 def _plain(error: Exception) -> str:

@@ -5,7 +5,7 @@ anywhere, ``[null]`` an empty list. Absent members are not written; lists always
 clients loop over them.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias, TypeVar
 
 from gateway.wire import wcf_json
@@ -46,8 +46,18 @@ def write(message: Message, *, dates: wcf_json.DateWriter = wcf_json.date) -> by
 
 def write_list(items: Iterable[Message], *, dates: wcf_json.DateWriter = wcf_json.date) -> bytes:
     """Write messages as a bare top-level array (Dispatcher contract 1.4)."""
-    texts = [_message_writer(type(item))(item, dates) for item in items]
-    return f"[{','.join(texts)}]".encode("ascii")
+    return "".join(list_texts(items, dates=dates)).encode("ascii")
+
+
+def list_texts(
+    items: Iterable[Message], *, dates: wcf_json.DateWriter = wcf_json.date
+) -> Iterator[str]:
+    """What :func:`write_list` writes, an item at a time: for lists too long to be kept."""
+    separator = "["
+    for item in items:
+        yield separator + _message_writer(type(item))(item, dates)
+        separator = ","
+    yield "[]" if separator == "[" else "]"
 
 
 # --- compiled readers ---------------------------------------------------------------------

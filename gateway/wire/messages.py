@@ -110,17 +110,19 @@ def member(kind: Scalar[T], meaning: str, *, sample: T | None = None) -> T | Non
     return typing.cast("T | None", Member("", kind, meaning, sample))
 
 
-def nested(message: type[M], meaning: str) -> M | None:
+def nested(message: type[M], meaning: str, *, sample: M | None = None) -> M | None:
     """Declare a member that holds another message; None where it is absent or nil."""
-    return typing.cast("M | None", Member("", message, meaning))
+    return typing.cast("M | None", Member("", message, meaning, sample))
 
 
-def messages(message: type[M], meaning: str) -> tuple[M, ...]:
+def messages(
+    message: type[M], meaning: str, *, sample: tuple[M, ...] | None = None
+) -> tuple[M, ...]:
     """Declare a list of messages, empty where it is absent or nil. Items that are nil are dropped.
 
     In XML it is wrapped: ``<What><JobWhat/><JobWhat/></What>``.
     """
-    return typing.cast("tuple[M, ...]", Member("", list_of(message), meaning))
+    return typing.cast("tuple[M, ...]", Member("", list_of(message), meaning, sample))
 
 
 def scalars(kind: Scalar[T], meaning: str, *, item: str, sample: T | None = None) -> tuple[T, ...]:

@@ -218,6 +218,53 @@ _DATE_TIME = re.compile(
 )
 _JSON_DATE = re.compile(r"\s*\\?/Date\((-?\d{1,17})(?:([+-])(\d\d)(\d\d))?\)\\?/\s*", re.ASCII)
 _DAY = datetime.timedelta(days=1)
+_MINUTE = datetime.timedelta(minutes=1)
+# That of xs:dateTime.
+_WIDEST_OFFSET = datetime.timedelta(hours=14)
+
+
+class AsWritten(datetime.tzinfo):
+    """The zone of a date that was written with an offset, or without any zone (then UTC).
+
+    So a reader can tell what the clock of its writer showed: just that time of day. Dates in UTC
+    have ``datetime.UTC``.
+    """
+
+    def __init__(self, offset: datetime.timedelta = datetime.timedelta()) -> None:
+        self._offset = offset
+
+    def utcoffset(self, _at: datetime.datetime | None) -> datetime.timedelta:
+        """The offset that was written."""
+        return self._offset
+
+    def dst(self, _at: datetime.datetime | None) -> None:
+        """Nobody knows."""
+
+    def tzname(self, _at: datetime.datetime | None) -> None:
+        """It has none."""
+
+
+class WallZone(datetime.tzinfo):
+    """The zone of a date that is written as a wall clock shows it.
+
+    In XML without a zone; in JSON, which has no such dates, with the offset of ``zone``.
+    """
+
+    def __init__(self, zone: datetime.tzinfo) -> None:
+        self._zone = zone
+
+    def utcoffset(self, at: datetime.datetime | None) -> datetime.timedelta | None:
+        """The offset of the zone, in whole minutes, which is all that can be written."""
+        if at is None:
+            return None
+        offset = at.replace(tzinfo=self._zone).utcoffset() or datetime.timedelta()
+        return offset // _MINUTE * _MINUTE
+
+    def dst(self, _at: datetime.datetime | None) -> None:
+        """Nobody asks."""
+
+    def tzname(self, _at: datetime.datetime | None) -> None:
+        """It has none."""
 
 
 def _date_time(text: str) -> datetime.datetime:
@@ -246,9 +293,15 @@ def _assemble(match: re.Match[str]) -> datetime.datetime:
         int((fraction or "0")[:6].ljust(6, "0")),
         tzinfo=datetime.UTC,
     )
-    if sign:
-        moment -= _offset(sign, int(hours), int(minutes))
-    return moment + _DAY if midnight_after else moment
+    if midnight_after:
+        moment += _DAY
+    if _utc:
+        return moment
+    offset = _offset(sign, int(hours), int(minutes)) if sign else datetime.timedelta()
+    written = moment.replace(tzinfo=AsWritten(offset))
+    # Found out now whether there is such a moment at all.
+    written.astimezone(datetime.UTC)
+    return written
 
 
 def _offset(sign: str, hours: int, minutes: int) -> datetime.timedelta:
@@ -274,12 +327,25 @@ def _date_time_from_json(value: Any, offsets: wcf_json.OffsetReader) -> datetime
         moment = wcf_json.EPOCH + datetime.timedelta(milliseconds=int(milliseconds))
         if sign is None:
             return moment
-        return offsets(moment, _signed(sign, int(hours), int(minutes)))
+        offset = _signed(sign, int(hours), int(minutes))
+        meant = offsets(moment, offset)
+        if abs(offset) > _WIDEST_OFFSET:
+            return meant
+        # Whatever moment is meant: the clock of its writer showed this.
+        written = moment + offset
+        return written.replace(tzinfo=AsWritten(written - meant))
     except OverflowError:
         raise _problem(f"is {_shown(value)}, which is outside the years 1 to 9999") from None
 
 
+def _date_time_to_json(value: datetime.datetime, dates: wcf_json.DateWriter) -> str:
+    offset = value.utcoffset() if isinstance(value.tzinfo, WallZone) else None
+    return dates(value) if offset is None else wcf_json.date(value, offset)
+
+
 def _date_time_text(value: datetime.datetime) -> str:
+    if isinstance(value.tzinfo, WallZone):
+        return value.replace(tzinfo=None).isoformat(timespec="milliseconds")
     moment = value.astimezone(datetime.UTC).replace(tzinfo=None)
     return moment.isoformat(timespec="milliseconds") + "Z"
 
@@ -290,8 +356,48 @@ DATETIME = Scalar[datetime.datetime](
     _date_time,
     _date_time_text,
     _date_time_from_json,
-    lambda value, dates: dates(value),
+    _date_time_to_json,
     sample=datetime.datetime(2015, 6, 25, 14, 0, tzinfo=datetime.UTC),
+)
+
+
+_TIMESTAMP = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)", re.ASCII)
+_TIMESTAMP_FORM = "14 digits, yyyyMMddHHmmss in UTC such as 20140621000000,"
+
+
+def _timestamp(text: str) -> datetime.datetime:
+    """Read ``yyyyMMddHHmmss`` as a whole second in UTC (Dispatcher contract 3, row 15)."""
+    match = _TIMESTAMP.fullmatch(text)
+    if match is None:
+        raise _problem(f"is {_shown(text)}; {_TIMESTAMP_FORM} are expected")
+    try:
+        return datetime.datetime(*map(int, match.groups()), tzinfo=datetime.UTC)  # type: ignore[misc, arg-type]  # six of them
+    except ValueError as error:
+        raise _problem(
+            f"is {_shown(text)}, which is no date ({error}); {_TIMESTAMP_FORM} are expected"
+        ) from None
+
+
+def _timestamp_from_json(value: Any, offsets: wcf_json.OffsetReader) -> datetime.datetime:
+    return _timestamp(_text_from_json(value, offsets))
+
+
+def _timestamp_text(value: datetime.datetime) -> str:
+    moment = value.astimezone(datetime.UTC)
+    # strftime leaves out the zeros of early years.
+    return f"{moment.year:04}{moment:%m%d%H%M%S}"
+
+
+TIMESTAMP = Scalar[datetime.datetime](
+    "yyyyMMddHHmmss, UTC",
+    "string",
+    _timestamp,
+    _timestamp_text,
+    _timestamp_from_json,
+    lambda value, _dates: f'"{_timestamp_text(value)}"',
+    sample=datetime.datetime(2014, 6, 21, tzinfo=datetime.UTC),
+    type_name="Timestamp",
+    pattern="[0-9]{14}",
 )
 
 

@@ -190,9 +190,18 @@ string: Callable[[str], str] = json.JSONEncoder(ensure_ascii=True).encode
 """Write a JSON string literal. All beyond ASCII is escaped, U+2028 and lone surrogates too."""
 
 
-def date(moment: datetime.datetime) -> str:
-    r"""Write an aware datetime as ``"\/Date(ms)\/"``: milliseconds since 1970, UTC."""
-    return f'"\\/Date({(moment - EPOCH) // _MILLISECOND})\\/"'
+def date(moment: datetime.datetime, offset: datetime.timedelta | None = None) -> str:
+    r"""Write an aware datetime as ``"\/Date(ms)\/"``: milliseconds since 1970, UTC.
+
+    With an offset that follows them: ``"\/Date(ms+0200)\/"``.
+    """
+    suffix = "" if offset is None else _suffix(offset)
+    return f'"\\/Date({(moment - EPOCH) // _MILLISECOND}{suffix})\\/"'
+
+
+def _suffix(offset: datetime.timedelta) -> str:
+    hours, rest = divmod(abs(offset) // _MINUTE, 60)
+    return f"{'-' if offset < _NOTHING else '+'}{hours:02}{rest:02}"
 
 
 def plain_offset(moment: datetime.datetime, _offset: datetime.timedelta) -> datetime.datetime:
@@ -219,10 +228,7 @@ def unspecified_date(zone: datetime.tzinfo) -> Dates:
 
     def write(moment: datetime.datetime) -> str:
         offset = offset_at(moment.astimezone(datetime.UTC))
-        hours, rest = divmod(abs(offset) // _MINUTE, 60)
-        sign = "-" if offset < _NOTHING else "+"
-        milliseconds = (moment - offset - EPOCH) // _MILLISECOND
-        return f'"\\/Date({milliseconds}{sign}{hours:02}{rest:02})\\/"'
+        return date(moment - offset, offset)
 
     def read_offset(moment: datetime.datetime, offset: datetime.timedelta) -> datetime.datetime:
         # Of local times that daylight saving skips only the suffix tells what was written.

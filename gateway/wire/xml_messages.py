@@ -7,7 +7,7 @@ namespace, absent ones left out.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 from xml.sax import saxutils
 
@@ -15,7 +15,7 @@ from lxml import etree
 
 from gateway.wire import scalars, xml
 from gateway.wire.errors import MessageError
-from gateway.wire.messages import Content, ListOf, Member, Message, once_per_class
+from gateway.wire.messages import Content, ListOf, Member, Message, list_of, once_per_class
 from gateway.wire.scalars import Scalar
 
 M = TypeVar("M", bound=Message)
@@ -51,15 +51,29 @@ def write(message: Message, namespace: str) -> bytes:
 
 def write_list(message: type[Message], items: Iterable[Message], namespace: str) -> bytes:
     """Write messages as a document ``<ArrayOfX>``, which is how WCF names a bare list of X."""
+    return "".join(list_texts(message, items, namespace)).encode("utf-8")
+
+
+def list_texts(message: type[Message], items: Iterable[Message], namespace: str) -> Iterator[str]:
+    """What :func:`write_list` writes, an item at a time: for lists too long to be kept."""
     name = f"ArrayOf{message.wire_name}"
-    wrap = _element_writer(message, message.wire_name)
-    return document(name, namespace, "".join([wrap(item) for item in items]))
+    yield _start(name, namespace)
+    yield from item_texts(list_of(message), items)
+    yield f"</{name}>"
+
+
+def item_texts(content: ListOf, items: Iterable[Any]) -> Iterator[str]:
+    """Write the items of a list one by one, without an element round them."""
+    return map(_element_writer(content.content, content.item), items)
 
 
 def document(name: str, namespace: str, body: str) -> bytes:
     """Put a root element round written members and encode it."""
-    text = f"{DECLARATION}<{name} xmlns={saxutils.quoteattr(namespace)}>{body}</{name}>"
-    return text.encode("utf-8")
+    return f"{_start(name, namespace)}{body}</{name}>".encode()
+
+
+def _start(name: str, namespace: str) -> str:
+    return f"{DECLARATION}<{name} xmlns={saxutils.quoteattr(namespace)}>"
 
 
 # --- compiled readers ---------------------------------------------------------------------

@@ -35,11 +35,12 @@ ALTER TABLE resource_version ADD COLUMN skip_environment {flag} NOT NULL DEFAULT
 
 ALTER TABLE job ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX job_owner ON job (owner_id, id) WHERE owner_id IS NOT NULL;
-CREATE INDEX job_started ON job (started_at) WHERE started_at IS NOT NULL;
+CREATE INDEX job_started ON job (started_at, id) WHERE started_at IS NOT NULL;
 
 ALTER TABLE run ADD COLUMN not_before {moment};
 ALTER TABLE run ADD COLUMN launch_by {moment};
 ALTER TABLE run ADD COLUMN after_boot TEXT;
+CREATE INDEX run_on_hold ON run (agent_id, id) WHERE status = -1;
 
 CREATE TABLE job_output (
     job_id BIGINT PRIMARY KEY REFERENCES job (id),

@@ -976,6 +976,37 @@ def test_stop_does_not_wait_longer_than_its_grace(
         assert wire.rest() == b""
 
 
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_an_answer_that_a_stop_cuts_short_does_not_look_complete(
+    start: Start, connect: Connect, journal: Journal, version: str
+) -> None:
+    front = start()
+    wire = connect(front)
+    wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    wire.send(f"GET /large HTTP/{version}\r\nHost: h\r\n\r\n".encode())
+    assert wire.socket.recv(10)
+    front.stop(0.1)
+    assert journal.closed.wait(PATIENCE)
+    with pytest.raises(ConnectionResetError):
+        wire.rest()
+
+
+def test_who_leaves_a_stream_is_noted(
+    start: Start, connect: Connect, journal: Journal, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "gateway.front")
+    front = start()
+    wire = connect(front).send(b"GET /large HTTP/1.1\r\nHost: h\r\n\r\n")
+    wire.socket.recv(1000)
+    wire.close()
+    assert journal.closed.wait(PATIENCE)
+    front.stop(PATIENCE)
+    assert "the client went away" in caplog.text
+    whole = connect(start()).send(b"GET /stream HTTP/1.1\r\nHost: h\r\n\r\n").answer()
+    assert whole.status == 200
+    assert caplog.text.count("the client went away") == 1
+
+
 # -- native routes ------------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from tests.benchmarks import (
     lateness,
     pages,
     parts,
+    reports,
     running,
     shop,
     starting,
@@ -32,6 +33,7 @@ GROUPS: Mapping[str, Measure] = {
     "commands": running.measure_commands,
     "lateness": lateness.measure,
     "pages": pages.measure,
+    "reports": reports.measure,
     "start": starting.measure,
     "uploads": uploads.measure,
 }

@@ -94,13 +94,20 @@ INSERT INTO job (guid, tenant_id, origin, recurring, status, stage, reason, prio
 {_COUNTED}
 SELECT lower(hex(randomblob(16))), 1, :origin, :recurring, :status, :stage, '', 5, 0,
        iif(:recurring, n, NULL), :due + n, :due + n + 1000000, iif(:recurring, :due + n, NULL),
-       :due, :ended, :ended
+       :due, :ended + n, :ended + n
 FROM numbers
 """
 _REQUESTS = """
 INSERT INTO job_request (job_id, description, surface, timing, what, who, parameters, options)
 SELECT id, 'stored', 'dispatcher', :timing, :what, :who, '[]', :options
 FROM job WHERE id > :last
+"""
+_RUNS = """
+INSERT INTO run (guid, job_id, agent_id, attempt, status, reason, priority, tasks_total,
+                 tasks_done, created_at, started_at, finished_at)
+SELECT lower(hex(randomblob(16))), id, 1, 1, status, '', 5, 1, 1, created_at, started_at,
+       finished_at
+FROM job WHERE started_at IS NOT NULL AND id > :last
 """
 _SCHEDULES = """
 INSERT INTO schedule (id, guid, tenant_id, job_id, kind, rule, zone, missed_runs, grace, enabled,
@@ -145,5 +152,5 @@ def _add(house: House, jobs: int, status: JobStatus, *, due: int, recurring: boo
         store.execute("PRAGMA synchronous = off")
         store.execute("PRAGMA cache_size = -500000")
         values["last"] = store.execute("SELECT coalesce(max(id), 0) FROM job").fetchone()[0]
-        for statement in (_JOBS, _REQUESTS, _SCHEDULES, _COUNTERS):
+        for statement in (_JOBS, _REQUESTS, _RUNS, _SCHEDULES, _COUNTERS):
             store.execute(statement, values)

@@ -26,7 +26,7 @@ def measure(shop: Shop, effort: Effort) -> Iterator[Row]:
         start = servers.enter_context
         asked = {_FLASK: (start(shop.yardstick(Kind.FLASK)), _GET)}
         for name, count in zip(names, (few, many), strict=True):
-            asked[name] = (start(_filled(shop, count)), page)
+            asked[name] = (start(filled(shop, count)), page)
         found = in_turns(
             {name: functools.partial(shop.load, *what, load) for name, what in asked.items()},
             effort.rounds,
@@ -37,7 +37,8 @@ def measure(shop: Shop, effort: Effort) -> Iterator[Row]:
     yield compared(names[1], second, "ms", names[0], first)
 
 
-def _filled(shop: Shop, jobs: int) -> contextlib.AbstractContextManager[Server]:
+def filled(shop: Shop, jobs: int) -> contextlib.AbstractContextManager[Server]:
+    """A server on a store with so many jobs that have ended."""
     house = houses.furnish(shop.place(f"jobs-{jobs}"))
     houses.add_finished(house, jobs)
     return shop.gateway(house.folder)

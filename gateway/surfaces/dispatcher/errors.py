@@ -7,12 +7,18 @@ Statuses for unknown ids and missing rights are our choice (Dispatcher contract 
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from gateway.agents.membership import MembershipRefused
+from gateway.agents.removal import AgentOnline
+from gateway.agents.roster import AgentAmbiguous, AgentNotFound
+from gateway.agents.teams import TeamAmbiguous, TeamNotFound
 from gateway.catalog.blobs import BlobLost, NoRoom
 from gateway.catalog.catalog import DefinitionNotFound
 from gateway.catalog.changes import NameTaken
 from gateway.catalog.checks import Refused
 from gateway.catalog.folders import FolderPathError
 from gateway.catalog.resources import ResourceAmbiguous, ResourceInUse, ResourceNotFound
+from gateway.catalog.trees import TreeImpossible
+from gateway.identity.audit import CommentRefused
 from gateway.jobs.orders import OrderRefused
 from gateway.jobs.service import JobNotFound, StoreNearlyFull
 from gateway.surfaces.dispatcher.mapping import StatusRefused
@@ -47,6 +53,14 @@ _TABLE: tuple[tuple[type[Exception], HTTPStatus, str], ...] = (
     (MissingRight, HTTPStatus.FORBIDDEN, "AccessDenied"),
     (JobNotFound, HTTPStatus.NOT_FOUND, "JobNotFound"),
     (DefinitionNotFound, HTTPStatus.NOT_FOUND, "DefinitionNotFound"),
+    (TreeImpossible, HTTPStatus.CONFLICT, "DefinitionIncomplete"),
+    (AgentNotFound, HTTPStatus.NOT_FOUND, "AgentNotFound"),
+    (TeamNotFound, HTTPStatus.NOT_FOUND, "TeamNotFound"),
+    (AgentAmbiguous, HTTPStatus.BAD_REQUEST, "AmbiguousName"),
+    (TeamAmbiguous, HTTPStatus.BAD_REQUEST, "AmbiguousName"),
+    (MembershipRefused, HTTPStatus.BAD_REQUEST, "InvalidMembership"),
+    (CommentRefused, HTTPStatus.BAD_REQUEST, "InvalidArgument"),
+    (AgentOnline, HTTPStatus.CONFLICT, "AgentOnline"),
     (Refused, HTTPStatus.BAD_REQUEST, "InvalidResource"),
     (FolderPathError, HTTPStatus.BAD_REQUEST, "InvalidResource"),
     (ResourceNotFound, HTTPStatus.NOT_FOUND, "ResourceNotFound"),

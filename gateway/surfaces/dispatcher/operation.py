@@ -1,17 +1,23 @@
 """What an operation of a service is: its addresses, arguments, rights and handler."""
 
+import datetime
 import enum
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
+from gateway.agents.membership import Memberships
+from gateway.agents.removal import AgentRemoval
 from gateway.catalog.catalog import Catalog, DefinitionKind
 from gateway.catalog.resources import Resources
-from gateway.identity.permissions import Access, Node
+from gateway.identity import permissions
+from gateway.identity.permissions import Access, Node, Reach
 from gateway.identity.principals import Caller
 from gateway.jobs.orders import WhoKind
+from gateway.jobs.places import Places
 from gateway.jobs.service import Jobs
+from gateway.web.authentication import MissingRight
 from gateway.wire.messages import ListOf, Message
 from gateway.wire.scalars import Scalar
 from storage.database import Store
@@ -22,6 +28,10 @@ DEFINITION_NODES = {
     DefinitionKind.RUN_BOOK: Node.RUN_BOOKS,
 }
 WHO_NODES = {WhoKind.AGENT: Node.AGENTS, WhoKind.TEAM: Node.TEAMS}
+
+T = TypeVar("T")
+Where = Callable[[Places, T], permissions.Place]
+"""Where a thing lies: ``Places.definition``, ``Places.agent``, ``Places.team``, ``Places.job``."""
 
 
 class BadArgument(ValueError):
@@ -98,30 +108,74 @@ class Argument:
 
 @dataclass(frozen=True)
 class Services:
-    """The parts of the domain that the operations use."""
+    """The parts of the domain that the operations use.
+
+    ``zone`` is that of local times; ``jobs_on_hold`` says whether new jobs wait to be let go.
+    """
 
     store: Store
     catalog: Catalog
     resources: Resources
     jobs: Jobs
+    memberships: Memberships
+    removal: AgentRemoval
     now: Callable[[], int]
     offline_after: int
+    zone: datetime.tzinfo = datetime.UTC
+    jobs_on_hold: bool = False
 
 
 @dataclass(frozen=True)
 class Call:
     """One call: by whom, of which services.
 
-    ``check`` raises MissingRight where the caller may not read what an argument names; it is asked
-    before anything is done. ``hold`` has the answer wait for an outcome; a call that is made again
-    because that was a ``failure`` does nothing but to raise it.
+    ``reach`` tells how far the caller's right to a node reaches. Objects are asked for one by one
+    only where that is not everywhere. ``hold`` has the answer wait for an outcome; a call that is
+    made again because that was a ``failure`` does nothing but to raise it.
     """
 
     caller: Caller
     services: Services
-    check: Callable[[Node, Access], object]
+    reach: Callable[[Node, Access], Reach]
     hold: Callable[[Future[Any]], None]
     failure: Exception | None = None
+
+    def check(self, node: Node, access: Access) -> Reach:
+        """The caller's reach, if it reaches anything at all. Raises MissingRight."""
+        reach = self.reach(node, access)
+        if not reach.anywhere:
+            raise MissingRight(self.caller, node, access)
+        return reach
+
+    def readable(self, node: Node, things: Iterable[T], where: Where[T]) -> list[T]:
+        """Those of the things that the caller may read, in their order: lists hold no others."""
+        reach = self.reach(node, Access.READ)
+        if reach.everywhere:
+            return list(things)
+        with self.services.store.reading() as session:
+            places = Places(session)
+            return [thing for thing in things if reach.covers(where(places, thing))]
+
+    def find(self, node: Node, thing: T, where: Where[T], missing: Exception) -> T:
+        """The thing, if the caller may read it; else raises what tells that there is none."""
+        if not self._covers(node, Access.READ, thing, where):
+            raise missing
+        return thing
+
+    def may_change(self, node: Node, thing: T, where: Where[T], what: str) -> None:
+        """Raise MissingRight unless the caller may modify a thing that he may read.
+
+        ``what`` names it in the refusal: "the job 12...".
+        """
+        if not self._covers(node, Access.MODIFY, thing, where):
+            raise MissingRight(self.caller, node, Access.MODIFY, what)
+
+    def _covers(self, node: Node, access: Access, thing: T, where: Where[T]) -> bool:
+        reach = self.reach(node, access)
+        if reach.everywhere:
+            return True
+        with self.services.store.reading() as session:
+            return reach.covers(where(Places(session), thing))
 
 
 @dataclass(frozen=True)
@@ -151,14 +205,30 @@ class Operation:
         return self.node if self.node_of is None else self.node_of(arguments)
 
     def call(self, call: Call, arguments: Mapping[str, Any]) -> Any:
-        """Do it; arguments that were not sent are None. Raises BadArgument and the handler's."""
+        """Do it; arguments that were not sent are None. Raises BadArgument and the handler's.
+
+        A list that is too long to be kept comes as an iterator, begun: its first item was read.
+        """
         if call.failure is not None:
             raise call.failure
         values = {argument.name: arguments.get(argument.name) for argument in self.arguments}
         for argument in self.arguments:
             if argument.required and values[argument.name] is None:
                 raise BadArgument(f"{argument.soap_name}: is missing")
-        return self.handler(call, **values)
+        answer = self.handler(call, **values)
+        return _begun(answer) if isinstance(answer, Iterator) else answer
+
+
+def _begun(items: Iterator[T]) -> Iterator[T]:
+    """The same items, the first of them read: what goes wrong at once is raised here."""
+    for first in items:
+        return _joined(first, items)
+    return iter(())
+
+
+def _joined(first: T, others: Iterator[T]) -> Iterator[T]:
+    yield first
+    yield from others
 
 
 def query(name: str, content: Scalar[Any], meaning: str, soap_name: str | None = None) -> Argument:

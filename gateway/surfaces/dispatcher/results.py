@@ -136,6 +136,12 @@ def _result(agent: etree._Element, task: TaskView, beginning: Callable[[int], st
     _text(result, "startdatetime", _time(task.started_at))
     _text(result, "stopdatetime", _time(task.finished_at))
     _text(result, "details", task.detail)
+    if task.outputs:
+        parameters = etree.SubElement(result, "outputparameters")
+        for name, value in task.outputs.items():
+            parameter = etree.SubElement(parameters, "parameter")
+            _text(parameter, "name", name)
+            _text(parameter, "value", value)
     if task.log_id is not None:
         output = _text(result, "output", beginning(task.log_id))
         output.set("truncated", "true" if task.log_truncated else "false")

@@ -6,7 +6,7 @@ regard to case: ``LowerCasePaths`` stands before Flask, and the rules are writte
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -27,9 +27,17 @@ from gateway.surfaces.dispatcher.operation import (
     Services,
 )
 from gateway.surfaces.dispatcher.service import ROOT, SERVICES, Service, of_path
-from gateway.web import framing, requests
+from gateway.web import framing, requests, streams
 from gateway.web.authentication import Guard, MissingRight
-from gateway.wire import header_text, json_messages, negotiation, wcf_json, xml, xml_messages
+from gateway.wire import (
+    header_text,
+    json_messages,
+    negotiation,
+    pieces,
+    wcf_json,
+    xml,
+    xml_messages,
+)
 from gateway.wire.errors import MessageError
 from gateway.wire.messages import ListOf, Message
 from gateway.wire.negotiation import Dialect
@@ -193,7 +201,7 @@ def _view(
                 return _answer(service, operation, operation.without_right(arguments), dates)
             arguments |= _body(operation, limits, dates)
             result = operation.call(
-                Call(caller, services, guard.check, requests.hold_answer, requests.failure()),
+                Call(caller, services, guard.reach, requests.hold_answer, requests.failure()),
                 arguments,
             )
         except errors.KNOWN as error:
@@ -293,8 +301,25 @@ def _answer(
 ) -> flask.Response:
     environ = requests.present().environ
     dialect = negotiation.answer_dialect(environ.get("HTTP_ACCEPT"), environ.get("CONTENT_TYPE"))
+    if isinstance(result, Iterator):
+        texts = _list_texts(service, operation, result, dialect, dates)
+        return streams.answer(pieces.gathered(texts), dialect.value)
     written = _written(service, operation, result, dialect, dates)
     return flask.Response(written, content_type=dialect.value)
+
+
+def _list_texts(
+    service: Service,
+    operation: Operation,
+    items: Iterator[Message],
+    dialect: Dialect,
+    dates: wcf_json.Dates,
+) -> Iterator[str]:
+    """A list that is too long to be kept, an item at a time."""
+    if dialect is Dialect.JSON:
+        return json_messages.list_texts(items, dates=dates.write)
+    content: type[Message] = operation.answer.content  # type: ignore[union-attr, assignment]  # lists of messages only
+    return xml_messages.list_texts(content, items, service.namespace)
 
 
 def _written(

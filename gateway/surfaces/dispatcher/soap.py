@@ -11,7 +11,7 @@ Spyne is called in process with bytes, without its WSGI server.
 
 import dataclasses
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -28,7 +28,7 @@ from gateway.surfaces.dispatcher.soap_contract import (
 from gateway.surfaces.dispatcher.soap_envelope import Envelope, SoapVersion
 from gateway.wire import negotiation, xml, xml_messages
 from gateway.wire.errors import MessageError, WireError
-from gateway.wire.messages import Member
+from gateway.wire.messages import ListOf, Member
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +56,7 @@ class _Codec:
         self._write = xml_messages.members_writer(
             () if operation.result is None else (Member(self._result, operation.result, ""),)
         )
+        self._content = operation.result
         self._start = f'<{operation.name}Response xmlns="{namespace}">'
         self._end = f"</{operation.name}Response>"
 
@@ -68,9 +69,16 @@ class _Codec:
             raise _fault(_invalid(str(error.below(self._name)))) from None
         return [values[name] for name in self._names]
 
-    def response(self, result: Any) -> str:
-        """Write the response element."""
-        return f"{self._start}{self._write({self._result: result})}{self._end}"
+    def response(self, result: Any) -> Iterable[str]:
+        """Write the response element: as one text, or text by text where the result comes so."""
+        if isinstance(result, Iterator) and isinstance(self._content, ListOf):
+            return self._texts(self._content, result)
+        return [f"{self._start}{self._write({self._result: result})}{self._end}"]
+
+    def _texts(self, content: ListOf, items: Iterator[Any]) -> Iterator[str]:
+        yield f"{self._start}<{self._result}>"
+        yield from xml_messages.item_texts(content, items)
+        yield f"</{self._result}>{self._end}"
 
 
 def _invalid(sentence: str) -> SoapFault:
@@ -85,7 +93,7 @@ def _fault(fault: SoapFault) -> Any:
 class _CompiledBodies:
     """What both protocols override. Mixed in before Spyne's Soap11 and Soap12.
 
-    The request arrives as an Envelope in ``ctx.in_document``; the answer leaves as text in
+    The request arrives as an Envelope in ``ctx.in_document``; the answer leaves as texts in
     ``ctx.out_document``, written as a fault or as a response, still without its envelope.
     """
 
@@ -119,7 +127,7 @@ class _CompiledBodies:
 
     def create_out_string(self, ctx: Any, charset: str | None = None) -> None:  # noqa: ARG002
         """Hand over what was written."""
-        ctx.out_string = [ctx.out_document]
+        ctx.out_string = ctx.out_document
 
 
 class _Soap11(_CompiledBodies, spyne.Soap11):  # type: ignore[misc]  # Spyne has no types
@@ -169,8 +177,11 @@ class _InProcess(spyne.ServerBase):  # type: ignore[misc]  # Spyne has no types
 
     transport = "http://schemas.xmlsoap.org/soap/http"
 
-    def call(self, envelope: Envelope, call: _Call) -> str:
-        """Return the written response element, or raise the fault as :class:`SoapFault`."""
+    def call(self, envelope: Envelope, call: _Call) -> Iterable[str]:
+        """Return the written response element, or raise the fault as :class:`SoapFault`.
+
+        It is one text in a list, or an iterator of many.
+        """
         context = spyne.MethodContext(self, spyne.MethodContext.SERVER)
         context.in_document = envelope
         context.udc = call
@@ -179,7 +190,7 @@ class _InProcess(spyne.ServerBase):  # type: ignore[misc]  # Spyne has no types
         finally:
             context.close()
 
-    def _run(self, context: Any) -> str:
+    def _run(self, context: Any) -> Iterable[str]:
         context = self.generate_contexts(context)[0]
         if context.in_error is None:
             self.get_in_object(context)
@@ -189,7 +200,8 @@ class _InProcess(spyne.ServerBase):  # type: ignore[misc]  # Spyne has no types
         if error is not None:
             raise _told_by_spyne(error, context)
         self.get_out_string(context)
-        return "".join(context.out_string)
+        written: Iterable[str] = context.out_string
+        return written
 
 
 def _told_by_spyne(error: Any, context: Any) -> SoapFault:

@@ -6,7 +6,7 @@ page and the tests.
 
 import dataclasses
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from gateway.wire.messages import Content
@@ -27,7 +27,8 @@ class SoapOperation:
 
     ``handler`` is called with the context that was given to ``SoapService.call`` and then the
     arguments in their declared order. It returns a value of ``result`` (None if there is no
-    result), or raises :class:`SoapFault` or an error that the service was told how to explain.
+    result; for a list of any length an iterator of its items), or raises :class:`SoapFault` or an
+    error that the service was told how to explain.
     Each operation may answer the one fault of the contract, ``DispatcherFault``.
     """
 
@@ -67,9 +68,13 @@ class SoapFault(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class SoapAnswer:
-    """What goes back over HTTP. ``fault`` is the reason word of a fault, else None."""
+    """What goes back over HTTP. ``fault`` is the reason word of a fault, else None.
+
+    An answer that may be too long to be kept has ``pieces`` instead of a body.
+    """
 
     status: int
     content_type: str
     body: bytes
     fault: str | None = None
+    pieces: Iterator[bytes] | None = None

@@ -6,13 +6,14 @@ envelopes to 1.2 ports and the reverse.
 
 import dataclasses
 import enum
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 
 from lxml import etree
 
 from gateway.surfaces.dispatcher import messages
 from gateway.surfaces.dispatcher.soap_contract import FaultCode, SoapAnswer, SoapFault
-from gateway.wire import xml_messages
+from gateway.wire import pieces, xml_messages
 from gateway.wire.xml_messages import escape
 
 
@@ -187,16 +188,21 @@ def _check_headers(
 
 def wrap(version: SoapVersion, body: str) -> bytes:
     """Put an envelope round written XML."""
-    text = (
-        f'{xml_messages.DECLARATION}<soap:Envelope xmlns:soap="{version.namespace}">'
-        f"<soap:Body>{body}</soap:Body></soap:Envelope>"
-    )
-    return text.encode("utf-8")
+    return "".join(_wrapped(version, [body])).encode("utf-8")
 
 
-def answer(version: SoapVersion, body: str) -> SoapAnswer:
-    """Return the answer of an operation that went well."""
-    return SoapAnswer(200, version.content_type, wrap(version, body))
+def _wrapped(version: SoapVersion, texts: Iterable[str]) -> Iterator[str]:
+    yield f'{xml_messages.DECLARATION}<soap:Envelope xmlns:soap="{version.namespace}"><soap:Body>'
+    yield from texts
+    yield "</soap:Body></soap:Envelope>"
+
+
+def answer(version: SoapVersion, texts: Iterable[str]) -> SoapAnswer:
+    """Return the answer of an operation that went well; in pieces if its texts come one by one."""
+    if isinstance(texts, Iterator):
+        gathered = pieces.gathered(_wrapped(version, texts))
+        return SoapAnswer(200, version.content_type, b"", pieces=gathered)
+    return SoapAnswer(200, version.content_type, wrap(version, "".join(texts)))
 
 
 def fault_answer(

@@ -19,7 +19,7 @@ from gateway.surfaces.dispatcher.soap_contract import (
     SoapFault,
     SoapOperation,
 )
-from gateway.web import requests
+from gateway.web import requests, streams
 from gateway.web.authentication import Guard, MissingRight
 from gateway.wire import xml
 
@@ -96,7 +96,7 @@ def add(
                 raise
             return operation.without_right(arguments)
         return operation.call(
-            Call(caller, services, guard.check, requests.hold_answer, requests.failure()), arguments
+            Call(caller, services, guard.reach, requests.hold_answer, requests.failure()), arguments
         )
 
     soap_side = build(service, handle, limits)
@@ -142,6 +142,8 @@ def _refuse_encoded(encoding: str | None) -> None:
 
 
 def _response(answer: SoapAnswer) -> flask.Response:
+    if answer.pieces is not None:
+        return streams.answer(answer.pieces, answer.content_type)
     return flask.Response(answer.body, answer.status, content_type=answer.content_type)
 
 

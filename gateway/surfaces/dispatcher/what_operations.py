@@ -1,11 +1,14 @@
 """The operations on what can be run: modules, projects, run books."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from gateway.catalog.catalog import DefinitionKind, DefinitionSummary
+from gateway.catalog import tree_parameters, trees, usage
+from gateway.catalog.catalog import DefinitionKind, DefinitionNotFound
+from gateway.catalog.trees import Tree
 from gateway.identity.permissions import Access, Node
+from gateway.jobs.places import Places
 from gateway.surfaces.dispatcher import mapping, messages
 from gateway.surfaces.dispatcher.operation import (
     DEFINITION_NODES,
@@ -19,27 +22,41 @@ from gateway.wire.messages import list_of
 from gateway.wire.scalars import GUID, TEXT
 
 
-def _get_modules(call: Call) -> tuple[messages.JobWhat, ...]:
-    with call.services.store.reading() as session:
-        found = call.services.catalog.definitions(session, DefinitionKind.MODULE)
-    return tuple(mapping.definition(summary) for summary in found)
+def _listing(kind: DefinitionKind) -> Callable[[Call], tuple[messages.JobWhat, ...]]:
+    def definitions(call: Call) -> tuple[messages.JobWhat, ...]:
+        with call.services.store.reading() as session:
+            found = call.services.catalog.definitions(session, kind)
+        readable = call.readable(DEFINITION_NODES[kind], found, Places.definition)
+        return tuple(mapping.definition(summary) for summary in readable)
+
+    return definitions
 
 
 def _get_input_parameters(call: Call, what_type: str, what_id: uuid.UUID) -> messages.ParameterSet:
-    summary = _definition(call, what_type, what_id)
+    found = _tree(call, what_type, what_id)
     with call.services.store.reading() as session:
-        module = call.services.catalog.module(session, summary.version_id)
-    return mapping.parameter_set(summary, call.services.catalog.input_parameters(module))
+        parsed = usage.parsed_resources(session)
+    return mapping.parameter_set(found.summary, tree_parameters.input_parameters(found, parsed))
 
 
-def _definition(call: Call, what_type: str, what_id: uuid.UUID) -> DefinitionSummary:
+def _get_output_parameters(call: Call, what_type: str, what_id: uuid.UUID) -> messages.ParameterSet:
+    found = _tree(call, what_type, what_id)
+    return mapping.parameter_set(found.summary, tree_parameters.output_parameters(found))
+
+
+def _tree(call: Call, what_type: str, what_id: uuid.UUID) -> Tree:
+    catalog, kind = call.services.catalog, _kind(what_type)
     with call.services.store.reading() as session:
-        return call.services.catalog.find(session, what_id, _kind(what_type))
+        found = catalog.find(session, what_id, kind)
+        missing = DefinitionNotFound.of(what_id, kind)
+        summary = call.find(DEFINITION_NODES[kind], found, Places.definition, missing)
+        return trees.tree(catalog, session, summary)
 
 
 def _kind(what_type: str) -> DefinitionKind:
+    """The kind that a word in an address or in SOAP means, whatever its case and spaces."""
     kinds = {kind.name.replace("_", "").lower(): kind for kind in DefinitionKind}
-    kind = kinds.get(what_type.strip().lower())
+    kind = kinds.get("".join(what_type.split()).lower())
     if kind is None:
         raise BadArgument(f"whatType: is one of Module, Project, RunBook, not {what_type!r}")
     return kind
@@ -51,32 +68,62 @@ def _node_of_kind(arguments: Mapping[str, Any]) -> Node:
     return Node.MODULES if what_type is None else DEFINITION_NODES[_kind(what_type)]
 
 
-WHAT_OPERATIONS = (
-    Operation(
-        "GetModules",
+def _list(name: str, kind: DefinitionKind) -> Operation:
+    several = f"{kind.word}s"
+    return Operation(
+        name,
         "GET",
-        "what/modules",
-        "Lists the modules that can be scheduled.",
-        Node.MODULES,
+        f"what/{several.replace(' ', '')}",
+        f"Lists the {several} that can be scheduled.",
+        DEFINITION_NODES[kind],
         Access.READ,
         (),
         list_of(messages.JobWhat),
-        _get_modules,
+        _listing(kind),
         lambda _arguments: (),
-    ),
-    Operation(
-        "GetInputParameters",
+    )
+
+
+def _of_one(name: str, member: str, meaning: str, handler: Callable[..., Any]) -> Operation:
+    return Operation(
+        name,
         "GET",
-        "what/{WHATTYPE}s/{WHATID}/inputparameters",
-        "Shows the parameters that a module uses and that are asked for at scheduling.",
+        f"what/{{WHATTYPE}}s/{{WHATID}}/{member}",
+        meaning,
         Node.MODULES,
         Access.READ,
         (
-            Argument("what_type", "WHATTYPE", "whatType", Place.PATH, TEXT, "Module."),
+            Argument(
+                "what_type",
+                "WHATTYPE",
+                "whatType",
+                Place.PATH,
+                TEXT,
+                "Module, Project or RunBook.",
+            ),
             Argument("what_id", "WHATID", "whatId", Place.PATH, GUID, "Which one."),
         ),
         messages.ParameterSet,
-        _get_input_parameters,
+        handler,
         node_of=_node_of_kind,
+    )
+
+
+WHAT_OPERATIONS = (
+    _list("GetModules", DefinitionKind.MODULE),
+    _list("GetProjects", DefinitionKind.PROJECT),
+    _list("GetRunBooks", DefinitionKind.RUN_BOOK),
+    _of_one(
+        "GetInputParameters",
+        "inputparameters",
+        "Shows the parameters that a module, project or run book really uses and that are asked "
+        "for at scheduling.",
+        _get_input_parameters,
+    ),
+    _of_one(
+        "GetOutputParameters",
+        "outputparameters",
+        "Shows the parameters that a module, project or run book gives a value.",
+        _get_output_parameters,
     ),
 )

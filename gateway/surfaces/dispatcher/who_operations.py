@@ -1,9 +1,18 @@
 """The operations on agents and teams."""
 
-from gateway.agents import roster
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from gateway import names
+from gateway.agents import roster, team_report, teams
+from gateway.agents.membership import NO_TEAM
+from gateway.agents.roster import Agent
+from gateway.agents.teams import MemberKind, Team
 from gateway.identity.permissions import Access, Node
+from gateway.jobs.places import Places
 from gateway.surfaces.dispatcher import mapping, messages
-from gateway.surfaces.dispatcher.operation import Call, Operation, query
+from gateway.surfaces.dispatcher.operation import Argument, Call, Operation, Place, query
 from gateway.wire.messages import list_of
 from gateway.wire.scalars import BOOLEAN, TEXT
 
@@ -16,19 +25,150 @@ def _get_who(
     licensed: bool | None,
     search: str | None,
 ) -> tuple[messages.JobWho, ...]:
-    # Every agent of this installation is licensed, and there are no teams to be listed.
-    if agents is False or (agents is None and teams) or licensed is False:
-        return ()
+    with_agents, with_teams = _kinds(agents, teams)
+    found: list[Agent | Team] = []
+    if with_agents:
+        found += _agents(call, online, licensed)
+    if with_teams:
+        found += _teams(call)
+    part = names.key(search or "")
+    listed = [(names.key(one.name), one) for one in found]
+    fitting = [pair for pair in listed if part in pair[0]]
+    return tuple(_shown(one) for _, one in sorted(fitting, key=lambda pair: pair[0]))
+
+
+def _kinds(agents: bool | None, teams: bool | None) -> tuple[bool, bool]:
+    """Whether agents are asked for, and teams: what is not said is the other way round, or both."""
+    if agents is None and teams is None:
+        return True, True
+    return (not teams if agents is None else agents), (not agents if teams is None else teams)
+
+
+def _agents(call: Call, online: bool | None, licensed: bool | None) -> list[Agent]:
+    # Every agent of this installation is licensed.
+    if licensed is False:
+        return []
     services = call.services
     with services.store.reading() as session:
         found = roster.agents(session)
     now = services.now()
-    return tuple(
-        mapping.agent(agent)
-        for agent in found
-        if (online is None or agent.online(now, services.offline_after) is online)
-        and (search or "").casefold() in agent.name.casefold()
+    readable = call.readable(Node.AGENTS, found, Places.agent)
+    return [
+        agent
+        for agent in readable
+        if online is None or agent.online(now, services.offline_after) is online
+    ]
+
+
+def _teams(call: Call) -> list[Team]:
+    with call.services.store.reading() as session:
+        found = teams.teams(session)
+    return call.readable(Node.TEAMS, found, Places.team)
+
+
+def _shown(found: Agent | Team) -> messages.JobWho:
+    return mapping.agent(found) if isinstance(found, Agent) else mapping.team(found)
+
+
+def _node_of_list(arguments: Mapping[str, Any]) -> Node:
+    with_agents, _ = _kinds(arguments.get("agents"), arguments.get("teams"))
+    return Node.AGENTS if with_agents else Node.TEAMS
+
+
+def _modify_agent_membership(
+    call: Call, membership: messages.AgentMembership
+) -> messages.AgentMembership:
+    call.check(Node.AGENTS, Access.READ)
+    agent = mapping.named("Agent", membership.Agent, messages.JobWhoType.Agent)
+    change = mapping.agent_change(membership)
+    _check_agent(call, agent, Access.READ)
+    for team in (*change.add_to, *change.remove_from, *filter(None, [change.primary])):
+        if team != NO_TEAM:
+            _check_team(call, team, Access.MODIFY)
+    changed = call.services.memberships.change_agent(
+        agent, change, call.caller, membership.Comment or ""
     )
+    seen = {
+        team.id
+        for team in call.readable(Node.TEAMS, (*changed.teams, *changed.by_rule), Places.team)
+    }
+    return mapping.agent_membership(
+        dataclasses.replace(
+            changed,
+            teams=tuple(team for team in changed.teams if team.id in seen),
+            by_rule=tuple(team for team in changed.by_rule if team.id in seen),
+        )
+    )
+
+
+def _modify_team_membership(
+    call: Call, membership: messages.TeamMembership
+) -> messages.TeamMembership:
+    call.check(Node.AGENTS, Access.READ)
+    team = mapping.named("Team", membership.Team, messages.JobWhoType.Team)
+    change = mapping.team_change(membership)
+    _check_team(call, team, Access.MODIFY)
+    for member in (*change.add, *change.remove):
+        check = _check_agent if member.kind is MemberKind.AGENT else _check_team
+        check(call, member.text, Access.READ)
+    changed = call.services.memberships.change_team(
+        team, change, call.caller, membership.Comment or ""
+    )
+    return mapping.team_membership(
+        dataclasses.replace(
+            changed,
+            agents=tuple(call.readable(Node.AGENTS, changed.agents, Places.agent)),
+            teams=tuple(call.readable(Node.TEAMS, changed.teams, Places.team)),
+            by_rule=tuple(call.readable(Node.AGENTS, changed.by_rule, Places.agent)),
+        )
+    )
+
+
+def _check_agent(call: Call, reference: str, access: Access) -> None:
+    """Raise AgentNotFound for an agent that the caller may not read, MissingRight for the rest."""
+    if (
+        call.reach(Node.AGENTS, Access.READ).everywhere
+        and call.reach(Node.AGENTS, access).everywhere
+    ):
+        return
+    with call.services.store.reading() as session:
+        agent = roster.find(session, reference)
+    call.find(Node.AGENTS, agent, Places.agent, roster.AgentNotFound.of(reference))
+    if access is Access.MODIFY:
+        call.may_change(Node.AGENTS, agent, Places.agent, f"the agent {agent.name!r}")
+
+
+def _check_team(call: Call, reference: str, access: Access) -> None:
+    """As ``_check_agent``, for a team."""
+    if all(call.reach(Node.TEAMS, one).everywhere for one in (Access.READ, access)):
+        return
+    with call.services.store.reading() as session:
+        team = teams.find(session, reference)
+    call.find(Node.TEAMS, team, Places.team, teams.TeamNotFound.of(reference))
+    if access is Access.MODIFY:
+        call.may_change(Node.TEAMS, team, Places.team, f"the team {team.name!r}")
+
+
+def _remove_agent(call: Call, removal: messages.AgentRemoval) -> messages.AgentRemoval:
+    agent = mapping.named("Agent", removal.Agent, messages.JobWhoType.Agent)
+    _check_agent(call, agent, Access.MODIFY)
+    removed = call.services.removal.remove(agent, call.caller, removal.Comment or "")
+    return mapping.removal(removed)
+
+
+def _get_teams_report(call: Call) -> tuple[messages.TeamReport, ...]:
+    services = call.services
+    readable = {team.id for team in _teams(call)}
+    with services.store.reading() as session:
+        found = team_report.report(
+            session, services.now(), services.offline_after, lambda team: team.id in readable
+        )
+    return tuple(map(mapping.team_report, found))
+
+
+def _nothing(_arguments: Mapping[str, Any]) -> tuple[()]:
+    """What a list holds for who may read none of it."""
+    return ()
 
 
 WHO_OPERATIONS = (
@@ -36,18 +176,82 @@ WHO_OPERATIONS = (
         "GetWho",
         "GET",
         "who",
-        "Lists agents and teams.",
+        "Lists agents and teams, by name.",
         Node.AGENTS,
         Access.READ,
         (
-            query("agents", BOOLEAN, "Agents (default true)."),
-            query("teams", BOOLEAN, "Teams."),
-            query("online", BOOLEAN, "Only those that are (not) online."),
-            query("licensed", BOOLEAN, "Only those that are (not) licensed."),
+            query("agents", BOOLEAN, "Agents; listed unless only teams are asked for."),
+            query("teams", BOOLEAN, "Teams; listed unless only agents are asked for."),
+            query("online", BOOLEAN, "Of the agents only those that are (not) online."),
+            query("licensed", BOOLEAN, "Of the agents only those that are (not) licensed."),
             query("search", TEXT, "A part of the name."),
         ),
         list_of(messages.JobWho),
         _get_who,
-        lambda _arguments: (),
+        _nothing,
+        _node_of_list,
+    ),
+    Operation(
+        "ModifyAgentMembership",
+        "POST",
+        "agentmembership",
+        "Puts an agent into teams, takes it out of others, and sets its primary team.",
+        Node.TEAMS,
+        Access.MODIFY,
+        (
+            Argument(
+                "membership",
+                "",
+                "membership",
+                Place.BODY,
+                messages.AgentMembership,
+                "The agent and what is to change.",
+            ),
+        ),
+        messages.AgentMembership,
+        _modify_agent_membership,
+    ),
+    Operation(
+        "ModifyTeamMembership",
+        "POST",
+        "teammembership",
+        "Puts agents and teams into a team and takes others out of it.",
+        Node.TEAMS,
+        Access.MODIFY,
+        (
+            Argument(
+                "membership",
+                "",
+                "membership",
+                Place.BODY,
+                messages.TeamMembership,
+                "The team and what is to change.",
+            ),
+        ),
+        messages.TeamMembership,
+        _modify_team_membership,
+    ),
+    Operation(
+        "RemoveAgent",
+        "POST",
+        "removeagent",
+        "Removes an agent that is offline, and ends what it had to do.",
+        Node.AGENTS,
+        Access.MODIFY,
+        (Argument("removal", "", "removal", Place.BODY, messages.AgentRemoval, "The agent."),),
+        messages.AgentRemoval,
+        _remove_agent,
+    ),
+    Operation(
+        "GetTeamsReport",
+        "GET",
+        "report/teams",
+        "Lists all teams with the agents that belong to each.",
+        Node.TEAMS,
+        Access.READ,
+        (),
+        list_of(messages.TeamReport),
+        _get_teams_report,
+        _nothing,
     ),
 )

@@ -14,6 +14,9 @@ from lxml import etree
 
 from gateway import application, moments
 from gateway.agents.desk import AgentSession
+from gateway.agents.membership import Reference, TeamChange
+from gateway.agents.rules import Rule
+from gateway.agents.teams import Team, TeamContent
 from gateway.application import Gateway
 from gateway.catalog.definitions import Module, Parameter, ParameterType, Task
 from gateway.datafolder import DataFolder
@@ -257,6 +260,21 @@ class House:
     def agent(self, name: str = "PC1234") -> AgentSession:
         """An agent that is online."""
         return self.engine.agent(name)
+
+    def team(self, name: str, *members: str, folder: str = "", rule: Rule | None = None) -> Team:
+        """A team with these agents in it, by name."""
+        content = TeamContent.of(name=name, folder=folder, rule=rule)
+        team = self.gateway.teams.create(content, MACHINE)
+        change = TeamChange(add=[Reference(member) for member in members])
+        self.gateway.memberships.change_team(str(team.guid), change, MACHINE)
+        return team
+
+    def silence(self, agent: AgentSession) -> None:
+        """Let an agent not have been heard of for an hour."""
+        table = models.Agent
+        query = table.update(last_contact_at=moments.now() - 3600 * moments.SECOND)
+        query = query.where(table.id == agent.agent_id)
+        self.gateway.store.unit_of_work(lambda session: session.execute(query))
 
     def adopt(self, job: JobView) -> None:
         """Make the only job of the store one that a run book started."""

@@ -5,7 +5,7 @@ import base64
 import pytest
 from lxml import etree
 
-from gateway.agents.protocol import LogChunk
+from gateway.agents.protocol import LogChunk, TaskFinished
 from gateway.jobs.states import JobStatus
 from gateway.surfaces.dispatcher import results as documents
 from tests.contract.dispatcher.house import Client, House, braced
@@ -137,3 +137,18 @@ def test_row_6_all_output_together_is_bounded_and_every_task_has_its_share(
     mark = "\n[only the first 100 bytes are shown here]"
     shown = values(results(house.client(), job.guid), "//output/text()")
     assert shown == ["x" * 100 + mark, "x" * 100 + mark, "x" * 99, "xxx"]
+
+
+def test_2_9_output_parameters_of_a_task_are_shown(house: House) -> None:
+    agent = house.agent()
+    job = house.engine.accept(house.engine.order(house.module(tasks=("A", "B")).guid, agent))
+    (order,) = house.gateway.reception.claim(agent, 1)
+    at = house.engine.now()
+    outputs = {"Id": "42", "Odd\x00": "<&>"}
+    end = TaskFinished(order.run, 1, 0, at, at, JobStatus.COMPLETED, 0, "", outputs)
+    assert house.gateway.reception.report(agent, [end]) == []
+    root = results(house.client(), job.guid)
+    path = "//task[description='A']/results/agent/result/outputparameters/parameter"
+    assert values(root, f"{path}/name/text()") == ["Id", "Odd\ufffd"]
+    assert values(root, f"{path}/value/text()") == ["42", "<&>"]
+    assert values(root, "//task[description='B']//outputparameters") == []

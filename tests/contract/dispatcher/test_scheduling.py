@@ -129,7 +129,7 @@ def test_1_5_dates_are_read_in_every_form(house: House, written: str) -> None:
     body = (
         bodies.itm(house.module().guid, house.agent().agent)
         .replace("\\/Date(1435238400000)\\/", written)
-        .replace('"Immediate":"true"', '"Immediate":"false"')
+        .replace('"Immediate":"true","IsLocalTime":"true"', '"Immediate":"false"')
     )
     job = house.client().post("jobs", body).json
     assert job["When"]["ScheduledDateTime"] == f"/Date({MILLISECONDS}+0000)/"

@@ -77,6 +77,7 @@ class MemoryDesk:
         self.records: dict[Attempt, Record] = collections.defaultdict(Record)
         self.batches: list[int] = []
         self.resources: dict[str, bytes] = {}
+        self.flags: dict[str, bool] = {}
         self.refused: set[Attempt] = set()
         self.obstacle: Callable[[Sequence[Report]], None] | None = None
         self.facts: AgentFacts | None = None
@@ -179,7 +180,7 @@ class MemoryDesk:
             raise LookupError(f"There is no resource {reference!r}.")
         data = self.resources[reference]
         digest = hashlib.sha256(data).hexdigest()
-        return ResourceContent(reference, len(data), digest, _chunks(data))
+        return ResourceContent(reference, len(data), digest, _chunks(data), **self.flags)
 
     def _call(self) -> None:
         self._calls += 1

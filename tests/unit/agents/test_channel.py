@@ -25,7 +25,9 @@ MESSAGES: list[channel.Message] = [
     protocol.LogChunk(RUN, 1, 0, 3, b"\x00\xff{}", truncated=True),
     protocol.LogChunk(RUN, 1, 0, 4, b""),
     protocol.TaskFinished(RUN, 1, 0, 6, 5, JobStatus.FAILED, -9, "why", {"a": "b"}),
-    protocol.RunFinished(RUN, 1, 7, JobStatus.FAILED_HALTED, "", {"p": "v"}),
+    protocol.RunFinished(
+        RUN, 1, 7, JobStatus.FAILED_HALTED, "", (protocol.FinalValue(2, RUN, "p", "v"),)
+    ),
     channel.AbortRun(RUN, 1, "reason"),
     channel.Finish(1.5),
     channel.Ready(),

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from gateway.agents.conditions import Circumstances, describe, first_met
+from gateway.agents.conditions import Circumstances, Ruling, describe, ruling
 from gateway.agents.parameters import RunParameters
 from gateway.agents.protocol import ParameterValue
+from gateway.catalog.definitions import Condition
 from gateway.jobs.states import JobStatus
 from gateway.tasks.base import TaskFailed
 from tests.unit.agents.memory_desk import condition
@@ -14,18 +15,21 @@ from tests.unit.agents.memory_desk import condition
 PARAMETERS = RunParameters(
     [ParameterValue("Count", value="10"), ParameterValue("Word", value="Hello"),
      ParameterValue("Empty")]
-)  # fmt: skip
+).of_part(0)  # fmt: skip
+
+
+def judge(*conditions: Condition, **at: Any) -> Ruling | None:
+    where: dict[str, Any] = {
+        "parameters": PARAMETERS,
+        "previous": JobStatus.TIMED_OUT,
+        "folder": lambda: Path("/"),
+    }
+    return ruling(conditions, Circumstances(**{**where, **at}))
 
 
 def holds(subject: str, operator: str, value: str = "", name: str = "", **at: Any) -> bool:
     judged = condition(subject=subject, name=name, operator=operator, value=value)
-    where: dict[str, Any] = {
-        "parameters": PARAMETERS,
-        "previous": JobStatus.TIMED_OUT,
-        "folder": Path("/"),
-    }
-    circumstances = Circumstances(**{**where, **at})
-    return first_met((judged,), circumstances) is not None
+    return judge(judged, **at) is not None
 
 
 @pytest.mark.parametrize(
@@ -82,11 +86,48 @@ def test_previous_status(word: str) -> None:
 
 def test_files(tmp_path: Path) -> None:
     (tmp_path / "Hello").touch()
-    assert holds("file", "exists", name="$[Word]", folder=tmp_path)
+    assert holds("file", "exists", name="$[Word]", folder=lambda: tmp_path)
     assert holds("file", "exists", name=str(tmp_path / "Hello"))
-    assert holds("file", "not_exists", name="other", folder=tmp_path)
+    assert holds("file", "not_exists", name="other", folder=lambda: tmp_path)
 
 
 def test_a_condition_in_words() -> None:
     judged = condition(subject="parameter", name="A_b", operator="not_equals", value="x y")
     assert describe(judged) == "parameter A_b not equals 'x y'"
+
+
+HOLDS = {"subject": "parameter", "name": "Word", "operator": "exists"}
+FAILS_TO = {"subject": "parameter", "name": "Word", "operator": "equals", "value": "other"}
+
+
+def effects(*effects: tuple[dict[str, str], str]) -> Ruling | None:
+    return judge(*(condition(**one, effect=effect) for one, effect in effects))
+
+
+def test_the_effects() -> None:
+    assert effects((HOLDS, "skip")) == Ruling(False, "since parameter Word exists")
+    assert effects((HOLDS, "fail")) == Ruling(True, "since parameter Word exists")
+    assert effects((HOLDS, "execute")) is None
+    assert effects((FAILS_TO, "skip"), (FAILS_TO, "fail")) is None
+    unmet = Ruling(False, "since parameter Word equals 'other' does not hold")
+    assert effects((FAILS_TO, "execute")) == unmet
+
+
+def test_the_first_that_decides_counts_and_all_to_execute_must_hold() -> None:
+    assert effects((HOLDS, "execute"), (HOLDS, "execute")) is None
+    assert effects((HOLDS, "execute"), (FAILS_TO, "execute")) is not None
+    failed = effects((FAILS_TO, "skip"), (HOLDS, "fail"), (HOLDS, "skip"))
+    assert failed is not None
+    assert failed.failed
+    skipped = effects((HOLDS, "skip"), (HOLDS, "fail"))
+    assert skipped is not None
+    assert not skipped.failed
+
+
+def test_the_folder_is_made_for_files_alone() -> None:
+    def folder() -> Path:
+        raise AssertionError("no file is asked for")
+
+    assert judge(condition(**HOLDS), folder=folder) is not None
+    with pytest.raises(AssertionError):
+        judge(condition(subject="file", name="x", operator="exists"), folder=folder)

@@ -161,6 +161,7 @@ def test_secrets_are_masked_everywhere(desk: MemoryDesk, agent: EmbeddedAgent) -
             ParameterValue("Login", ParameterType.CREDENTIALS, "joe", "hunter2", secret=True),
             ParameterValue("Seen"),
         ),
+        all_values=True,
     )
     desk.submit(run)
     record = desk.finish(run)
@@ -171,7 +172,10 @@ def test_secrets_are_masked_everywhere(desk: MemoryDesk, agent: EmbeddedAgent) -
     assert record.tasks[4].outputs == {"key": "********"}
     assert record.log(5) == "********\n"
     assert record.end is not None
-    assert record.end.parameters == {"Login": "joe", "Seen": "<********>"}
+    assert {one.name: (one.value, one.changed) for one in record.end.parameters} == {
+        "Login": ("joe", False),
+        "Seen": ("<********>", True),
+    }
     for shown in (repr(record.reports), repr(run)):
         assert "hunter2" not in shown
         assert "new-secret" not in shown
@@ -528,6 +532,20 @@ def test_resources_arrive_checked(desk: MemoryDesk, agent: EmbeddedAgent, tmp_pa
     assert record.log(2).splitlines()[1] == "600"
     assert record.log(2).startswith(record.tasks[0].outputs["sha256"])
     assert record.tasks[3].detail == "There is no resource 'nothing'."
+
+
+def test_a_resource_is_parsed_as_it_says(desk: MemoryDesk, agent: EmbeddedAgent) -> None:
+    desk.resources["config"] = b"key=$[Key] %PATH%"
+    desk.flags = {"parse_content": True, "skip_environment": True}
+    run = order(
+        task("download_resource", resource="config", target="config.ini"),
+        sh("wc -c < config.ini; cat config.ini"),
+        parameters=(ParameterValue("Key", ParameterType.PASSWORD, "s3cret", secret=True),),
+    )
+    desk.submit(run)
+    record = desk.finish(run)
+    assert record.status is JobStatus.COMPLETED
+    assert record.log(1) == f"{len('key=s3cret %PATH%')}\nkey=******** %PATH%"
 
 
 def test_an_order_that_is_too_large_fails(desk: MemoryDesk, agent: EmbeddedAgent) -> None:

@@ -1,10 +1,12 @@
 """The desk on the store: fencing, leases, lost runs, output."""
 
+import dataclasses
 import uuid
 
 import pytest
 
-from gateway.agents.desk import AgentSession, SessionOver
+from gateway.agents import roster
+from gateway.agents.desk import AgentFacts, AgentSession, SessionOver
 from gateway.agents.orders import OrderMaker
 from gateway.agents.protocol import (
     LogChunk,
@@ -372,9 +374,32 @@ def test_a_run_whose_definition_is_unreadable_ends_with_the_reason(engine: Engin
             )
         )
     )
-    engine.catalog._modules.clear()
+    engine.catalog._versions.clear()
     claimed = engine.reception.claim(agent, 10)
     assert [order.job for order in claimed] == [other.guid]
     ended = engine.jobs.get(job.guid)
     assert ended.status is JobStatus.FAILED
     assert "could not be prepared" in ended.reason
+
+
+def known(engine: Engine, agent: AgentSession) -> roster.Agent:
+    with engine.store.reading() as session:
+        return roster.by_ids(session, {agent.agent_id})[agent.agent_id]
+
+
+def test_what_an_agent_tells_of_its_machine_is_kept(engine: Engine) -> None:
+    plain = AgentFacts("here", "linux", "1", "boot", (), (), 1, embedded=True)
+    session = engine.reception.open_session(plain)
+    first = known(engine, session)
+    assert (first.time_zone, first.mac_addresses, first.console_user) == ("UTC", (), "")
+    macs = ("02:00:00:00:00:01",)
+    told = dataclasses.replace(
+        plain, time_zone="Asia/Tokyo", mac_addresses=macs, console_user="joe"
+    )
+    engine.reception.open_session(told)
+    second = known(engine, session)
+    assert (second.time_zone, second.mac_addresses) == ("Asia/Tokyo", macs)
+    assert (second.console_user, second.last_console_user) == ("joe", "joe")
+    engine.reception.open_session(plain)
+    third = known(engine, session)
+    assert (third.console_user, third.last_console_user) == ("", "joe")

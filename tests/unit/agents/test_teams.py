@@ -14,6 +14,7 @@ from gateway.catalog.changes import NameTaken
 from gateway.identity import audit
 from gateway.identity.principals import MACHINE
 from storage import models
+from storage.session import WritingSession
 from tests.engine import Engine
 
 LINUX = Rule.model_validate({"all": [{"fact": "platform", "operator": "equals", "value": "Linux"}]})
@@ -75,8 +76,11 @@ def test_the_walk_finds_what_the_closure_holds(
     expected = closure(all_teams, agents, members)
     living = {agent.id for agent in agents}
     for team in all_teams:
-        found = [agent.id for agent in composed.agents_of([team.id], agents)]
-        assert sorted(found) == sorted(expected[team.id] & living)
+        within = composed.below([team.id])
+        found = {agent.id for agent in agents if composed.holds(within, agent)}
+        assert found == expected[team.id] & living
+        direct = composed.direct(agents)
+        assert found == set().union(*(direct[team_id] for team_id in within))
     for agent in agents:
         belongs = {team for team, ids in expected.items() if agent.id in ids}
         assert composed.teams_of(agent) == belongs
@@ -133,6 +137,35 @@ def test_a_rule_adds_to_who_was_put_in_and_forgets_who_was_removed(
     gone = models.Agent.update(deleted_at=1).where(models.Agent.name == "Berlin")
     engine.store.unit_of_work(lambda session: session.execute(gone))
     assert in_team(engine, outer) == ["bonn", "Ulm"]
+
+
+def test_a_team_of_more_agents_than_one_query_names(engine: Engine, changing: Teams) -> None:
+    team = changing.create(TeamContent.of(name="Many"), MACHINE)
+    row = {
+        "tenant_id": 1,
+        "embedded": False,
+        "enabled": True,
+        "facts": {},
+        "max_runs": 1,
+        "boot_id": "",
+        "created_at": 1,
+    }
+    called = [f"{number:04}" for number in range(1100)]
+    agents = [row | {"guid": uuid.uuid4(), "name": n, "name_key": n} for n in reversed(called)]
+
+    def store(session: WritingSession) -> None:
+        for start in range(0, len(agents), 100):
+            session.execute(models.Agent.insert_many(agents[start : start + 100]))
+        found = session.rows(models.Agent.select(models.Agent.id))
+        members = [(team.id, MemberKind.AGENT, one["id"]) for one in found]
+        table = models.TeamMember
+        fields = [table.team_id, table.kind, table.member_id]
+        for start in range(0, len(members), 100):
+            some = members[start : start + 100]
+            session.execute(table.insert_many(some, fields=fields))
+
+    engine.store.unit_of_work(store)
+    assert in_team(engine, team) == called
 
 
 def test_a_team_is_found_by_guid_in_any_form_or_by_name(engine: Engine, changing: Teams) -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.agents.desk import AgentSession
+from gateway.agents.desk import AgentFacts, AgentSession
 from gateway.agents.protocol import Report, RunFinished, RunOrder, TaskStarted
 from gateway.jobs import rows, settlement
+from gateway.jobs.orders import Boot, Timing
+from gateway.jobs.service import JobFilter
 from gateway.jobs.states import JobStatus, MoveRefused
 from storage import models, postgres
 from storage.session import Session
@@ -111,6 +113,22 @@ def test_a_claim_that_waits_for_an_abort_gets_nothing(gateways: tuple[Engine, En
     thread.join(30)
     assert claimed == []
     assert one.jobs.get(job.guid).status is JobStatus.ABORTED
+
+
+def test_a_boot_that_both_hear_of_is_met_once(gateways: tuple[Engine, Engine]) -> None:
+    one, other = gateways
+    agent = one.agent("a")
+    every = Timing(boot=Boot.EVERY)
+    jobs = [one.accept(one.order(one.module(), agent, timing=every)) for _ in range(3)]
+    for number in range(ROUNDS):
+        facts = AgentFacts("a", "linux", "1", f"boot {number}", (), ("sh",), 10, embedded=True)
+        with ThreadPoolExecutor(4) as pool:
+            coming = [
+                pool.submit(gateway.reception.open_session, facts) for gateway in (one, other) * 2
+            ]
+            assert len({session.result().session for session in coming}) == len(coming)
+    made = one.jobs.page(JobFilter(recurring_jobs=False), 1, 1000).jobs
+    assert len(made) == ROUNDS * len(jobs)
 
 
 def test_nobody_waits_for_each_other(

@@ -7,7 +7,14 @@ from typing import Any
 from gateway.catalog.building_block import NAMESPACE
 from gateway.catalog.definitions import Module, Parameter, ParameterType, Task
 from gateway.catalog.projects import Project, ProjectModule
-from gateway.catalog.run_books import RunBook, RunBookJob, RunBookWhat, WhatKind
+from gateway.catalog.run_books import (
+    LinkAction,
+    ParameterLink,
+    RunBook,
+    RunBookJob,
+    RunBookWhat,
+    WhatKind,
+)
 
 GREETING = uuid.UUID("11111111-1111-4111-8111-111111111111")
 FILE = uuid.UUID("22222222-2222-4222-8222-222222222222")
@@ -112,3 +119,13 @@ def job(name: str, *whats: RunBookWhat, **members: Any) -> RunBookJob:
 def run_book(name: str, *jobs: RunBookJob, **members: Any) -> RunBook:
     """A run book of this name."""
     return RunBook(**({"guid": guid(name), "name": name, "jobs": jobs} | members))
+
+
+def link(
+    name: str,
+    target: str,
+    action: LinkAction = LinkAction.SET,
+    definition: uuid.UUID | None = None,
+) -> ParameterLink:
+    """A link from a run book's parameter to one of what a job runs."""
+    return ParameterLink(parameter=name, target=target, action=action, definition=definition)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import gateway.catalog
-from gateway.catalog import folders
+from gateway.catalog import folders, tree_parameters, trees
 from gateway.catalog.building_block import NAMESPACE
 from gateway.catalog.building_block_plan import OnConflict
 from gateway.catalog.building_block_reading import ImportRefused
@@ -45,9 +45,9 @@ def refusal(parts: Parts, *documents: str | bytes, **options: OnConflict) -> str
     return str(refused.value)
 
 
-def names(parts: Parts) -> list[str]:
+def names(parts: Parts, kind: DefinitionKind = DefinitionKind.MODULE) -> list[str]:
     with parts.store.reading() as session:
-        found = parts.catalog.definitions(session, DefinitionKind.MODULE)
+        found = parts.catalog.definitions(session, kind)
     return [one.name for one in found]
 
 
@@ -77,14 +77,27 @@ def test_the_demonstration_is_imported_and_comes_back(parts: Parts) -> None:
     changes = parts.changes(DEMONSTRATION)
     assert set(changes) == {Change.CREATED}
     assert names(parts) == [
-        "Disk report", "Failures", "Greeting", "Greeting card", "Steps with progress",
-        "Web request",
+        "Disk report", "Failures", "Greeting", "Greeting card", "Host facts", "Host note",
+        "Steps with progress", "Web request",
     ]  # fmt: skip
+    assert names(parts, DefinitionKind.PROJECT) == ["Host check"]
+    assert names(parts, DefinitionKind.RUN_BOOK) == ["Check and note"]
     exported = parts.exported()
     assert set(parts.changes(exported, on_conflict=OnConflict.UPDATE)) == {Change.UNCHANGED}
     assert set(parts.changes(DEMONSTRATION)) == {Change.UNCHANGED}
     assert parts.exported() == exported
-    assert parts.versions() == 6
+    assert parts.versions() == 10
+
+
+def test_the_demonstration_can_be_scheduled(sqlite_parts: Parts) -> None:
+    sqlite_parts.bring(DEMONSTRATION)
+    with sqlite_parts.store.reading() as session:
+        kind = DefinitionKind.RUN_BOOK
+        found = sqlite_parts.catalog.find_by_name(session, kind, "Check and note")
+        tree = trees.tree(sqlite_parts.catalog, session, found)
+    asked = [one.name for one in tree_parameters.input_parameters(tree)]
+    assert asked == ["RunBookWho", "Remark"]
+    assert [one.name for one in tree_parameters.output_parameters(tree)] == ["Host"]
 
 
 def test_xml_and_json_are_the_same_content(parts: Parts) -> None:
@@ -416,7 +429,7 @@ def with_parameter(**members: Any) -> str:
         (block(resources=(resource_members(content="?"),)), "resources[0].content", "Base64"),
         (block(resources=(resource_members(content=5),)), "resources[0].content", "Base64"),
         (block(resources=(without(resource_members(), "content"),)), "resources[0]", "either"),
-        (block(folders=({"kind": "x", "path": "A"},)), "folders[0].kind", "'resource'"),
+        (block(folders=({"kind": "x", "path": "A"},)), "folders[0].kind", "one of module"),
     ],
 )  # fmt: skip
 def test_problems_in_json_name_the_path(
@@ -501,13 +514,18 @@ def test_no_more_is_told_than_can_be_read(sqlite_parts: Parts) -> None:
 
 def test_the_examples_of_the_documentation_are_one_valid_block(sqlite_parts: Parts) -> None:
     page = (Path(__file__).parents[3] / "docs" / "building-blocks.md").read_text("utf-8")
-    in_xml, in_json = (
-        page.partition(f"```{form}\n")[2].partition("```")[0] for form in ("xml", "json")
-    )
+
+    def examples(form: str) -> tuple[str, str]:
+        _, module, composed = page.split(f"```{form}\n")
+        return module.partition("```")[0], composed.partition("```")[0]
+
+    (in_xml, composed_in_xml), (in_json, composed_in_json) = examples("xml"), examples("json")
     secret = ("********", "open sesame")
     assert sqlite_parts.changes(in_xml.replace(*secret)) == [Change.CREATED]
     assert sqlite_parts.changes(in_xml) == [Change.UNCHANGED]
     assert sqlite_parts.changes(in_json) == [Change.UNCHANGED]
+    assert sqlite_parts.changes(composed_in_xml) == [Change.CREATED] * 2
+    assert sqlite_parts.changes(composed_in_json) == [Change.UNCHANGED] * 2
 
 
 def test_two_files_of_one_name_are_refused(sqlite_parts: Parts) -> None:

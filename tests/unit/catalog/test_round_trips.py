@@ -2,19 +2,24 @@
 
 import dataclasses
 import json
+import re
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from gateway import names
 from gateway.catalog import building_block_json, building_block_reading, building_block_xml, folders
 from gateway.catalog.building_block import (
     BlockFolder,
     BlockModule,
     BlockParameter,
+    BlockProject,
     BlockResource,
+    BlockRunBook,
     BuildingBlock,
 )
 from gateway.catalog.building_block_plan import OnConflict
@@ -23,12 +28,28 @@ from gateway.catalog.building_blocks import BuildingBlocks, Form
 from gateway.catalog.catalog import Catalog
 from gateway.catalog.changes import Change
 from gateway.catalog.definitions import (
+    Capture,
+    CaptureKind,
     Condition,
+    Evaluator,
+    Evidence,
     OnFailure,
     Operator,
     ParameterType,
     Subject,
     Task,
+    Verdict,
+)
+from gateway.catalog.projects import ProjectModule
+from gateway.catalog.run_books import (
+    LinkAction,
+    ParameterLink,
+    RunBookJob,
+    RunBookWhat,
+    RunBookWho,
+    WhatKind,
+    WhoReferenceKind,
+    WhoSelection,
 )
 from tests.unit.catalog import anything
 from tests.unit.catalog.conftest import Parts
@@ -43,7 +64,7 @@ CHARACTERS = st.one_of(
 )
 TEXTS = st.text(CHARACTERS, max_size=30).filter(lambda text: "$[" not in text)
 NAMES = TEXTS.filter(str.strip)
-PARAMETER_NAMES = NAMES.filter(lambda name: "]" not in name)
+PARAMETER_NAMES = NAMES.filter(lambda name: "]" not in name and names.key(name) != "known")
 GUIDS = st.uuids()
 NUMBERS = st.one_of(
     st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.integers(10**30, 10**40)
@@ -94,6 +115,35 @@ CONDITIONS = st.one_of(
         value=TEXTS,
     ),
 )
+EVALUATORS = st.one_of(
+    st.builds(
+        Evaluator,
+        subject=st.sampled_from([Evidence.OUTPUT, Evidence.EXIT_CODE, Evidence.STATUS]),
+        name=TEXTS,
+        operator=st.sampled_from([Operator.EQUALS, Operator.LESS, Operator.CONTAINS]),
+        value=TEXTS,
+        verdict=st.sampled_from(Verdict),
+    ),
+)
+CAPTURES = st.one_of(
+    *(
+        st.builds(
+            Capture,
+            parameter=st.just("Known"),
+            kind=st.just(kind),
+            expression=st.just(expression),
+            required=st.booleans(),
+        )
+        for kind, expression in ((CaptureKind.JSON_PATH, "$['<&>']"), (CaptureKind.XPATH, "//a"))
+    ),
+    st.builds(Capture, parameter=st.just("Known"), kind=st.just(CaptureKind.EXIT_CODE)),
+    st.builds(
+        Capture,
+        parameter=st.just("Known"),
+        kind=st.just(CaptureKind.OUTPUT),
+        expression=NAMES.map(re.escape),
+    ),
+)
 TASKS = st.builds(
     Task,
     guid=GUIDS,
@@ -103,6 +153,8 @@ TASKS = st.builds(
     timeout=st.floats(min_value=1e-9, max_value=31_536_000),
     on_failure=st.sampled_from(OnFailure),
     conditions=st.lists(CONDITIONS, max_size=2).map(tuple),
+    captures=st.lists(CAPTURES, max_size=2).map(tuple),
+    evaluators=st.lists(EVALUATORS, max_size=2).map(tuple),
     enabled=st.booleans(),
     keep_processes=st.booleans(),
     log_limit=st.none() | st.integers(0, 2**63),
@@ -120,9 +172,88 @@ MODULES = st.builds(
     enabled=st.booleans(),
     parameters=st.lists(
         parameters(), max_size=3, unique_by=lambda one: folders.path_key(one.name)
-    ).map(tuple),
+    ).map(lambda some: (*some, BlockParameter(name="Known"))),
+    conditions=st.lists(CONDITIONS, max_size=2).map(tuple),
+    evaluators=st.lists(EVALUATORS, max_size=2).map(tuple),
     tasks=st.lists(TASKS, max_size=2, unique_by=lambda one: one.guid).map(tuple),
     retries=st.integers(0, 100),
+)
+PROJECTS = st.builds(
+    BlockProject,
+    guid=GUIDS,
+    name=NAMES,
+    description=TEXTS,
+    folder=FOLDERS,
+    comment=TEXTS,
+    enabled=st.booleans(),
+    modules=st.lists(
+        st.builds(
+            ProjectModule,
+            guid=GUIDS,
+            module=GUIDS,
+            enabled=st.booleans(),
+            on_failure=st.sampled_from(OnFailure),
+            conditions=st.lists(CONDITIONS, max_size=2).map(tuple),
+        ),
+        max_size=3,
+        unique_by=lambda one: one.guid,
+    ).map(tuple),
+)
+LINKS = st.builds(
+    ParameterLink,
+    parameter=st.just("known"),
+    target=st.just("KNOWN"),
+    definition=st.none() | GUIDS,
+    action=st.sampled_from(LinkAction),
+)
+WHATS = st.one_of(
+    st.lists(
+        st.builds(
+            RunBookWhat,
+            kind=st.sampled_from([WhatKind.MODULE, WhatKind.PROJECT]),
+            guid=GUIDS,
+        ),
+        min_size=1,
+        max_size=3,
+    ).map(tuple),
+    st.builds(RunBookWhat, kind=st.just(WhatKind.RUN_BOOK), guid=GUIDS).map(lambda one: (one,)),
+)
+WHOS = st.builds(RunBookWho, kind=st.sampled_from(WhoReferenceKind), reference=NAMES)
+
+
+@st.composite
+def jobs(draw: st.DrawFn) -> RunBookJob:
+    who = tuple(draw(st.lists(WHOS, max_size=2)))
+    return RunBookJob(
+        guid=draw(GUIDS),
+        name=draw(NAMES),
+        description=draw(TEXTS),
+        enabled=draw(st.booleans()),
+        what=draw(WHATS),
+        who=who,
+        use_run_book_who=not who and draw(st.booleans()),
+        parallel=draw(st.booleans()),
+        on_failure=draw(st.sampled_from(OnFailure)),
+        conditions=tuple(draw(st.lists(CONDITIONS, max_size=2))),
+        evaluators=tuple(draw(st.lists(EVALUATORS, max_size=2))),
+        links=tuple(draw(st.lists(LINKS, max_size=2))),
+    )
+
+
+RUN_BOOKS = st.builds(
+    BlockRunBook,
+    guid=GUIDS,
+    name=NAMES,
+    description=TEXTS,
+    folder=FOLDERS,
+    comment=TEXTS,
+    enabled=st.booleans(),
+    parameters=st.lists(
+        parameters(), max_size=3, unique_by=lambda one: folders.path_key(one.name)
+    ).map(lambda some: (*some, BlockParameter(name="Known"))),
+    who_parameter=st.just("Known"),
+    who_selection=st.sampled_from(WhoSelection),
+    jobs=st.lists(jobs(), max_size=2, unique_by=lambda one: one.guid).map(tuple),
 )
 RESOURCES = st.builds(
     BlockResource,
@@ -141,13 +272,15 @@ BLOCKS = st.builds(
     folders=st.lists(
         st.builds(
             BlockFolder,
-            kind=st.sampled_from(["module", "resource"]),
+            kind=st.sampled_from(["module", "resource", "project", "run_book", "team"]),
             path=FOLDERS.filter(bool),
         ),
         max_size=2,
     ).map(tuple),
     resources=st.lists(RESOURCES, max_size=2).map(tuple),
     modules=st.lists(MODULES, max_size=2).map(tuple),
+    projects=st.lists(PROJECTS, max_size=2).map(tuple),
+    run_books=st.lists(RUN_BOOKS, max_size=2).map(tuple),
 )
 
 
@@ -188,21 +321,57 @@ def with_any_task(parts: Parts) -> Parts:
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(module=MODULES, resource=RESOURCES, form=st.sampled_from(Form))
+@given(
+    module=MODULES,
+    project=PROJECTS,
+    run_book=RUN_BOOKS,
+    resource=RESOURCES,
+    form=st.sampled_from(Form),
+)
 def test_through_the_store(
-    any_parts: Parts, module: BlockModule, resource: BlockResource, form: Form
+    any_parts: Parts,
+    module: BlockModule,
+    project: BlockProject,
+    run_book: BlockRunBook,
+    resource: BlockResource,
+    form: Form,
 ) -> None:
     # A folder and GUIDs of its own for each example, since all share one store.
-    place, inner = uuid.uuid4(), module.folder
-    new = {"guid": place, "folder": f"{place}/{inner}" if inner else f"{place}"}
-    file = resource.model_copy(update={"guid": uuid.uuid4(), "folder": str(place)})
-    one = BuildingBlock(modules=(module.model_copy(update=new),), resources=(file,))
+    place = str(uuid.uuid4())
+    of_all: list[dict[str, Any]] = [
+        {"guid": uuid.uuid4(), "folder": f"{place}/{one.folder}" if one.folder else place}
+        for one in (resource, module, project, run_book)
+    ]
+    guids = [each["guid"] for each in of_all]
+    of_all[2]["modules"] = tuple(
+        entry.model_copy(update={"module": guids[1]}) for entry in project.modules
+    )
+    of_all[3]["jobs"] = tuple(map(_running(guids[1], guids[2]), run_book.jobs))
+    one = BuildingBlock(
+        resources=(resource.model_copy(update=of_all[0]),),
+        modules=(module.model_copy(update=of_all[1]),),
+        projects=(project.model_copy(update=of_all[2]),),
+        run_books=(run_book.model_copy(update=of_all[3]),),
+    )
     write = building_block_xml.write if form is Form.XML else building_block_json.write
     document = write(one.canonical())
-    assert any_parts.changes(document) == [Change.CREATED, Change.CREATED]
-    exported = any_parts.blocks.export([place, file.guid], form).document
+    assert any_parts.changes(document) == [Change.CREATED] * 4
+    exported = any_parts.blocks.export(guids, form).document
     assert exported == document
-    assert any_parts.changes(exported) == [Change.UNCHANGED, Change.UNCHANGED]
+    assert any_parts.changes(exported) == [Change.UNCHANGED] * 4
+
+
+def _running(module: uuid.UUID, project: uuid.UUID) -> Callable[[RunBookJob], RunBookJob]:
+    """The same job, but running things that are there."""
+
+    def running(job: RunBookJob) -> RunBookJob:
+        what = (RunBookWhat(guid=module), RunBookWhat(kind=WhatKind.PROJECT, guid=project))
+        links = tuple(
+            link.model_copy(update={"definition": link.definition and module}) for link in job.links
+        )
+        return job.model_copy(update={"what": what, "links": links})
+
+    return running
 
 
 def test_nasty_texts_through_each_database(parts: Parts) -> None:
@@ -261,7 +430,22 @@ JSON_VALUES = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                ["format", "modules", "resources", "folders", "guid", "name", "tasks", "parameters"]
+                [
+                    "format",
+                    "modules",
+                    "resources",
+                    "folders",
+                    "guid",
+                    "name",
+                    "tasks",
+                    "parameters",
+                    "projects",
+                    "run_books",
+                    "jobs",
+                    "links",
+                    "what",
+                    "who",
+                ]
             ),
             inner,
             max_size=5,
@@ -274,9 +458,14 @@ JSON_VALUES = st.recursive(
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(modules=JSON_VALUES, resources=JSON_VALUES)
-def test_any_json_is_refused_or_read(sqlite_parts: Parts, modules: Any, resources: Any) -> None:
-    members = json.loads(block()) | {"modules": modules, "resources": resources}
+@given(
+    members=st.fixed_dictionaries(
+        {},
+        optional=dict.fromkeys(("modules", "resources", "projects", "run_books"), JSON_VALUES),
+    )
+)
+def test_any_json_is_refused_or_read(sqlite_parts: Parts, members: dict[str, Any]) -> None:
+    members = json.loads(block()) | members
     assert set(problems(sqlite_parts, json.dumps(members))) == {"block-0"}
 
 

@@ -115,6 +115,33 @@ def test_a_recurring_job_with_all_that_can_be_said_of_it(
     assert row == expected
 
 
+def test_a_job_with_all_that_can_be_said_of_when_it_begins(gateway: Run, block: Path) -> None:
+    gateway("import", str(block))
+    job = gateway(
+        *("job", "submit", "hello", "--agent", gateway_agent(gateway), "--json"),
+        *("--at", "2098-01-01T14:00", "--local-time", "--after-boot", "next"),
+        *("--offline-at-next-boot", "--launch-timeout", "90", "--wake-on-lan"),
+        *("--window", "22:00-06:00", "--window-day", "sat", "--window-day", "mon"),
+        *("--window-utc", "--outside", "fail"),
+    ).json
+    assert job["launch_timeout"] == 90 * 60 * moments.SECOND
+    timing = job["timing"]
+    assert timing["wall"] == "2098-01-01T14:00:00"
+    assert (timing["boot"], timing["outside"]) == ("next", "fail")
+    assert timing["offline_at_next_boot"] is timing["wake_on_lan"] is True
+    assert sorted(timing["window"].pop("days")) == [0, 5]
+    assert timing["window"] == {"opens": 1320, "closes": 360, "utc": True}
+
+
+def test_a_job_after_every_boot(gateway: Run, block: Path) -> None:
+    gateway("import", str(block))
+    submit = ("job", "submit", "hello", "--agent", gateway_agent(gateway))
+    refused = gateway(*submit, "--window", "22:00-6")
+    assert (refused.code, "'6' is no time of day" in refused.err) == (failures.WRONG_USE, True)
+    job = gateway(*submit, "--after-boot", "every", "--json")
+    assert (job.json["recurring"], job.json["due_at"]) == (True, None)
+
+
 def gateway_agent(gateway: Run) -> str:
     """The name of an agent, put there as an embedded one would be."""
     outcome = gateway("job", "submit", "hello")
@@ -235,6 +262,10 @@ def test_doctor_says_what_is_wrong(gateway: Run, data: Path) -> None:
         (("job", "submit", "x", "--at", "2030-01-01", "--ends", "2031-01-01"), "--ends goes"),
         (("job", "submit", "x", "--every", "5", "--missed", "some"), "'some'"),
         (("job", "submit", "x", "--every", "5", "--grace", "0"), "--grace"),
+        (("job", "submit", "x", "--local-time"), "--local-time goes with --at"),
+        (("job", "submit", "x", "--window", "22:00"), "'22:00' is not FROM-TO"),
+        (("job", "submit", "x", "--window-utc"), "go with --window"),
+        (("job", "submit", "x", "--launch-timeout", "0"), "--launch-timeout"),
         (("restore", "/nonexistent"), "/nonexistent"),
         (("backup", "x", "--data", "/nonexistent/data"), "/nonexistent/data"),
     ],

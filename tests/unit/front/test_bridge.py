@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -134,6 +135,33 @@ def test_blocks_are_pulled_one_by_one_and_closed_once() -> None:
     made.close()
     made.close()
     assert blocks.closed == 1
+    assert content.closed
+
+
+def test_a_call_that_is_given_up_is_closed_when_its_block_is_made() -> None:
+    """A server that stops does not wait for what is being read."""
+    begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def blocks() -> Iterator[bytes]:
+        try:
+            yield b"a"
+            begun.set()
+            assert go_on.wait(20)
+            yield b"b"
+        finally:
+            ended.set()
+
+    made, _, content = call(blocks())
+    reading = threading.Thread(target=made.next_block)
+    reading.start()
+    assert begun.wait(20)
+    closing = threading.Thread(target=made.close)
+    closing.start()
+    assert not content.closed
+    go_on.set()
+    for thread in (reading, closing):
+        thread.join(20)
+    assert ended.is_set()
     assert content.closed
 
 

@@ -290,7 +290,8 @@ def test_parameters_given_go_over_defaults_and_secrets_stay_hidden(engine: Engin
         "Pin": ("4711-secret", ""),
         "Login": ("other", "hidden-password"),
     }
-    ((_, _, shown),) = engine.jobs.values(job)
+    (shown_set,) = engine.jobs.values(job)
+    shown = shown_set.given
     assert shown["Pin"].value == SECRET_MARKER
     assert (shown["Login"].value, shown["Login"].secondary) == ("other", SECRET_MARKER)
     with engine.store.reading() as session:

@@ -51,8 +51,14 @@ class Resources:
 
 
 class Parameters:
-    def __init__(self) -> None:
-        self.values: dict[str, str] = {}
+    def __init__(self, **values: str) -> None:
+        self.values = values
+
+    def known(self, name: str) -> bool:
+        return name in self.values
+
+    def get(self, name: str) -> str:
+        return self.values[name]
 
     def set(self, name: str, value: str) -> str:
         self.values[name] = value

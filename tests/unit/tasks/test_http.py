@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.jobs.states import JobStatus
-from gateway.tasks.base import Cancellation, Cancelled, StopReason, TaskFailed, TaskOutcome
+from gateway.tasks.base import Cancellation, Cancelled, Kept, StopReason, TaskFailed, TaskOutcome
 from gateway.tasks.http import HttpSettings
 from gateway.tasks.registry import TaskTypes
 from tests.unit.tasks.contexts import Log, context
@@ -132,3 +132,22 @@ def test_expected_statuses() -> None:
         204,
         418,
     ]
+
+
+@pytest.mark.parametrize(
+    ("keep", "settings", "answer"),
+    [
+        (0, {}, None),
+        (100, {}, Kept(b"hello", whole=True)),
+        (5, {}, Kept(b"hello", whole=True)),
+        (3, {}, Kept(b"hel", whole=False)),
+        (100, {"expected": ["404"]}, Kept(b"hello", whole=True)),
+    ],
+)
+def test_an_answer_that_is_wanted_is_kept(
+    site: str, tmp_path: Path, keep: int, settings: dict[str, Any], answer: Kept | None
+) -> None:
+    wanted = {"url": f"{site}/200", **settings}
+    prepared = context("http", tmp_path, wanted, keep_answer=keep)
+    assert TaskTypes.load().get("http").run(prepared).answer == answer
+    assert b"hello" in prepared.log.data  # type: ignore[attr-defined]  # it is the tests' own

@@ -130,6 +130,14 @@ def test_lists_are_written_bare_in_json_and_wrapped_in_xml(parts: list[Part]) ->
     assert [xml_messages.read(Part, child) for child in root] == parts
 
 
+@given(st.lists(PARTS))
+def test_lists_may_be_written_one_by_one(parts: list[Part]) -> None:
+    in_json = "".join(json_messages.list_texts(iter(parts)))
+    assert in_json.encode() == json_messages.write_list(parts)
+    in_xml = "".join(xml_messages.list_texts(Part, iter(parts), NAMESPACE))
+    assert in_xml.encode() == xml_messages.write_list(Part, parts, NAMESPACE)
+
+
 # --- XML ----------------------------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ from gateway.wire.scalars import (
     GUID_OR_NAME,
     INTEGER,
     TEXT,
+    TIMESTAMP,
     Scalar,
 )
 
@@ -71,6 +72,8 @@ def utc(*parts: int) -> datetime.datetime:
         (DATETIME, "2015-12-31T24:00:00Z", utc(2016, 1, 1)),
         (DATETIME, "2015-06-25T14:00", utc(2015, 6, 25, 14)),
         (DATETIME, "0001-01-01T00:00:00Z", utc(1, 1, 1)),
+        (TIMESTAMP, "20140621123456", utc(2014, 6, 21, 12, 34, 56)),
+        (TIMESTAMP, "00010101000000", utc(1, 1, 1)),
     ],
 )
 def test_text_of_an_element_is_read(scalar: Scalar[Any], text: str, value: Any) -> None:
@@ -108,6 +111,13 @@ def test_text_of_an_element_is_read(scalar: Scalar[Any], text: str, value: Any) 
         (DATETIME, "9999-12-31T24:00:00Z", "which is no date"),
         (DATETIME, "12015-06-25T14:00:00Z", "a date and time such as"),
         (DATETIME, "-2015-06-25T14:00:00Z", "a date and time such as"),
+        (TIMESTAMP, "", "14 digits"),
+        (TIMESTAMP, " 20140621123456", "14 digits"),
+        (TIMESTAMP, "2014062112345", "14 digits"),
+        (TIMESTAMP, "201406211234567", "14 digits"),
+        (TIMESTAMP, "\u0662" * 14, "14 digits"),
+        (TIMESTAMP, "20140631000000", "which is no date"),
+        (TIMESTAMP, "00000101000000", "which is no date"),
     ],
 )
 def test_text_that_is_refused(scalar: Scalar[Any], text: str, problem: str) -> None:
@@ -147,6 +157,8 @@ def test_text_that_is_refused(scalar: Scalar[Any], text: str, problem: str) -> N
         (DATETIME, "\\/Date(1435238400000)\\/", utc(2015, 6, 25, 13, 20)),
         (DATETIME, "/Date(-62135596800000)/", utc(1, 1, 1)),
         (DATETIME, "2015-06-25T13:20:00.0000000+00:00", utc(2015, 6, 25, 13, 20)),
+        (TIMESTAMP, "20150625132000", utc(2015, 6, 25, 13, 20)),
+        (TIMESTAMP, 20150625132000, utc(2015, 6, 25, 13, 20)),
     ],
 )
 def test_a_json_value_is_read(scalar: Scalar[Any], raw: Any, value: Any) -> None:
@@ -183,6 +195,7 @@ def test_a_json_value_is_read(scalar: Scalar[Any], raw: Any, value: Any) -> None
         (DATETIME, "/Date(99999999999999999)/", "outside the years"),
         (DATETIME, "/Date(999999999999999999999999)/", "a date and time"),
         (DATETIME, "/Date(1.5)/", "a date and time"),
+        (TIMESTAMP, "/Date(1435238400000)/", "14 digits"),
     ],
 )
 def test_json_values_that_are_refused(scalar: Scalar[Any], raw: Any, problem: str) -> None:
@@ -202,6 +215,7 @@ def test_json_values_that_are_refused(scalar: Scalar[Any], raw: Any, problem: st
         (GUID_OR_NAME, "PC", "PC", '"PC"'),
         (SHADE, Shade.Grey, "Grey", "0"),
         (BYTES, b"<\0", "PAA=", "[60,0]"),
+        (TIMESTAMP, utc(1, 1, 1), "00010101000000", '"00010101000000"'),
         (
             DATETIME,
             datetime.datetime(

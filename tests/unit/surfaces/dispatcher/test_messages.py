@@ -40,6 +40,11 @@ ALL = [
     messages.JobResults,
     messages.Parameter,
     messages.ParameterSet,
+    messages.AgentMembership,
+    messages.TeamMembership,
+    messages.AgentRemoval,
+    messages.TeamAgent,
+    messages.TeamReport,
     messages.DispatcherFault,
 ]
 

@@ -8,6 +8,7 @@ import datetime
 import gc
 import logging
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,9 +20,10 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from gateway.surfaces.dispatcher import messages, soap, wsdl
-from gateway.surfaces.dispatcher.soap_contract import SoapAnswer
+from gateway.surfaces.dispatcher.soap_contract import SoapAnswer, SoapOperation
 from gateway.surfaces.dispatcher.soap_envelope import SoapVersion
 from gateway.wire import samples, xml_messages
+from gateway.wire.messages import list_of
 from tests.unit.surfaces.dispatcher import toy
 from tests.unit.surfaces.dispatcher.toy import S11, S12, envelope
 
@@ -126,6 +128,36 @@ def test_enumerations_arrive_as_what_they_are(service: soap.SoapService) -> None
     (items,) = result_of(service.call(envelope(body), "text/xml", None))
     assert xml_messages.read(messages.JobWhat, items[0]).Name == "active"
     assert len(items) == 2
+
+
+@VERSIONS
+def test_a_list_that_comes_one_by_one_leaves_in_pieces(namespace: str) -> None:
+    """It is the same document as a list that is there, and is not begun before it is asked for."""
+    given = [messages.JobWhat(Name=f"<{number}>") for number in range(3000)]
+    begun: list[int] = []
+
+    def one_by_one() -> Iterator[messages.JobWhat]:
+        for number, item in enumerate(given):
+            begun.append(number)
+            yield item
+
+    answers = []
+    for result in (tuple(given), one_by_one()):
+        operation = SoapOperation(
+            "List", lambda _context, result=result: result, (), list_of(messages.JobWhat)
+        )
+        service = soap.build_soap([operation], name="Lists", namespace=toy.NAMESPACE)
+        body = f'<e:Envelope xmlns:e="{namespace}"><e:Body><List/></e:Body></e:Envelope>'
+        answers.append(service.call(body.encode(), None, None))
+    whole, streamed = answers
+    assert (whole.pieces, streamed.body, begun) == (None, b"", [])
+    assert (whole.status, whole.content_type) == (streamed.status, streamed.content_type)
+    assert streamed.pieces is not None
+    found = [next(streamed.pieces)]
+    assert len(begun) < len(given)
+    found += streamed.pieces
+    assert len(found) > 1
+    assert b"".join(found) == whole.body
 
 
 def test_base64_is_read_strictly(service: soap.SoapService, handlers: toy.Recorder) -> None:

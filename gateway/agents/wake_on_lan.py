@@ -1,0 +1,163 @@
+"""Wake-on-LAN: packets that wake the machines of agents whose runs may begin.
+
+What is to be woken for stands in the store, and is looked up here after the commit, on a thread of
+its own. A packet that cannot be sent is logged once and costs nobody anything.
+"""
+
+import contextlib
+import ipaddress
+import logging
+import queue
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from gateway.agents.roster import Agent
+from gateway.jobs.states import JobStatus
+from storage import models
+from storage.database import Store
+from storage.errors import StoreUnavailable
+from storage.session import Session
+
+_AGENT = models.Agent
+_RUN = models.Run
+_JOB = models.Job
+_REQUEST = models.JobRequest
+_SYNCHRONISATION = b"\xff" * 6
+_REPEATED = 16
+_MAC = re.compile(r"[0-9A-Fa-f]{12}")
+_PORTION = 500
+_CLOSE_SECONDS = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+def packet(mac: str) -> bytes:
+    """The magic packet for a MAC address (with any separators): six times FF, sixteen times it.
+
+    ValueError for what is no MAC address.
+    """
+    digits = re.sub(r"[\s:.\-]", "", mac)
+    if not _MAC.fullmatch(digits):
+        raise ValueError(f"{mac!r} is no MAC address")
+    return _SYNCHRONISATION + _REPEATED * bytes.fromhex(digits)
+
+
+class MagicPackets:
+    """Sends magic packets by UDP to ``addresses``, one port of each."""
+
+    def __init__(self, addresses: Sequence[str], port: int) -> None:
+        self._addresses = addresses
+        self._port = port
+        self._failed: set[tuple[str, str]] = set()
+
+    def send(self, macs: Iterable[str]) -> None:
+        """Wake these machines; what fails is logged the first time."""
+        for mac in macs:
+            for address in self._addresses:
+                try:
+                    self._send(packet(mac), address)
+                except (OSError, ValueError) as error:
+                    self._note(address, f"{type(error).__name__}: {error}")
+
+    def _send(self, data: bytes, address: str) -> None:
+        version = ipaddress.ip_address(address).version
+        family = socket.AF_INET6 if version == 6 else socket.AF_INET  # noqa: PLR2004
+        with contextlib.closing(socket.socket(family, socket.SOCK_DGRAM)) as sender:
+            sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+            sender.sendto(data, (address, self._port))
+
+    def _note(self, address: str, error: str) -> None:
+        if (address, error) not in self._failed:
+            self._failed.add((address, error))
+            _log.warning("a machine cannot be woken by way of %s: %s", address, error)
+
+
+class Waker:
+    """Looks at jobs that were dispatched, on its own thread, and wakes whom they wait for.
+
+    ``silence`` in microseconds is how long an agent is silent before it counts as offline.
+    """
+
+    def __init__(
+        self, store: Store, packets: MagicPackets, now: Callable[[], int], silence: int
+    ) -> None:
+        self._store = store
+        self._packets = packets
+        self._now = now
+        self._silence = silence
+        self._jobs: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread = threading.Thread(target=self._run, name="waker", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, after what is being looked at."""
+        if self._thread is not None:
+            self._jobs.put(None)
+            self._thread.join(_CLOSE_SECONDS)
+            self._thread = None
+
+    def look(self, job_id: int) -> None:
+        """Have a job looked at, and those that it made; costs next to nothing."""
+        if self._thread is not None:
+            self._jobs.put(job_id)
+
+    def wake(self, job_ids: Sequence[int]) -> None:
+        """Wake the machines of offline agents for which runs of these jobs wait."""
+        with self._store.reading() as session:
+            offline = self._offline(session)
+            waited_for = self._waited_for(session, job_ids, list(offline)) if offline else set()
+        for agent in sorted(waited_for):
+            self._packets.send(offline[agent])
+
+    def _run(self) -> None:
+        while (first := self._jobs.get()) is not None:
+            try:
+                self.wake([first, *self._others()])
+            except StoreUnavailable as error:
+                _log.warning("no machine is woken, the store is not to be had: %s", error)
+            except Exception:  # noqa: BLE001  (others are still to be woken)
+                _log.exception("machines cannot be woken")
+
+    def _others(self) -> Iterator[int]:
+        """What else is to be looked at by now, up to a portion."""
+        for _ in range(_PORTION):
+            try:
+                job_id = self._jobs.get_nowait()
+            except queue.Empty:
+                return
+            if job_id is None:
+                # The end is for the loop to find.
+                self._jobs.put(None)
+                return
+            yield job_id
+
+    def _offline(self, session: Session) -> dict[int, list[str]]:
+        """The MAC addresses of agents that are offline, by agent; of those that have some."""
+        last = self._now() - self._silence
+        silent = _AGENT.last_contact_at.is_null() | (_AGENT.last_contact_at < last)
+        found = map(
+            Agent.of, session.rows(_AGENT.select().where(_AGENT.deleted_at.is_null(), silent))
+        )
+        return {agent.id: macs for agent in found if (macs := agent.facts.get("mac_addresses"))}
+
+    def _waited_for(
+        self, session: Session, job_ids: Sequence[int], agents: Sequence[int]
+    ) -> set[int]:
+        query = (
+            _RUN.select(_RUN.agent_id, _REQUEST.timing)
+            .join(_JOB, on=(_JOB.id == _RUN.job_id))
+            .join(_REQUEST, on=(_REQUEST.job_id == _JOB.id))
+            .where(
+                _RUN.status == JobStatus.SCHEDULED,
+                _RUN.agent_id.in_(agents),
+                _RUN.not_before.is_null() | (_RUN.not_before <= self._now()),
+                _JOB.id.in_(job_ids) | _JOB.parent_id.in_(job_ids),
+            )
+        )
+        return {row["agent_id"] for row in session.rows(query) if row["timing"]["wake_on_lan"]}

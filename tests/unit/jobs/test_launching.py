@@ -1,0 +1,469 @@
+"""When runs begin: local times, boots, windows, timeouts, places. On both databases."""
+
+import dataclasses
+import datetime
+from typing import Any
+
+import pytest
+
+from gateway import moments
+from gateway.agents.desk import AgentFacts, AgentSession
+from gateway.agents.reception import Reception
+from gateway.jobs import launching
+from gateway.jobs.launch_windows import WindowPolicy
+from gateway.jobs.orders import (
+    Boot,
+    LaunchWindow,
+    MissedRuns,
+    OrderRefused,
+    Origin,
+    OutsideWindow,
+    Recurrence,
+    RecurrenceKind,
+    Timing,
+)
+from gateway.jobs.service import JobFilter
+from gateway.jobs.states import JobStatus
+from gateway.jobs.views import JobView
+from storage import models
+from tests.engine import HOUR, LAUNCH_TIMEOUT, LEASE, MINUTE, Engine
+
+DAY = 24 * HOUR
+NEXT = Timing(boot=Boot.NEXT)
+EVERY = Timing(boot=Boot.EVERY)
+
+
+def agent(
+    engine: Engine, name: str, boot: str = "first", *, max_runs: int = 10, **facts: Any
+) -> AgentSession:
+    """An agent that comes to the desk in this boot, and tells this, too."""
+    told = AgentFacts(name, "linux", "1", boot, (), ("sh",), max_runs, embedded=True)
+    session = engine.reception.open_session(told)
+    query = models.Agent.update(facts=dataclasses.asdict(told) | facts)
+    engine.store.unit_of_work(
+        lambda db: db.execute(query.where(models.Agent.id == session.agent_id))
+    )
+    return session
+
+
+def wall(text: str) -> Timing:
+    return Timing(immediate=False, local_time=True, wall=datetime.datetime.fromisoformat(text))
+
+
+def claimed(engine: Engine, *sessions: AgentSession) -> list[int]:
+    """How many runs each gets, after the clock has looked; they are finished."""
+    engine.clock.tick()
+    return [engine.run_all(session) for session in sessions]
+
+
+def status(engine: Engine, job: JobView) -> JobStatus:
+    return engine.jobs.get(job.guid).status
+
+
+def reasons(engine: Engine, job: JobView) -> list[str]:
+    return [run.reason for run in engine.jobs.runs(job.guid)]
+
+
+def children(engine: Engine) -> list[JobView]:
+    page = engine.jobs.page(JobFilter(recurring_jobs=False), 1, 1000)
+    return [job for job in reversed(page.jobs) if job.origin is Origin.BOOT]
+
+
+# Local times. The engine begins on Monday, 2026-01-05, 12:00 UTC.
+
+
+def test_a_job_starts_in_three_zones_at_three_moments(engine: Engine) -> None:
+    tokyo = agent(engine, "tokyo", time_zone="Asia/Tokyo")
+    berlin = agent(engine, "berlin", time_zone="Europe/Berlin")
+    # It tells no zone: the server's counts, which is UTC.
+    here = agent(engine, "here")
+    timing = wall("2026-01-06T14:00")
+    job = engine.accept(engine.order(engine.module(), tokyo, berlin, here, timing=timing))
+    assert job.due_at == engine.now() + 17 * HOUR
+    assert job.timing.wall == timing.wall
+    got = []
+    for hours in (16, 1, 7, 1, 1):
+        engine.now.advance(hours * HOUR)
+        got.append(claimed(engine, tokyo, berlin, here))
+    assert got == [[0, 0, 0], [1, 0, 0], [0, 0, 0], [0, 1, 0], [0, 0, 1]]
+    assert status(engine, job) is JobStatus.COMPLETED
+    assert [run.not_before_at for run in engine.jobs.runs(job.guid)] == [
+        job.created_at + hours * HOUR for hours in (17, 25, 26)
+    ]
+
+
+def test_the_clock_looks_whenever_an_agents_time_has_come(engine: Engine) -> None:
+    sessions = [
+        agent(engine, zone, time_zone=zone) for zone in ("Asia/Tokyo", "Asia/Kolkata", "UTC")
+    ]
+    job = engine.accept(engine.order(engine.module(), *sessions, timing=wall("2026-01-06T00:00")))
+    engine.now.advance(3 * HOUR)
+    engine.clock.tick()
+    looks = [wake_at(engine, job)]
+    for _ in range(2):
+        engine.now.moment = looks[-1] or 0
+        assert engine.clock.tick() == 1
+        looks.append(wake_at(engine, job))
+    hours = [((look or 0) - job.created_at) / HOUR for look in looks]
+    # 00:00 in Kolkata and by UTC; then the launch timeout of the first of them.
+    assert hours == [6.5, 12, 3 + LAUNCH_TIMEOUT / HOUR]
+    assert reasons(engine, job) == [launching.LOCAL_TIME if i else "" for i in range(3)]
+
+
+def wake_at(engine: Engine, job: JobView) -> int | None:
+    with engine.store.reading() as session:
+        row = session.first(models.Job.select().where(models.Job.guid == job.guid))
+    assert row is not None
+    found: int | None = row["wake_at"]
+    return found
+
+
+def test_a_local_time_that_is_past_starts_at_once(engine: Engine) -> None:
+    session = agent(engine, "agent", time_zone="Asia/Tokyo")
+    engine.accept(engine.order(engine.module(), session, timing=wall("2026-01-05T20:59")))
+    assert len(engine.reception.claim(session, 10)) == 1
+
+
+def test_each_run_has_a_launch_timeout_of_its_own(engine: Engine) -> None:
+    east, west = (
+        agent(engine, zone, time_zone=zone) for zone in ("Asia/Tokyo", "America/New_York")
+    )
+    order = engine.order(engine.module(), east, west, timing=wall("2026-01-06T12:00"))
+    job = engine.accept(dataclasses.replace(order, launch_timeout=2 * HOUR))
+    assert job.launch_timeout == 2 * HOUR
+    engine.now.moment = job.due_at or 0
+    engine.clock.tick()
+    engine.now.advance(2 * HOUR)
+    engine.clock.tick()
+    assert [run.status for run in engine.jobs.runs(job.guid)] == [
+        JobStatus.CANCELED,
+        JobStatus.SCHEDULED,
+    ]
+    engine.now.advance(12 * HOUR)
+    assert claimed(engine, east, west) == [0, 1]
+    assert status(engine, job) is JobStatus.COMPLETED_WITH_ERRORS
+
+
+def test_a_job_that_nobody_began_in_its_timeouts_is_canceled(engine: Engine) -> None:
+    session = agent(engine, "agent", time_zone="Asia/Tokyo")
+    job = engine.accept(engine.order(engine.module(), session, timing=wall("2026-01-06T12:00")))
+    engine.now.moment = job.due_at or 0
+    engine.clock.tick()
+    engine.now.advance(LAUNCH_TIMEOUT)
+    assert engine.clock.tick() == 1
+    assert status(engine, job) is JobStatus.CANCELED
+
+
+def test_the_time_on_hold_does_not_count_for_runs_either(engine: Engine) -> None:
+    session = agent(engine, "agent", time_zone="Asia/Tokyo")
+    job = engine.accept(engine.order(engine.module(), session, timing=wall("2026-01-06T12:00")))
+    engine.now.moment = job.due_at or 0
+    engine.clock.tick()
+    engine.jobs.hold(job.guid, engine.caller)
+    engine.now.advance(LAUNCH_TIMEOUT + HOUR)
+    assert claimed(engine, session) == [0]
+    engine.jobs.resume(job.guid, engine.caller)
+    engine.now.advance(LAUNCH_TIMEOUT - MINUTE)
+    assert claimed(engine, session) == [1]
+    assert status(engine, job) is JobStatus.COMPLETED
+
+
+def test_a_copy_of_a_job_waits_for_nothing(engine: Engine) -> None:
+    session = agent(engine, "agent")
+    timing = dataclasses.replace(wall("2027-01-06T12:00"), boot=Boot.NEXT)
+    job = engine.accept(engine.order(engine.module(), session, timing=timing))
+    again = engine.jobs.rerun(job.guid, engine.caller)
+    assert (again.timing.wall, again.timing.boot) == (None, Boot.NONE)
+    assert claimed(engine, session) == [1]
+    assert status(engine, again) is JobStatus.COMPLETED
+
+
+@pytest.mark.parametrize("text", ["1969-12-31T00:00", "1970-01-01T00:00", "9999-12-31T23:59"])
+def test_a_local_time_that_no_clock_can_be_asked_for_is_refused(engine: Engine, text: str) -> None:
+    session = agent(engine, "agent", time_zone="America/New_York")
+    with pytest.raises(OrderRefused) as refused:
+        engine.accept(engine.order(engine.module(), session, timing=wall(text)))
+    assert refused.value.path == "When.ScheduledDateTime"
+
+
+# The next boot.
+
+
+def test_a_job_for_the_next_boot_waits_as_long_as_that_takes(engine: Engine) -> None:
+    one, other = agent(engine, "one"), agent(engine, "other")
+    job = engine.accept(engine.order(engine.module(), one, other, timing=NEXT))
+    assert (job.status, job.reason) == (JobStatus.SCHEDULED, launching.SOME_AFTER_BOOT)
+    assert reasons(engine, job) == [launching.AFTER_BOOT] * 2
+    engine.now.advance(100 * LAUNCH_TIMEOUT)
+    assert claimed(engine, one, other) == [0, 0]
+    # The server was started anew, the machine was not.
+    one = agent(engine, "one")
+    assert claimed(engine, one, other) == [0, 0]
+    one = agent(engine, "one", "second")
+    assert claimed(engine, one, other) == [1, 0]
+    present = engine.jobs.get(job.guid)
+    assert (present.status, present.reason) == (JobStatus.ACTIVE, launching.SOME_AFTER_BOOT)
+    other = agent(engine, "other", "second")
+    assert claimed(engine, one, other) == [0, 1]
+    assert status(engine, job) is JobStatus.COMPLETED
+    assert reasons(engine, job) == ["", ""]
+
+
+def test_a_launch_timeout_that_is_given_ends_the_wait_for_a_boot(engine: Engine) -> None:
+    session = agent(engine, "agent")
+    order = engine.order(engine.module(), session, timing=NEXT)
+    job = engine.accept(dataclasses.replace(order, launch_timeout=HOUR))
+    engine.now.advance(HOUR)
+    engine.clock.tick()
+    assert status(engine, job) is JobStatus.CANCELED
+    session = agent(engine, "agent", "second")
+    assert claimed(engine, session) == [0]
+
+
+def test_a_job_for_the_next_boot_can_be_held_and_aborted(engine: Engine) -> None:
+    session = agent(engine, "agent")
+    job = engine.accept(engine.order(engine.module(), session, timing=NEXT))
+    engine.jobs.hold(job.guid, engine.caller)
+    engine.jobs.resume(job.guid, engine.caller)
+    engine.now.advance(100 * LAUNCH_TIMEOUT)
+    assert engine.clock.tick() == 0
+    assert status(engine, job) is JobStatus.SCHEDULED
+    assert engine.jobs.abort(job.guid, engine.caller).status is JobStatus.ABORTED
+
+
+def test_a_boot_that_comes_before_a_scheduled_start_does_not_count(engine: Engine) -> None:
+    session = agent(engine, "agent")
+    timing = Timing(immediate=False, scheduled_at=engine.now() + HOUR, boot=Boot.NEXT)
+    engine.accept(engine.order(engine.module(), session, timing=timing))
+    session = agent(engine, "agent", "second")
+    engine.now.advance(HOUR)
+    assert claimed(engine, session) == [0]
+    session = agent(engine, "agent", "third")
+    assert claimed(engine, session) == [1]
+
+
+def test_only_agents_that_are_offline_wait_for_their_next_boot(engine: Engine) -> None:
+    asleep = agent(engine, "asleep")
+    engine.now.advance(launching.OFFLINE_AFTER + MINUTE)
+    awake = agent(engine, "awake")
+    timing = Timing(offline_at_next_boot=True)
+    job = engine.accept(engine.order(engine.module(), asleep, awake, timing=timing))
+    assert reasons(engine, job) == [launching.AFTER_BOOT, ""]
+    # It is heard of again, but its machine has not been started.
+    assert claimed(engine, asleep, awake) == [0, 1]
+    engine.now.advance(2 * LAUNCH_TIMEOUT)
+    engine.clock.tick()
+    present = engine.jobs.get(job.guid)
+    assert (present.status, present.reason) == (JobStatus.ACTIVE, launching.SOME_AFTER_BOOT)
+    asleep = agent(engine, "asleep", "second")
+    assert claimed(engine, asleep) == [1]
+    assert status(engine, job) is JobStatus.COMPLETED
+
+
+# Every boot.
+
+
+def test_a_job_is_done_after_every_boot_and_once(engine: Engine) -> None:
+    session = agent(engine, "agent")
+    other = agent(engine, "other")
+    job = engine.accept(engine.order(engine.module(), session, timing=EVERY))
+    assert (job.recurring, job.status, job.due_at) == (True, JobStatus.SCHEDULED, None)
+    for boot in ("first", "second", "second", "third"):
+        session = agent(engine, "agent", boot)
+        other = agent(engine, "other", boot)
+        engine.clock.tick()
+    made = children(engine)
+    assert [(one.origin, one.timing.boot) for one in made] == [(Origin.BOOT, Boot.NONE)] * 2
+    assert claimed(engine, session, other) == [2, 0]
+    assert [status(engine, one) for one in made] == [JobStatus.COMPLETED] * 2
+    assert status(engine, job) is JobStatus.SCHEDULED
+    with engine.store.reading() as db:
+        assert [row["reason"] for row in db.rows(models.ScheduleFiring.select())] == [
+            "agent started"
+        ] * 2
+
+
+def test_agents_that_boot_at_the_same_moment_each_do_it(engine: Engine) -> None:
+    names = ("one", "two", "three")
+    sessions = [agent(engine, name) for name in names]
+    engine.accept(engine.order(engine.module(), *sessions, timing=EVERY))
+    sessions = [agent(engine, name, "second") for name in names]
+    assert claimed(engine, *sessions) == [1, 1, 1]
+    assert [[who.name for who in job.who] for job in children(engine)] == [[n] for n in names]
+
+
+def test_boots_during_a_hold_are_not_owed(engine: Engine) -> None:
+    session = agent(engine, "agent")
+    job = engine.accept(engine.order(engine.module(), session, timing=EVERY))
+    engine.jobs.hold(job.guid, engine.caller)
+    session = agent(engine, "agent", "second")
+    assert claimed(engine, session) == [0]
+    engine.jobs.resume(job.guid, engine.caller)
+    assert claimed(engine, session) == [0]
+    session = agent(engine, "agent", "third")
+    assert claimed(engine, session) == [1]
+    assert engine.jobs.abort(job.guid, engine.caller).status is JobStatus.ABORTED
+    session = agent(engine, "agent", "fourth")
+    assert claimed(engine, session) == [0]
+
+
+def test_boots_before_its_start_are_none_of_its(engine: Engine) -> None:
+    session = agent(engine, "agent")
+    timing = Timing(immediate=False, scheduled_at=engine.now() + HOUR, boot=Boot.EVERY)
+    job = engine.accept(engine.order(engine.module(), session, timing=timing))
+    session = agent(engine, "agent", "second")
+    assert claimed(engine, session) == [0]
+    engine.now.advance(HOUR)
+    session = agent(engine, "agent", "third")
+    assert claimed(engine, session) == [1]
+    assert status(engine, job) is JobStatus.SCHEDULED
+
+
+def test_runs_that_a_boot_cut_off_are_settled_together_with_it(engine: Engine) -> None:
+    session = agent(engine, "agent")
+    lost = engine.accept(engine.order(engine.module(), session))
+    engine.accept(engine.order(engine.module(), session, timing=EVERY))
+    assert len(engine.reception.claim(session, 10)) == 1
+    session = agent(engine, "agent", "second")
+    assert status(engine, lost) is JobStatus.FAILED
+    assert claimed(engine, session) == [1]
+
+
+def test_every_boot_is_no_other_recurrence(engine: Engine) -> None:
+    rule = Recurrence(RecurrenceKind.CRON, "* * * * *", missed_runs=MissedRuns.ALL)
+    timing = Timing(boot=Boot.EVERY, recurrence=rule)
+    with pytest.raises(OrderRefused) as refused:
+        engine.accept(engine.order(engine.module(), agent(engine, "agent"), timing=timing))
+    assert refused.value.path == "When.AfterBoot"
+
+
+# Launch windows.
+
+NIGHT = LaunchWindow(22 * 60, 6 * 60)
+
+
+def windowed(outside: OutsideWindow, **members: Any) -> Timing:
+    return Timing(window=dataclasses.replace(NIGHT, **members), outside=outside)
+
+
+def test_a_run_waits_for_its_launch_window(engine: Engine) -> None:
+    session = agent(engine, "agent", time_zone="Europe/Berlin")
+    timing = windowed(OutsideWindow.WAIT)
+    job = engine.accept(engine.order(engine.module(), session, timing=timing))
+    assert claimed(engine, session) == [0]
+    present = engine.jobs.get(job.guid)
+    assert (present.status, present.reason) == (JobStatus.SCHEDULED, launching.WINDOW)
+    assert reasons(engine, job) == [launching.WINDOW]
+    # 22:00 in Berlin.
+    assert wake_at(engine, job) == engine.now() + 9 * HOUR
+    engine.now.advance(9 * HOUR)
+    assert claimed(engine, session) == [1]
+    assert engine.jobs.get(job.guid).reason == ""
+    assert reasons(engine, job) == [""]
+
+
+def test_a_window_by_utc_does_not_mind_the_agents_clock(engine: Engine) -> None:
+    session = agent(engine, "agent", time_zone="Asia/Tokyo")
+    order = engine.order(engine.module(), session, timing=windowed(OutsideWindow.WAIT, utc=True))
+    job = engine.accept(order)
+    assert claimed(engine, session) == [0]
+    assert wake_at(engine, job) == engine.now() + 10 * HOUR
+
+
+def test_a_run_may_fail_outside_its_window(engine: Engine) -> None:
+    session = agent(engine, "agent")
+    job = engine.accept(engine.order(engine.module(), session, timing=windowed(OutsideWindow.FAIL)))
+    assert claimed(engine, session) == [0]
+    present = engine.jobs.get(job.guid)
+    assert (present.status, "launch window" in present.reason) == (JobStatus.FAILED, True)
+
+
+def test_a_run_may_begin_outside_its_window(engine: Engine) -> None:
+    session = agent(engine, "agent")
+    engine.accept(engine.order(engine.module(), session, timing=windowed(OutsideWindow.CONTINUE)))
+    assert claimed(engine, session) == [1]
+
+
+def test_a_launch_timeout_may_end_before_the_window_opens(engine: Engine) -> None:
+    session = agent(engine, "agent")
+    order = engine.order(engine.module(), session, timing=windowed(OutsideWindow.WAIT))
+    job = engine.accept(dataclasses.replace(order, launch_timeout=HOUR))
+    assert claimed(engine, session) == [0]
+    engine.now.advance(HOUR)
+    assert claimed(engine, session) == [0]
+    assert status(engine, job) is JobStatus.CANCELED
+    engine.now.advance(9 * HOUR)
+    assert claimed(engine, session) == [0]
+
+
+def test_runs_that_wait_for_a_window_take_nobodys_turn(engine: Engine) -> None:
+    session = agent(engine, "agent")
+    for _ in range(3):
+        order = engine.order(engine.module(), session, timing=windowed(OutsideWindow.WAIT))
+        engine.accept(dataclasses.replace(order, priority=9))
+    job = engine.accept(engine.order(engine.module(), session))
+    orders = [engine.reception.claim(session, 2) for _ in range(2)]
+    assert [order.job for some in orders for order in some] == [job.guid]
+
+
+def sited(engine: Engine, policy: WindowPolicy) -> Engine:
+    """The same engine, with a launch window of its site."""
+    own = engine.reception
+    reception = Reception(
+        own._store,
+        own._orders,
+        own._resources,
+        own._signals,
+        LEASE,
+        own._now,
+        lambda: engine.now() / moments.SECOND,
+        windows=policy,
+    )
+    return dataclasses.replace(engine, reception=reception)
+
+
+def test_the_window_of_a_site_counts_for_jobs_without_their_own(engine: Engine) -> None:
+    engine = sited(engine, WindowPolicy(NIGHT, OutsideWindow.FAIL, "Asia/Tokyo"))
+    session = agent(engine, "agent")
+    # 21:00 in Tokyo.
+    job = engine.accept(engine.order(engine.module(), session))
+    assert claimed(engine, session) == [0]
+    assert status(engine, job) is JobStatus.FAILED
+    order = engine.order(engine.module(), session, timing=Timing(outside=OutsideWindow.CONTINUE))
+    engine.accept(order)
+    assert claimed(engine, session) == [1]
+    order = engine.order(engine.module(), session, timing=Timing(outside=OutsideWindow.WAIT))
+    engine.accept(order)
+    assert claimed(engine, session) == [0]
+    engine.now.advance(HOUR)
+    assert claimed(engine, session) == [1]
+
+
+def test_a_window_without_a_day_is_refused(engine: Engine) -> None:
+    timing = windowed(OutsideWindow.WAIT, days=frozenset())
+    with pytest.raises(OrderRefused) as refused:
+        engine.accept(engine.order(engine.module(), agent(engine, "agent"), timing=timing))
+    assert refused.value.path == "When.LaunchWindow.Days"
+
+
+# Launch timeouts and places.
+
+
+@pytest.mark.parametrize("timeout", [0, -MINUTE, 4000 * DAY])
+def test_a_launch_timeout_that_is_none_is_refused(engine: Engine, timeout: int) -> None:
+    order = engine.order(engine.module(), agent(engine, "agent"))
+    with pytest.raises(OrderRefused) as refused:
+        engine.accept(dataclasses.replace(order, launch_timeout=timeout))
+    assert refused.value.path == "When.LaunchTimeout"
+
+
+def test_the_desk_gives_an_agent_no_more_runs_than_it_may_have(engine: Engine) -> None:
+    session = agent(engine, "agent", max_runs=3)
+    module = engine.module()
+    for _ in range(5):
+        engine.accept(engine.order(module, session))
+    first = engine.reception.claim(session, 2)
+    second = engine.reception.claim(session, 10)
+    assert [len(first), len(second), len(engine.reception.claim(session, 10))] == [2, 1, 0]
+    engine.finish(session, first[0])
+    assert len(engine.reception.claim(session, 10)) == 1
