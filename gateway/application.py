@@ -67,7 +67,8 @@ from storage.errors import DamagedStore
 log = logging.getLogger("gateway")
 
 _SWEEP_SECONDS = 600.0
-_UNPUBLISHED_FOR = 24 * 3600 * moments.SECOND
+# It counts from when a content last grew; an import keeps what it has for minutes at most.
+_UNPUBLISHED_FOR = 3600 * moments.SECOND
 
 
 @dataclass(frozen=True)
