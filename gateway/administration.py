@@ -39,11 +39,15 @@ from gateway.catalog.definitions import ParameterType
 from gateway.catalog.resources import Resource, ResourceChanges, Resources
 from gateway.control import CommandFailed
 from gateway.datafolder import DataFolder
+from gateway.identity import audit
 from gateway.identity.logins import Logins
-from gateway.identity.principals import MACHINE
+from gateway.identity.permissions import EVERYWHERE, OWN, Access, Scope
+from gateway.identity.principals import MACHINE, Caller
+from gateway.identity.role_changes import Roles
 from gateway.identity.rotation import Rotation
 from gateway.identity.vault import Vault
-from gateway.jobs import launch_windows
+from gateway.jobs import launch_windows, scopes
+from gateway.jobs.explaining import Explainer, Right
 from gateway.jobs.orders import (
     Boot,
     GivenParameters,
@@ -96,6 +100,18 @@ class Gateway(Protocol):
     @property
     def logins(self) -> Logins:
         """Who may do something."""
+
+    @property
+    def roles(self) -> Roles:
+        """What can be granted."""
+
+    @property
+    def explainer(self) -> Explainer:
+        """Why somebody may do something."""
+
+    @property
+    def rights(self) -> Mapping[str, Right]:
+        """What each operation of the surfaces needs."""
 
     @property
     def catalog(self) -> Catalog:
@@ -156,35 +172,117 @@ class Administration:
         return {"generated_password": logins.ensure_administrator(password, MACHINE)}
 
     def login_add(
-        self, name: str, password: str, roles: Sequence[str] = (), description: str = ""
+        self,
+        name: str,
+        password: str,
+        roles: Sequence[str] = (),
+        description: str = "",
+        comment: str = "",
     ) -> Json:
         """Add a login; answers ``{"name", "guid"}``."""
-        principal = self._gateway.logins.add(name, password, roles, MACHINE, description)
+        caller = _machine(comment)
+        principal = self._gateway.logins.add(name, password, roles, caller, description)
         return {"name": principal.name, "guid": str(principal.guid)}
 
     def login_list(self) -> Json:
-        """All logins."""
-        return plain(self._gateway.logins.listed())
+        """All logins; ``narrowed`` are the roles within a scope, in words."""
+        found = self._gateway.logins.listed()
+        with self._gateway.store.reading() as session:
+            return [
+                {
+                    **plain(login),
+                    "narrowed": [
+                        f"{role} {scopes.described(session, scope)}"
+                        for role, scope in login.narrowed
+                    ],
+                }
+                for login in found
+            ]
 
-    def login_passwd(self, name: str, password: str) -> None:
+    def login_passwd(self, name: str, password: str, comment: str = "") -> None:
         """Give a login another password."""
-        self._gateway.logins.set_password(name, password, MACHINE)
+        self._gateway.logins.set_password(name, password, _machine(comment))
 
-    def login_disable(self, name: str) -> None:
+    def login_disable(self, name: str, comment: str = "") -> None:
         """Keep a login from being used."""
-        self._gateway.logins.disable(name, MACHINE)
+        self._gateway.logins.disable(name, _machine(comment))
 
-    def login_enable(self, name: str) -> None:
+    def login_enable(self, name: str, comment: str = "") -> None:
         """Let a login be used again."""
-        self._gateway.logins.enable(name, MACHINE)
+        self._gateway.logins.enable(name, _machine(comment))
 
-    def login_remove(self, name: str) -> None:
+    def login_remove(self, name: str, comment: str = "") -> None:
         """Remove a login."""
-        self._gateway.logins.remove(name, MACHINE)
+        self._gateway.logins.remove(name, _machine(comment))
+
+    def login_bind(self, name: str, role: str, scope: Mapping[str, str], comment: str = "") -> Json:
+        """Let a login have a role within a scope; ``{"where", "new"}``.
+
+        ``scope`` has at most one of ``folder`` (``module:A/B``), ``team`` (GUID or name) and
+        ``own``; without any the role counts everywhere.
+        """
+        found, where = self._scope(scope)
+        new = self._gateway.logins.bind(name, role, found, where, _machine(comment))
+        return {"where": where, "new": new}
+
+    def login_unbind(
+        self, name: str, role: str, scope: Mapping[str, str], comment: str = ""
+    ) -> Json:
+        """Take a role within a scope from a login; ``{"where"}``."""
+        found, where = self._scope(scope)
+        self._gateway.logins.unbind(name, role, found, where, _machine(comment))
+        return {"where": where}
+
+    # Roles
+
+    def role_list(self) -> Json:
+        """All roles with what they say: ``{"name", "built_in", "permissions": {node: access}}``."""
+        return plain(self._gateway.roles.listed())
+
+    def role_show(self, name: str) -> Json:
+        """A role with what it says, and ``logins``, who have it."""
+        found = plain(self._gateway.roles.find(name))
+        return {**found, "logins": self._gateway.roles.holders(name)}
+
+    def role_create(
+        self, name: str, permissions: Mapping[str, str] | None = None, comment: str = ""
+    ) -> Json:
+        """Make a role; ``permissions`` are names of Access in lower case, by node."""
+        said = {node: _access(word) for node, word in (permissions or {}).items()}
+        return plain(self._gateway.roles.create(name, said, _machine(comment)))
+
+    def role_delete(self, name: str, comment: str = "") -> None:
+        """Delete a role that nobody has."""
+        self._gateway.roles.delete(name, _machine(comment))
+
+    def role_grant(self, name: str, node: str, access: str, comment: str = "") -> Json:
+        """Have a role say this about a node; answers the role."""
+        return plain(self._gateway.roles.grant(name, node, _access(access), _machine(comment)))
+
+    def permission_explain(self, login: str, operation: str, objects: Sequence[str] = ()) -> Json:
+        """Whether a login may do an operation with objects, and which roles say so."""
+        rights = {name.casefold(): name for name in self._gateway.rights}
+        name = rights.get(operation.casefold())
+        if name is None:
+            known = ", ".join(self._gateway.rights)
+            raise CommandFailed(
+                "operation", f"there is no operation {operation!r}; there are: {known}"
+            )
+        principal = self._gateway.logins.find(login)
+        right = self._gateway.rights[name]
+        told = self._gateway.explainer.explain(principal, right, objects)
+        return {"login": principal.name, "operation": name, **plain(told)}
+
+    def audit_list(self, older_than: int | None = None, size: int = audit.PAGE) -> Json:
+        """Changes, the newest first; the last one's ``id`` asks for the page after."""
+        with self._gateway.store.reading(long=True) as session:
+            return plain(audit.page(session, older_than, size))
 
     # Building blocks
 
-    def import_blocks(self, documents: Sequence[Mapping[str, str]], on_conflict: str) -> Json:
+    def import_blocks(
+        self, documents: Sequence[Mapping[str, str]], on_conflict: str, comment: str = ""
+    ) -> Json:
         """Import ``[{"name", "content": base64}]``; answers the list of what became of each."""
         given = [(one["name"], base64.b64decode(one["content"])) for one in documents]
         limit = self._gateway.settings.limits.import_bytes
@@ -192,7 +290,7 @@ class Administration:
             raise CommandFailed(
                 "too_large", f"more than {limit} bytes to import: raise limits.import_bytes"
             )
-        report = self._blocks.import_blocks(given, OnConflict(on_conflict), MACHINE)
+        report = self._blocks.import_blocks(given, OnConflict(on_conflict), _machine(comment))
         return plain(report.entries)
 
     def export_blocks(self, references: Sequence[str], form: str) -> Json:
@@ -480,6 +578,19 @@ class Administration:
         """Seal all secrets with a new key; answers how many."""
         return {"secrets": self._rotation().rotate(MACHINE)}
 
+    def _scope(self, wanted: Mapping[str, str]) -> tuple[Scope, str]:
+        """The scope of ``login_bind``, and what it is in words."""
+        if len(wanted) > 1:
+            raise CommandFailed("scope", "name one scope: a folder, a team, or what is one's own")
+        with self._gateway.store.reading() as session:
+            if "folder" in wanted:
+                scope = scopes.folder(session, wanted["folder"])
+            elif "team" in wanted:
+                scope = scopes.team(session, wanted["team"])
+            else:
+                scope = OWN if "own" in wanted else EVERYWHERE
+            return scope, scopes.described(session, scope)
+
     def _rotation(self) -> Rotation:
         return Rotation(self._gateway.store, self._gateway.vault, self._now)
 
@@ -642,6 +753,19 @@ def _progress(view: JobView, runs: Sequence[RunView]) -> Json:
         "done": sum(run.tasks_done for run in runs),
         "total": sum(run.tasks_total for run in runs),
     }
+
+
+def _machine(comment: str) -> Caller:
+    """The machine itself, with what is to stand beside its change in the audit trail."""
+    return dataclasses.replace(MACHINE, comment=comment)
+
+
+def _access(word: str) -> Access:
+    try:
+        return Access[word.strip().upper()]
+    except KeyError:
+        choices = ", ".join(one.name.lower() for one in Access)
+        raise CommandFailed("access", f"{word!r} is none of {choices}") from None
 
 
 def _guid(text: str) -> uuid.UUID | None:

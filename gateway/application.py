@@ -7,7 +7,7 @@ here starts a thread of its own accord: ``Gateway.start`` does.
 import contextlib
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import flask
@@ -36,11 +36,13 @@ from gateway.identity.logins import Logins
 from gateway.identity.open_access import OpenAccess
 from gateway.identity.passwords import Passwords
 from gateway.identity.permissions import Permissions
+from gateway.identity.role_changes import Roles
 from gateway.identity.throttle import Throttle
 from gateway.identity.vault import Vault
 from gateway.jobs import launch_windows, launching, resource_use
 from gateway.jobs.acceptance import Acceptance
 from gateway.jobs.clock import Clock
+from gateway.jobs.explaining import Explainer, Right
 from gateway.jobs.launch_windows import WindowPolicy
 from gateway.jobs.orders import LaunchWindow, OutsideWindow
 from gateway.jobs.parameters import ParameterReader
@@ -53,6 +55,7 @@ from gateway.settings import Settings
 from gateway.settings.schema import Day, DefaultScheduleStatus
 from gateway.surfaces.dispatcher import routes as dispatcher
 from gateway.surfaces.dispatcher.operation import Services
+from gateway.surfaces.dispatcher.operations import RIGHTS
 from gateway.surfaces.dispatcher.service import ROOT
 from gateway.tasks.registry import TaskTypes
 from gateway.web import framing, status, surfaces
@@ -79,7 +82,10 @@ class Gateway:
     gate: Gate
     epoch: SecurityEpoch
     logins: Logins
+    roles: Roles
     permissions: Permissions
+    explainer: Explainer
+    rights: Mapping[str, Right]
     guard: Guard
     task_types: TaskTypes
     catalog: Catalog
@@ -225,6 +231,17 @@ def _build(
     acceptance = Acceptance(
         catalog, vault, settings.launch_timeout_seconds * moments.SECOND, str(settings.zone)
     )
+    jobs = Jobs(
+        store,
+        catalog,
+        acceptance,
+        clock,
+        signals,
+        settings.low_disk_bytes,
+        moments.now,
+        metrics.accepted,
+        waker.look,
+    )
     permissions = Permissions(store, epoch)
     authenticator = Authenticator(
         store, passwords, epoch, CredentialCache(settings.credential_cache_seconds), Throttle()
@@ -238,7 +255,10 @@ def _build(
         gate=gate,
         epoch=epoch,
         logins=Logins(store, passwords, epoch, moments.now),
+        roles=Roles(store, epoch, moments.now),
         permissions=permissions,
+        explainer=Explainer(store, catalog, resources, jobs, permissions),
+        rights=RIGHTS,
         guard=Guard(authenticator, permissions, open_access),
         task_types=task_types,
         catalog=catalog,
@@ -248,17 +268,7 @@ def _build(
         signals=signals,
         reception=reception,
         clock=clock,
-        jobs=Jobs(
-            store,
-            catalog,
-            acceptance,
-            clock,
-            signals,
-            settings.low_disk_bytes,
-            moments.now,
-            metrics.accepted,
-            waker.look,
-        ),
+        jobs=jobs,
         waker=waker,
         embedded=_embedded(settings, folder, reception),
         teams=Teams(store, moments.now),

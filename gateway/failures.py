@@ -24,6 +24,7 @@ from gateway.control import CommandFailed
 from gateway.front.listeners import ListenerError
 from gateway.identity.audit import CommentRefused
 from gateway.identity.errors import IdentityError
+from gateway.jobs.explaining import ObjectNotFound
 from gateway.jobs.orders import OrderRefused
 from gateway.jobs.service import JobNotFound, StoreNearlyFull
 from gateway.jobs.states import MoveRefused
@@ -41,6 +42,7 @@ _KNOWN: tuple[tuple[type[Exception], str, int], ...] = (
     (StoreNearlyFull, "store_nearly_full", FAILED),
     (IdentityError, "identity", WRONG_USE),
     (JobNotFound, "job_not_found", WRONG_USE),
+    (ObjectNotFound, "object_not_found", WRONG_USE),
     (DefinitionNotFound, "definition_not_found", WRONG_USE),
     (DefinitionAmbiguous, "definition_ambiguous", WRONG_USE),
     (AgentNotFound, "agent_not_found", WRONG_USE),

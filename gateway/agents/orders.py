@@ -2,7 +2,8 @@
 
 ``what`` of a request is a list of ``{guid, kind, name, version}``. An entry with ``modules`` is a
 project, and these are what it runs: ``{guid, version, enabled, on_failure, conditions}`` each, in
-their order. Any other is itself a module. All are numbered through: the parts of the run.
+their order; those that are not enabled are left out. Any other is itself a module. All are numbered
+through: the parts of the run.
 """
 
 import dataclasses
@@ -30,7 +31,6 @@ class _Part:
     number: int
     module: SealedModule
     project: str | None = None
-    enabled: bool = True
     on_failure: OnFailure | None = None
     conditions: tuple[Condition, ...] = ()
 
@@ -75,16 +75,18 @@ class OrderMaker:
         )
 
     def _parts(self, session: Session, what: Sequence[dict[str, Any]]) -> Iterator[_Part]:
-        number = 0
-        for item in what:
-            for entry in item.get("modules", (item,)):
-                module = self._catalog.module(session, entry["version"])
-                yield (
-                    _project_part(number, module, item, entry)
-                    if entry is not item
-                    else _Part(number, module)
-                )
-                number += 1
+        entries = (
+            (item, entry)
+            for item in what
+            for entry in item.get("modules", (item,))
+            if entry.get("enabled", True)
+        )
+        for number, (item, entry) in enumerate(entries):
+            module = self._catalog.module(session, entry["version"])
+            if entry is item:
+                yield _Part(number, module)
+            else:
+                yield _project_part(number, module, item, entry)
 
     def _values(
         self, session: Session, parts: Sequence[_Part], stored: Sequence[dict[str, Any]]
@@ -105,7 +107,6 @@ def _project_part(
         number,
         module,
         project=str(item["guid"]),
-        enabled=entry.get("enabled", True),
         on_failure=OnFailure(entry.get("on_failure", OnFailure.STOP)),
         conditions=_conditions(entry.get("conditions", ())),
     )
@@ -121,7 +122,6 @@ def _module(part: _Part) -> ModuleOrder:
         part=part.number,
         guid=module.guid,
         name=module.name,
-        enabled=part.enabled,
         on_failure=part.on_failure,
         conditions=part.conditions + module.conditions,
         evaluators=module.evaluators,

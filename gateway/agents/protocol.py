@@ -115,7 +115,6 @@ class ModuleOrder:
     part: int
     guid: UUID
     name: str
-    enabled: bool = True
     on_failure: OnFailure | None = None
     conditions: tuple[Condition, ...] = ()
     evaluators: tuple[Evaluator, ...] = ()

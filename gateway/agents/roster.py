@@ -37,9 +37,19 @@ _LIVING_BY_IDS = Selection(_AGENT.id, lambda: _AGENT.select().where(_AGENT.delet
 class AgentNotFound(LookupError):
     """No agent has this GUID or name."""
 
+    @classmethod
+    def of(cls, reference: str) -> Self:
+        """In these words for one that somebody may not read, too."""
+        return cls(f"there is no agent with the GUID or name {reference.strip()!r}")
+
 
 class AgentAmbiguous(LookupError):
     """Several agents have this name."""
+
+    @classmethod
+    def of(cls, reference: str, count: int) -> Self:
+        """Of so many agents."""
+        return cls(f"{count} agents are called {reference.strip()!r}: name one by its GUID")
 
 
 @dataclass(frozen=True)
@@ -104,11 +114,9 @@ def _find(session: Session, reference: str, tenant: int) -> Agent:
     key = {"tenant_id": tenant, "name_key": names.key(reference)}
     found = by_guid or session.select(_BY_NAME, key)
     if not found:
-        raise AgentNotFound(f"there is no agent with the GUID or name {reference.strip()!r}")
+        raise AgentNotFound.of(reference)
     if len(found) > 1:
-        raise AgentAmbiguous(
-            f"{len(found)} agents are called {reference.strip()!r}: name one by its GUID"
-        )
+        raise AgentAmbiguous.of(reference, len(found))
     return Agent.of(found[0])
 
 

@@ -116,8 +116,6 @@ class Run:
         return End(status, module.on_failure)
 
     def _module_ruled(self, module: ModuleOrder, before: Sequence[End]) -> _Obstacle | None:
-        if not module.enabled:
-            return _Obstacle("Not run: the module is disabled.", JobStatus.SKIPPED)
         previous = before[-1].status if before else None
         parameters = self._parameters.of_part(module.part)
         return self._ruled(f"the module {module.name!r}", module.conditions, previous, parameters)

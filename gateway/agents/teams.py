@@ -50,9 +50,23 @@ class MemberKind(enum.IntEnum):
 class TeamNotFound(LookupError):
     """No team has this GUID or name."""
 
+    @classmethod
+    def of(cls, reference: str) -> Self:
+        """In these words for one that somebody may not read, too."""
+        return cls(f"there is no team with the GUID or name {reference.strip()!r}")
+
 
 class TeamAmbiguous(LookupError):
     """Several teams in different folders have this name."""
+
+    @classmethod
+    def of(cls, reference: str, paths: Iterable[str]) -> Self:
+        """Of teams in these folders."""
+        places = [repr(path) for path in paths]
+        return cls(
+            f"{len(places)} teams are called {reference.strip()!r}, in the folders "
+            f"{', '.join(places)}: name one by its GUID"
+        )
 
 
 class TeamRefused(ValueError):
@@ -348,13 +362,9 @@ def _find(session: Session, reference: str, tenant: int) -> Team:
     key = {"tenant_id": tenant, "name_key": names.key(reference)}
     found = by_guid or session.select(_BY_NAME, key)
     if not found:
-        raise TeamNotFound(f"there is no team with the GUID or name {reference.strip()!r}")
+        raise TeamNotFound.of(reference)
     if len(found) > 1:
-        places = ", ".join(repr(row["path"] or "") for row in found)
-        raise TeamAmbiguous(
-            f"{len(found)} teams are called {reference.strip()!r}, in the folders {places}: "
-            "name one by its GUID"
-        )
+        raise TeamAmbiguous.of(reference, (row["path"] or "" for row in found))
     return _team(found[0])
 
 

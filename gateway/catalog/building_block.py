@@ -14,6 +14,7 @@ from gateway.catalog.definitions import Module, Name, Parameter, ParameterType
 from gateway.catalog.folders import FolderKind
 from gateway.catalog.projects import Project
 from gateway.catalog.references import Path
+from gateway.catalog.resources import FIRST_VERSION
 from gateway.catalog.run_books import RunBook, WhoSelection
 
 NAMESPACE = "urn:dispatcher-gateway:building-block:1"
@@ -148,6 +149,9 @@ class BlockResource(_Shape):
     folder: FolderPath = ""
     file_name: Name
     comment: str = ""
+    version_name: Name = FIRST_VERSION
+    parse_content: bool = False
+    skip_environment: bool = False
     content: Content | None = None
     external: External | None = None
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from gateway import names
-from gateway.catalog import connections, references
+from gateway.catalog import connections, references, usage
 from gateway.catalog.building_block import (
     BlockDefinition,
     BlockModule,
@@ -30,7 +30,6 @@ from gateway.catalog.resources import (
     ResourceDetails,
     ResourceNotFound,
     Resources,
-    as_guid,
 )
 from gateway.catalog.run_books import WhatKind
 from gateway.catalog.sealing import Definition, SecretMissing
@@ -78,7 +77,15 @@ class ResourceStep:
     def details(self) -> ResourceDetails:
         """What is to be said about the resource."""
         one = self.resource
-        return ResourceDetails(one.name, one.file_name, one.folder, one.comment)
+        return ResourceDetails(
+            one.name,
+            one.file_name,
+            one.folder,
+            one.comment,
+            one.version_name,
+            one.parse_content,
+            one.skip_environment,
+        )
 
 
 @dataclass(frozen=True)
@@ -225,7 +232,7 @@ class Planner:
         """References of tasks to resources that are neither imported nor there."""
         for index, task in enumerate(module.tasks):
             for reference in references.resources(task):
-                if reference_key(reference.name) not in self._brought:
+                if usage.resource_key(reference.name) not in self._brought:
                     path = ("tasks", index, *reference.path)
                     yield from self._unknown(session, item, reference.name, path)
 
@@ -238,11 +245,6 @@ class Planner:
             yield item.problem(f"{error}: import it too, or correct the reference", path)
         except ResourceAmbiguous as error:
             yield item.problem(str(error), path)
-
-
-def reference_key(name: str) -> UUID | str:
-    """What a task's reference to a resource is compared by: a GUID, or a name without case."""
-    return as_guid(name) or names.key(name)
 
 
 def _content(bundle: Bundle, resource: BlockResource) -> _Content:

@@ -152,7 +152,15 @@ _RUN_BOOK = _Element(
     lists={"parameter": ("parameters", _PARAMETER), "job": ("jobs", _JOB)},
 )
 _RESOURCE = _Element(
-    {"guid": str.strip, "name": str, "folder": str, "file_name": str},
+    {
+        "guid": str.strip,
+        "name": str,
+        "folder": str,
+        "file_name": str,
+        "version_name": str,
+        "parse_content": _flag,
+        "skip_environment": _flag,
+    },
     texts=("comment", "content"),
     objects={"external": _Element({"file": str, "sha256": str})},
 )

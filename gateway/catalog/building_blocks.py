@@ -14,6 +14,7 @@ from gateway.catalog import (
     changes,
     folders,
     references,
+    usage,
 )
 from gateway.catalog import building_block_reading as reading
 from gateway.catalog.blobs import BlobReference, Blobs
@@ -33,7 +34,6 @@ from gateway.catalog.building_block_plan import (
     Plan,
     Planner,
     ResourceStep,
-    reference_key,
 )
 from gateway.catalog.building_block_reading import Bundle, ImportRefused
 from gateway.catalog.catalog import (
@@ -271,6 +271,9 @@ class BuildingBlocks:
             folder=details.folder,
             file_name=details.file_name,
             comment=details.comment,
+            version_name=details.version_name,
+            parse_content=details.parse_content,
+            skip_environment=details.skip_environment,
             content=None if external else b"".join(self._resources.content(resource)),
             external=External(file=_external_name(resource), sha256=resource.blob.sha256)
             if external
@@ -307,14 +310,8 @@ def _chosen(
             reached.add(guid)
             waiting += [other for other in references.definitions(known[guid]) if other in known]
     chosen = [one for one in definitions if one.guid in reached]
-    fetched = {
-        reference_key(reference.name)
-        for one in chosen
-        if isinstance(one, SealedModule)
-        for task in one.tasks
-        for reference in references.resources(task)
-    }
-    wanted = guids | fetched
+    modules = (one for one in chosen if isinstance(one, SealedModule))
+    wanted = guids | {key for one in modules for key in usage.fetched(one.tasks)}
     return chosen, [one for one in resources if {one.guid, names.key(one.name)} & wanted]
 
 

@@ -5,7 +5,7 @@ import functools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
 import peewee
@@ -78,6 +78,12 @@ def kind_of(definition: Definition) -> DefinitionKind:
 class DefinitionNotFound(LookupError):
     """No definition has this GUID or name."""
 
+    @classmethod
+    def of(cls, guid: UUID, kind: DefinitionKind | None) -> Self:
+        """In these words for one that somebody may not read, too."""
+        word = "definition" if kind is None else kind.word
+        return cls(f"there is no {word} with the GUID {guid}")
+
 
 class DefinitionAmbiguous(LookupError):
     """Several definitions in different folders have this name."""
@@ -145,8 +151,7 @@ class Catalog:
     ) -> DefinitionSummary:
         row = _any(session, guid, tenant)
         if row is None or row["deleted_at"] is not None or kind not in (None, row["kind"]):
-            word = "definition" if kind is None else kind.word
-            raise DefinitionNotFound(f"there is no {word} with the GUID {guid}")
+            raise DefinitionNotFound.of(guid, kind)
         return _summary(row)
 
     def find_by_name(

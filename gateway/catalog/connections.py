@@ -93,17 +93,13 @@ def _link_faults(run_book: RunBook, job: RunBookJob, look: Look) -> Iterator[Fau
     complete = all(one is not None for _, one in run)
     for index, link in enumerate(job.links):
         place = ("links", index)
-        tied = [
-            (guids, one)
-            for guids, one in run
-            if link.definition is None or link.definition in guids
-        ]
+        tied = [(guid, one) for guid, one in run if link.definition in (None, guid)]
         found = _declared(link, [one for _, one in tied])
         if complete and link.definition is not None and not tied:
             yield Fault(
                 (*place, "definition"),
-                f"the link {_shown(link)} names the definition {link.definition}, which the job "
-                f"{job.name!r} does not run: correct it, or leave it out to mean all",
+                f"the link {_shown(link)} names {link.definition}, which is no module or run book "
+                f"that the job {job.name!r} runs: correct it, or leave it out to mean all",
             )
         elif complete and not found:
             where = _any_of({one.name for _, one in tied if one is not None})
@@ -116,19 +112,16 @@ def _link_faults(run_book: RunBook, job: RunBookJob, look: Look) -> Iterator[Fau
             yield Fault(place, sentence)
 
 
-def _run_by(
-    job: RunBookJob, look: Look
-) -> Iterator[tuple[frozenset[UUID], Module | RunBook | None]]:
-    """What has parameters in a job, each with the GUIDs that mean it; None for what is missing."""
+def _run_by(job: RunBookJob, look: Look) -> Iterator[tuple[UUID, Module | RunBook | None]]:
+    """The modules and run books of a job by their GUIDs; None for what is missing."""
     for what in job.what:
         found = look(what.kind, what.guid)
         if isinstance(found, Project):
             for entry in found.modules:
                 module = look(WhatKind.MODULE, entry.module)
-                both = frozenset((what.guid, entry.module))
-                yield both, module if isinstance(module, Module) else None
+                yield entry.module, module if isinstance(module, Module) else None
         else:
-            yield frozenset((what.guid,)), found
+            yield what.guid, found
 
 
 def _declared(link: ParameterLink, tied: Iterable[Module | RunBook | None]) -> list[Parameter]:

@@ -1,9 +1,13 @@
 """Folders: one tree for each kind of object, named by paths such as ``A/B``."""
 
 import enum
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from gateway import moments, names
 from storage import models
+from storage.remembered import Remembered
 from storage.session import Session
 
 SEPARATOR = "/"
@@ -11,6 +15,8 @@ MAX_NAME = 255
 MAX_DEPTH = 32
 
 _TABLE = models.Folder
+# Each request of a narrowed login asks what lies above what.
+_TREE = Remembered(_TABLE)
 
 
 class FolderKind(enum.IntEnum):
@@ -84,6 +90,35 @@ def paths(session: Session, kind: FolderKind, tenant: int = 1) -> list[str]:
         .order_by(_TABLE.path_key)
     )
     return [row["path"] for row in session.rows(query)]
+
+
+@dataclass(frozen=True)
+class Tree:
+    """All folders, of all kinds: the id of the folder above each, None for those at the top."""
+
+    parents: Mapping[int, int | None]
+
+    def above(self, folder_id: int | None) -> frozenset[int]:
+        """The folder and those above it; nothing for the root, which is no folder."""
+        found: set[int] = set()
+        while folder_id is not None and folder_id not in found:
+            found.add(folder_id)
+            folder_id = self.parents.get(folder_id)
+        return frozenset(found)
+
+    def below(self, folder_id: int) -> frozenset[int]:
+        """The folder and those below it."""
+        return frozenset(one for one in self.parents if folder_id in self.above(one))
+
+
+def tree(session: Session, tenant: int = 1) -> Tree:
+    """The folders as they stand, in one query; for readers remembered."""
+    return session.recall(_TREE, tenant, functools.partial(_read_tree, session, tenant))
+
+
+def _read_tree(session: Session, tenant: int) -> Tree:
+    query = _TABLE.select(_TABLE.id, _TABLE.parent_id).where(_TABLE.tenant_id == tenant)
+    return Tree({row["id"]: row["parent_id"] for row in session.rows(query)})
 
 
 def path_key(path: str) -> str:

@@ -4,7 +4,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import peewee
@@ -34,6 +34,11 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 class ResourceNotFound(LookupError):
     """No resource has this GUID or name."""
+
+    @classmethod
+    def of(cls, guid: UUID) -> Self:
+        """In these words for one that somebody may not read, too."""
+        return cls(f"there is no resource with the GUID {guid}")
 
 
 class ResourceAmbiguous(LookupError):
@@ -162,7 +167,7 @@ class Resources:
         """The resource with a GUID; raises ResourceNotFound."""
         row = session.first(_current(tenant).where(_TABLE.guid == guid))
         if row is None:
-            raise ResourceNotFound(f"there is no resource with the GUID {guid}")
+            raise ResourceNotFound.of(guid)
         return _resource(row)
 
     def find_by_name(self, session: Session, name: str, tenant: int = 1) -> Resource:

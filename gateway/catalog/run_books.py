@@ -92,8 +92,8 @@ class LinkAction(enum.StrEnum):
 class ParameterLink(Shape):
     """Ties a parameter of the run book to one of what a job runs.
 
-    ``definition`` is the module (or nested run book) that has ``target``; without one, every
-    parameter of that name in the job is meant.
+    ``definition`` is the module (also one of a project) or nested run book that has ``target``;
+    without one, every parameter of that name in the job is meant.
     """
 
     parameter: Name

@@ -6,13 +6,17 @@ where several modules of a project have a parameter of one name, the first decla
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from typing import TypeAlias
 from uuid import UUID
 
 from gateway import names
-from gateway.catalog import references
+from gateway.catalog import references, usage
 from gateway.catalog.definitions import Parameter
 from gateway.catalog.run_books import ParameterLink, RunBook
 from gateway.catalog.trees import ModulePart, StepTree, Tree
+
+Keys: TypeAlias = frozenset[UUID | str]
+"""Of resources: see ``usage.resource_key``."""
 
 
 def declared_parameters(tree: Tree) -> tuple[Parameter, ...]:
@@ -22,17 +26,17 @@ def declared_parameters(tree: Tree) -> tuple[Parameter, ...]:
     return _merged(part.module.parameters for part in _enabled(tree))
 
 
-def input_parameters(tree: Tree) -> tuple[Parameter, ...]:
+def input_parameters(tree: Tree, parsed: Keys = frozenset()) -> tuple[Parameter, ...]:
     """The parameters to ask for when a job is scheduled (Dispatcher contract 2.4).
 
-    Only those that are really used: by an enabled task; for a run book, by an enabled job.
+    Only those that are really used: by an enabled task; for a run book, by an enabled job. A module
+    that puts parameters into the content of resources may use any of its own; ``parsed`` are the
+    resources that ask for that (``usage.parsed_resources``).
     """
     if tree.run_book is not None:
-        return tuple(each for each in _used_in_run_book(tree.run_book, tree.steps) if each.ask)
-    return _merged(
-        (each for each in references.used_parameters(part.module, part.conditions) if each.ask)
-        for part in _enabled(tree)
-    )
+        used = _used_in_run_book(tree.run_book, tree.steps, parsed)
+        return tuple(each for each in used if each.ask)
+    return _merged((each for each in _used(part, parsed) if each.ask) for part in _enabled(tree))
 
 
 def output_parameters(tree: Tree) -> tuple[Parameter, ...]:
@@ -54,15 +58,16 @@ def output_parameters(tree: Tree) -> tuple[Parameter, ...]:
 
 def _linked(tree: Tree, definition: UUID | None) -> Iterator[Tree | ModulePart]:
     """What a link can be tied to: modules, also those of projects, and run books."""
-    whole = definition in (None, tree.summary.guid)
-    if tree.run_book is not None and whole:
+    if tree.run_book is not None and definition in (None, tree.summary.guid):
         yield tree
     for part in _enabled(tree):
-        if whole or part.summary.guid == definition:
+        if definition in (None, part.summary.guid):
             yield part
 
 
-def _used_in_run_book(run_book: RunBook, steps: Iterable[StepTree]) -> tuple[Parameter, ...]:
+def _used_in_run_book(
+    run_book: RunBook, steps: Iterable[StepTree], parsed: Keys
+) -> tuple[Parameter, ...]:
     """The run book's parameters that decide on what it does."""
     used: set[str] = set()
     for step in steps:
@@ -76,27 +81,29 @@ def _used_in_run_book(run_book: RunBook, steps: Iterable[StepTree]) -> tuple[Par
         used.update(
             names.key(link.parameter)
             for link in job.links
-            if link.action.sets and _is_used(step, link)
+            if link.action.sets and _is_used(step, link, parsed)
         )
     return tuple(each for each in run_book.parameters if names.key(each.name) in used)
 
 
-def _is_used(step: StepTree, link: ParameterLink) -> bool:
+def _is_used(step: StepTree, link: ParameterLink, parsed: Keys) -> bool:
     target = names.key(link.target)
     return any(
         names.key(each.name) == target
         for tree in step.what
         for linked in _linked(tree, link.definition)
-        for each in _used(linked)
+        for each in _used(linked, parsed)
     )
 
 
-def _used(linked: Tree | ModulePart) -> tuple[Parameter, ...]:
-    if isinstance(linked, ModulePart):
-        return references.used_parameters(linked.module, linked.conditions)
-    if linked.run_book is None:
-        return ()
-    return _used_in_run_book(linked.run_book, linked.steps)
+def _used(linked: Tree | ModulePart, parsed: Keys) -> tuple[Parameter, ...]:
+    if isinstance(linked, Tree):
+        book = linked.run_book
+        return () if book is None else _used_in_run_book(book, linked.steps, parsed)
+    module = linked.module
+    if any(task.enabled and usage.parses(task, parsed) for task in module.tasks):
+        return module.parameters
+    return references.used_parameters(module, linked.conditions)
 
 
 def _enabled(tree: Tree) -> Iterator[ModulePart]:

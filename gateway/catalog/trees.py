@@ -135,6 +135,9 @@ class _Walk:
     def _grow_run_book(
         self, summary: DefinitionSummary, path: tuple[DefinitionSummary, ...]
     ) -> _Grown:
+        if len(path) > DEEPEST:
+            # Already on the way down, which may be a long one.
+            raise TreeImpossible(_too_deep(path[0]))
         run_book = self._catalog.run_book(self._session, summary.version_id)
         steps, height, jobs, modules = [], 0, 0, 0
         for job in run_book.jobs:
@@ -170,14 +173,15 @@ def _refuse_circle(found: DefinitionSummary, path: tuple[DefinitionSummary, ...]
         raise TreeImpossible(connections.circle_sentence([*names, found.name]))
 
 
+def _too_deep(top: DefinitionSummary) -> str:
+    return f"run books are nested deeper than {DEEPEST} levels in the run book {top.name!r}"
+
+
 def _check_size(
     grown: _Grown, summary: DefinitionSummary, above: tuple[DefinitionSummary, ...]
 ) -> None:
-    top = above[0] if above else summary
     if len(above) + grown.height > DEEPEST:
-        raise TreeImpossible(
-            f"run books are nested deeper than {DEEPEST} levels in the {top.kind.word} {top.name!r}"
-        )
+        raise TreeImpossible(_too_deep(above[0] if above else summary))
     if grown.jobs > MOST_JOBS_IN_ALL:
         raise TreeImpossible(
             f"the run book {summary.name!r} has {grown.jobs} jobs in all, with those of the run "

@@ -1,9 +1,6 @@
-"""Who uses what: the definitions that deleting something would leave dangling.
+"""Who uses which resource."""
 
-Asked when something is deleted, which is seldom: the current versions are read one by one.
-"""
-
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from uuid import UUID
 
 import peewee
@@ -11,6 +8,7 @@ import peewee
 from gateway import names
 from gateway.catalog import catalog, references
 from gateway.catalog.catalog import DefinitionKind, DefinitionSummary
+from gateway.catalog.definitions import Task
 from gateway.catalog.resources import Resource, as_guid
 from gateway.catalog.sealing import SealedModule
 from storage import models
@@ -22,7 +20,8 @@ def resource_users(
 ) -> tuple[DefinitionSummary, ...]:
     """The modules, enabled or not, whose tasks fetch a resource, by its GUID or its name.
 
-    A name that several resources have means none of them.
+    A name that several resources have means none of them. For when something is deleted: the
+    current versions of all modules are read.
     """
     meant: set[UUID | str] = {resource.guid}
     if _alone(session, resource, tenant):
@@ -31,14 +30,42 @@ def resource_users(
         summary
         for summary, body in catalog.bodies(session, (DefinitionKind.MODULE,), tenant)
         if any(task["type"] in references.FETCHING for task in body["tasks"])
-        and not meant.isdisjoint(_fetched(SealedModule.model_validate(body)))
+        and not meant.isdisjoint(fetched(SealedModule.model_validate(body).tasks))
     )
 
 
-def _fetched(module: SealedModule) -> Iterator[UUID | str]:
-    for task in module.tasks:
+def parsed_resources(session: Session, tenant: int = 1) -> frozenset[UUID | str]:
+    """The keys of the resources in whose content parameters are put (by GUID and by name)."""
+    table, version = models.Resource, models.ResourceVersion
+    query = (
+        table.select(table.guid, table.name_key)
+        .join(version, on=(version.id == table.version_id))
+        .where(table.tenant_id == tenant, table.deleted_at.is_null(), version.parse_content)
+    )
+    return frozenset(key for row in session.rows(query) for key in (row["guid"], row["name_key"]))
+
+
+def parses(task: Task, parsed: frozenset[UUID | str]) -> bool:
+    """Whether a task puts parameters into what it fetches.
+
+    Its own setting says so, or else the resource: whether that is one of ``parsed_resources``.
+    """
+    if task.type not in references.FETCHING:
+        return False
+    said = task.settings.get("parse")
+    return not parsed.isdisjoint(fetched((task,))) if said is None else bool(said)
+
+
+def fetched(tasks: Iterable[Task]) -> Iterator[UUID | str]:
+    """The keys of the resources that tasks fetch."""
+    for task in tasks:
         for reference in references.resources(task):
-            yield as_guid(reference.name) or names.key(reference.name)
+            yield resource_key(reference.name)
+
+
+def resource_key(name: str) -> UUID | str:
+    """What a task's reference to a resource is compared by: a GUID, or a name without case."""
+    return as_guid(name) or names.key(name)
 
 
 def _alone(session: Session, resource: Resource, tenant: int) -> bool:

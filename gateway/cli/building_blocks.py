@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from gateway.cli import rendering
-from gateway.cli.options import as_json, with_settings
+from gateway.cli.options import as_json, with_comment, with_settings
 from gateway.cli.session import Session, connect
 from gateway.control import CommandFailed
 from gateway.settings import Loaded
@@ -22,9 +22,12 @@ from gateway.settings import Loaded
     show_default=True,
     help="What to do with an object that is there already and differs.",
 )
+@with_comment
 @as_json
 @with_settings
-def import_(loaded: Loaded, files: tuple[Path, ...], on_conflict: str, json_wanted: bool) -> None:
+def import_(
+    loaded: Loaded, files: tuple[Path, ...], on_conflict: str, comment: str, json_wanted: bool
+) -> None:
     """Import building blocks in XML or JSON, and the content files beside them.
 
     All or nothing, over all FILES.
@@ -34,9 +37,8 @@ def import_(loaded: Loaded, files: tuple[Path, ...], on_conflict: str, json_want
         for file in files
     ]
     with connect(loaded.settings) as session:
-        entries = session.call(
-            "import_blocks", {"documents": documents, "on_conflict": on_conflict}
-        )
+        arguments = {"documents": documents, "on_conflict": on_conflict, "comment": comment}
+        entries = session.call("import_blocks", arguments)
     if json_wanted:
         rendering.show_json(entries)
         return

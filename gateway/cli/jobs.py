@@ -14,7 +14,7 @@ from gateway.settings import Loaded
 LISTED = ("guid", "status", "description", "what", "who", "created_at", "finished_at", "reason")
 MEMBERS = (
     *("guid", "id", "description", "status", "reason", "what", "who", "owner", "surface"),
-    *("created_at", "due_at", "started_at", "finished_at"),
+    *("address", "comment", "created_at", "due_at", "started_at", "finished_at"),
 )
 RUN = (
     *("agent", "status", "attempt", "tasks_done", "tasks_total", "reason", "not_before_at"),

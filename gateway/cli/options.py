@@ -52,6 +52,12 @@ def as_json(command: Function) -> Function:
     return click.option("--json", "json_wanted", is_flag=True, help="Answer JSON.")(command)
 
 
+def with_comment(command: Function) -> Function:
+    """Give a command ``--comment``, for the audit trail."""
+    meaning = "Why; kept in the audit trail beside the change."
+    return click.option("--comment", default="", help=meaning)(command)
+
+
 def _pair(text: str) -> tuple[str, str]:
     name, sign, value = text.partition("=")
     if not sign:

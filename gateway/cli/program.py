@@ -10,11 +10,13 @@ import click
 from gateway import failures
 from gateway.cli import (
     agents,
+    audit,
     building_blocks,
     config,
     jobs,
     logins,
     resources,
+    roles,
     serve,
     store,
     teams,
@@ -31,7 +33,8 @@ def root() -> None:
 
 
 for _command in (
-    *(serve.serve, store.init, logins.login, building_blocks.import_, building_blocks.export),
+    *(serve.serve, store.init, logins.login, roles.role, roles.permission, audit.audit),
+    *(building_blocks.import_, building_blocks.export),
     *(agents.agent, teams.team, resources.resource),
     *(jobs.job, config.config, wsdl.wsdl, store.doctor, store.backup, store.restore, store.key),
 ):

@@ -63,7 +63,8 @@ def record(
 ) -> None:
     """Add an entry, in the unit of work that makes the change.
 
-    ``before`` and ``after`` are JSON values (dicts as a rule) with secrets masked.
+    ``before`` and ``after`` are JSON values (dicts as a rule) with secrets masked. The comment is
+    the caller's where none is given.
     """
     session.execute(
         models.AuditEntry.insert(
@@ -80,7 +81,7 @@ def record(
             object_name=object_name,
             before=masked(before),
             after=masked(after),
-            comment=comment,
+            comment=comment or caller.comment,
         )
     )
 

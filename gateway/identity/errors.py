@@ -25,6 +25,22 @@ class RoleNotFound(IdentityError, LookupError):
     """No such role."""
 
 
+class RoleExists(IdentityError):
+    """The name of the role is taken."""
+
+
+class RoleRefused(IdentityError, ValueError):
+    """Not a role that there can be, or one that cannot be changed or deleted."""
+
+
+class BindingNotFound(IdentityError, LookupError):
+    """The login has not this role within this scope."""
+
+
+class ScopeNotFound(IdentityError, LookupError):
+    """No folder or team to bind a role to."""
+
+
 class LastAdministrator(IdentityError):
     """The change would leave nobody who may change logins."""
 

@@ -1,16 +1,26 @@
 """Logins: people and programs that prove who they are with a password."""
 
+import contextlib
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import peewee
 
 from gateway import moments, names
-from gateway.identity import audit, errors, passwords, principals, roles, store_facts
+from gateway.identity import (
+    audit,
+    errors,
+    passwords,
+    permissions,
+    principals,
+    roles,
+    store_facts,
+)
 from gateway.identity.epoch import SecurityEpoch
 from gateway.identity.passwords import Passwords
+from gateway.identity.permissions import EVERYWHERE, Access, Node, Scope
 from gateway.identity.principals import (
     DEFAULT_TENANT,
     Caller,
@@ -35,7 +45,10 @@ WITHOUT_LOGIN = "initialised_without_login"
 
 @dataclass(frozen=True)
 class Login:
-    """A login as it is listed; ``created_at`` in UTC epoch microseconds."""
+    """A login as it is listed; ``created_at`` in UTC epoch microseconds.
+
+    ``roles`` count everywhere, those of ``narrowed`` within their scopes.
+    """
 
     id: int
     guid: uuid.UUID
@@ -45,6 +58,7 @@ class Login:
     has_password: bool
     roles: tuple[str, ...]
     created_at: int
+    narrowed: tuple[tuple[str, Scope], ...] = ()
 
 
 class Logins:
@@ -93,8 +107,8 @@ class Logins:
     def listed(self, tenant: int = DEFAULT_TENANT) -> list[Login]:
         """All logins, by name."""
         with self._store.reading() as session:
-            bound = roles.bound(session, tenant)
-            return [_login(row, bound) for row in session.rows(_listing(tenant))]
+            bound = roles.bound_within(session, tenant)
+            return [_login(row, bound.get(row["id"], [])) for row in session.rows(_listing(tenant))]
 
     def count(self, tenant: int = DEFAULT_TENANT) -> int:
         """How many logins there are, disabled ones included."""
@@ -130,6 +144,57 @@ class Logins:
             self._record(session, caller, "login.roles", login, {"roles": before}, after)
 
         self._change_login(name, tenant, change)
+
+    def bind(
+        self,
+        name: str,
+        role: str,
+        scope: Scope,
+        where: str,
+        caller: Caller,
+        tenant: int = DEFAULT_TENANT,
+    ) -> bool:
+        """Let a login have a role within a scope, too; answers whether it had not.
+
+        ``where`` is the scope in words, for the audit trail. Raises RoleNotFound.
+        """
+
+        def change(session: Session, login: Mapping[str, Any]) -> bool:
+            ((role_id, role_name),) = roles.find(session, [role], tenant).items()
+            new = roles.bind_within(session, login["id"], role_id, scope)
+            if new:
+                after = {"role": role_name, "scope": where}
+                self._record(session, caller, "login.bind", login, None, after)
+            return new
+
+        return self._change_login(name, tenant, change)
+
+    def unbind(
+        self,
+        name: str,
+        role: str,
+        scope: Scope,
+        where: str,
+        caller: Caller,
+        tenant: int = DEFAULT_TENANT,
+    ) -> None:
+        """Take a role within a scope from a login. Raises RoleNotFound, BindingNotFound."""
+
+        def change(session: Session, login: Mapping[str, Any]) -> None:
+            ((role_id, role_name),) = roles.find(session, [role], tenant).items()
+            if not roles.unbind_within(session, login["id"], role_id, scope):
+                raise errors.BindingNotFound(
+                    f"the login '{login['name']}' has not the role {role_name} {where}"
+                )
+            before = {"role": role_name, "scope": where}
+            self._record(session, caller, "login.unbind", login, before, None)
+
+        self._change_login(name, tenant, change)
+
+    def find(self, name: str, tenant: int = DEFAULT_TENANT) -> Principal:
+        """The principal of a login. Raises LoginNotFound."""
+        with self._store.reading() as session:
+            return principals.from_row(_find(session, name, tenant))
 
     def disable(self, name: str, caller: Caller, tenant: int = DEFAULT_TENANT) -> None:
         """Keep a login from being used, for the time being."""
@@ -201,21 +266,16 @@ class Logins:
         return self._store.unit_of_work(unit)
 
     def _change_login(
-        self, name: str, tenant: int, change: Callable[[Session, Mapping[str, Any]], None]
-    ) -> None:
+        self, name: str, tenant: int, change: Callable[[Session, Mapping[str, Any]], T]
+    ) -> T:
         """Change one login, unless nobody could change logins afterwards."""
 
-        def work(session: Session) -> None:
+        def work(session: Session) -> T:
             login = _find(session, name, tenant)
-            was_administrator = login["id"] in _administrators(session, tenant)
-            change(session, login)
-            if was_administrator and not _administrators(session, tenant):
-                raise errors.LastAdministrator(
-                    f"'{login['name']}' is the last enabled administrator: give another login "
-                    f"with a password the role {roles.ADMINISTRATORS} first"
-                )
+            with administrator_stays(session, tenant):
+                return change(session, login)
 
-        self._change(work)
+        return self._change(work)
 
     def _insert(
         self,
@@ -355,19 +415,37 @@ def _listing(tenant: int) -> Any:
     )
 
 
-def _administrators(session: Session, tenant: int) -> set[int]:
-    """The ids of the logins that may do everything and can be used."""
+@contextlib.contextmanager
+def administrator_stays(session: Session, tenant: int) -> Iterator[None]:
+    """Raise LastAdministrator at the end of a block that left nobody who may change logins."""
+    before = _administrators(session, tenant)
+    yield
+    if before and not _administrators(session, tenant):
+        raise errors.LastAdministrator(
+            f"the last enabled administrator ({', '.join(before)}) must stay: give another login "
+            f"with a password the role {roles.ADMINISTRATORS} first"
+        )
+
+
+def _administrators(session: Session, tenant: int) -> list[str]:
+    """The names of the logins that have the role for all, are denied nothing and can be used."""
     bound = roles.bound(session, tenant)
-    return {
-        row["id"]
+    return [
+        row["name"]
         for row in session.rows(_listing(tenant))
         if not row["disabled"]
         and row["credential"] is not None
         and roles.ADMINISTRATORS in bound.get(row["id"], ())
-    }
+        and _may_change_logins(session, row["id"])
+    ]
 
 
-def _login(row: Mapping[str, Any], bound: Mapping[int, tuple[str, ...]]) -> Login:
+def _may_change_logins(session: Session, principal_id: int) -> bool:
+    bindings = permissions.bindings_of(session, principal_id)
+    return permissions.reach(bindings, principal_id, Node.LOGINS, Access.MODIFY).everywhere
+
+
+def _login(row: Mapping[str, Any], bound: Iterable[tuple[str, Scope]]) -> Login:
     return Login(
         id=row["id"],
         guid=row["guid"],
@@ -375,8 +453,9 @@ def _login(row: Mapping[str, Any], bound: Mapping[int, tuple[str, ...]]) -> Logi
         description=row["description"],
         disabled=row["disabled"],
         has_password=row["credential"] is not None,
-        roles=bound.get(row["id"], ()),
+        roles=tuple(name for name, scope in bound if scope == EVERYWHERE),
         created_at=row["created_at"],
+        narrowed=tuple((name, scope) for name, scope in bound if scope != EVERYWHERE),
     )
 
 

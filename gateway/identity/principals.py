@@ -42,13 +42,15 @@ class Caller:
     """Who acts in this request, for audit and ownership.
 
     ``principal`` is None when nobody had to say who they are: no login is defined, or it is the
-    machine itself (surface ``cli``). ``address`` is that of the client.
+    machine itself (surface ``cli``). ``address`` is that of the client. ``comment`` is what the
+    caller wants to stand beside his changes in the audit trail.
     """
 
     principal: Principal | None
     address: str
     surface: str
     request_id: str
+    comment: str = ""
 
     @property
     def name(self) -> str:

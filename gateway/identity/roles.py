@@ -1,10 +1,13 @@
 """Roles, those that every installation has, and who is bound to them."""
 
+import uuid
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from gateway import moments, names
 from gateway.identity import errors
-from gateway.identity.permissions import EVERY_NODE, Access, Node, ScopeKind
+from gateway.identity.permissions import EVERY_NODE, EVERYWHERE, Access, Node, Scope, ScopeKind
 from storage import models
 from storage.session import Session
 
@@ -23,6 +26,17 @@ BUILT_IN: Mapping[str, Mapping[str, Access]] = {
     },
     "Readers": {EVERY_NODE: Access.READ},
 }
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role as it is listed; nodes that it does not name are left out."""
+
+    id: int
+    guid: uuid.UUID
+    name: str
+    built_in: bool
+    permissions: Mapping[str, Access]
 
 
 def create_built_in(session: Session, tenant: int) -> None:
@@ -81,6 +95,77 @@ def find(session: Session, wanted: Iterable[str], tenant: int) -> dict[int, str]
     return found
 
 
+def listed(session: Session, tenant: int) -> list[Role]:
+    """All roles, by name."""
+    role, permission = models.Role, models.RolePermission
+    said: dict[int, dict[str, Access]] = {}
+    for row in session.rows(permission.select().order_by(permission.node)):
+        said.setdefault(row["role_id"], {})[row["node"]] = Access(row["access"])
+    rows = session.rows(role.select().where(role.tenant_id == tenant).order_by(role.name))
+    return [
+        Role(row["id"], row["guid"], row["name"], bool(row["builtin"]), said.get(row["id"], {}))
+        for row in rows
+    ]
+
+
+def grant(session: Session, role_id: int, node: str, access: Access) -> None:
+    """Have a role say this about a node; UNSET is silence, whatever it says of every node."""
+    permission = models.RolePermission
+    session.execute(
+        permission.delete().where(permission.role_id == role_id, permission.node == node)
+    )
+    session.execute(permission.insert(role_id=role_id, node=node, access=access))
+
+
+def delete(session: Session, role_id: int) -> None:
+    """Delete a role that nobody has."""
+    permission = models.RolePermission
+    session.execute(permission.delete().where(permission.role_id == role_id))
+    session.execute(models.Role.delete().where(models.Role.id == role_id))
+
+
+def holders(session: Session, role_id: int) -> list[str]:
+    """The names of the principals who have a role, wherever."""
+    binding, principal = models.RoleBinding, models.Principal
+    query = (
+        binding.select(principal.name)
+        .join(principal, on=(principal.id == binding.principal_id))
+        .where(binding.role_id == role_id)
+        .order_by(principal.name)
+        .distinct()
+    )
+    return [row["name"] for row in session.rows(query)]
+
+
+def bind_within(session: Session, principal_id: int, role_id: int, scope: Scope) -> bool:
+    """Let a principal have a role within a scope, too; answers whether he had not."""
+    binding = models.RoleBinding
+    if session.scalar(binding.select(binding.id).where(_bound(principal_id, role_id, scope))):
+        return False
+    session.execute(
+        binding.insert(
+            principal_id=principal_id, role_id=role_id, scope_kind=scope.kind, scope_id=scope.id
+        )
+    )
+    return True
+
+
+def unbind_within(session: Session, principal_id: int, role_id: int, scope: Scope) -> bool:
+    """Take a role within a scope from a principal; answers whether he had it."""
+    query = models.RoleBinding.delete().where(_bound(principal_id, role_id, scope))
+    return bool(session.execute(query))
+
+
+def _bound(principal_id: int, role_id: int, scope: Scope) -> Any:
+    binding = models.RoleBinding
+    return (
+        (binding.principal_id == principal_id)
+        & (binding.role_id == role_id)
+        & (binding.scope_kind == scope.kind)
+        & (binding.scope_id == scope.id)
+    )
+
+
 def bind(session: Session, principal_id: int, role_ids: Iterable[int]) -> None:
     """Let a principal have exactly these roles everywhere; roles bound elsewhere stay."""
     binding = models.RoleBinding
@@ -90,14 +175,7 @@ def bind(session: Session, principal_id: int, role_ids: Iterable[int]) -> None:
         )
     )
     for role_id in role_ids:
-        session.execute(
-            binding.insert(
-                principal_id=principal_id,
-                role_id=role_id,
-                scope_kind=ScopeKind.GLOBAL,
-                scope_id=0,
-            )
-        )
+        bind_within(session, principal_id, role_id, EVERYWHERE)
 
 
 def unbind(session: Session, principal_id: int) -> None:
@@ -108,14 +186,23 @@ def unbind(session: Session, principal_id: int) -> None:
 
 def bound(session: Session, tenant: int) -> dict[int, tuple[str, ...]]:
     """The roles that count everywhere, by principal id; names in order."""
+    return {
+        principal_id: tuple(name for name, scope in held if scope == EVERYWHERE)
+        for principal_id, held in bound_within(session, tenant).items()
+    }
+
+
+def bound_within(session: Session, tenant: int) -> dict[int, list[tuple[str, Scope]]]:
+    """All roles with their scopes, by principal id; names in order."""
     binding, role = models.RoleBinding, models.Role
     query = (
-        binding.select(binding.principal_id, role.name)
+        binding.select(binding.principal_id, binding.scope_kind, binding.scope_id, role.name)
         .join(role, on=(role.id == binding.role_id))
-        .where(role.tenant_id == tenant, binding.scope_kind == ScopeKind.GLOBAL)
-        .order_by(role.name)
+        .where(role.tenant_id == tenant)
+        .order_by(role.name, binding.scope_kind, binding.scope_id)
     )
-    found: dict[int, tuple[str, ...]] = {}
+    found: dict[int, list[tuple[str, Scope]]] = {}
     for row in session.rows(query):
-        found[row["principal_id"]] = (*found.get(row["principal_id"], ()), row["name"])
+        scope = Scope(ScopeKind(row["scope_kind"]), row["scope_id"])
+        found.setdefault(row["principal_id"], []).append((row["name"], scope))
     return found

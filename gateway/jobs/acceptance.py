@@ -193,7 +193,13 @@ class Acceptance:
         timing = launching.once(request["timing"])
         rows.insert_request(
             session,
-            request | {"job_id": copy.id, "surface": caller.surface, "timing": timing},
+            request
+            | {
+                "job_id": copy.id,
+                "surface": caller.surface,
+                "timing": timing,
+                "options": request["options"] | {"from": _from(caller)},
+            },
         )
         run_books.begin(session, copy, now)
         return copy
@@ -232,6 +238,8 @@ class Acceptance:
             who=tuple(ShownWho(one.guid, one.name, kind_of(one)) for one in resolved.who),
             timing=dataclasses.replace(timing, recurrence=None),
             launch_timeout=resolved.order.launch_timeout,
+            address=caller.address,
+            comment=caller.comment,
         )
 
     def _definition(self, session: Session, index: int, what: What) -> Tree:
@@ -302,6 +310,7 @@ class Acceptance:
                 "launch_timeout": self._timeout(order),
                 "retries": resolved.retries,
                 "tasks": resolved.tasks,
+                "from": _from(caller),
             },
             "extras": order.extras or None,
         }
@@ -406,6 +415,15 @@ def kind_of(found: Agent | Team) -> WhoKind:
 def _bounded(extras: dict[str, Any]) -> dict[str, Any]:
     """What came in under unknown names, for who looks for it later; nothing that fills a store."""
     return extras if len(json.dumps(extras, default=str)) <= _MOST_EXTRAS else {}
+
+
+def _from(caller: Caller) -> dict[str, str]:
+    """From where a job was asked for: it is its own record, and needs none in the audit trail."""
+    return {
+        "address": caller.address,
+        "request_id": caller.request_id,
+        "comment": caller.comment,
+    }
 
 
 def _actor(caller: Caller) -> str:

@@ -4,10 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gateway import names
-from gateway.agents import roster, targets
+from gateway.agents import roster, targets, teams
+from gateway.agents.roster import Agent
 from gateway.agents.targets import TargetNotFound
 from gateway.catalog.run_books import WhoReferenceKind, WhoSelection
 from gateway.jobs.orders import WhoKind
+from gateway.jobs.places import Visible
 from gateway.jobs.run_book_plan import Plan, Step, Value, is_run_book
 from storage.session import Session
 
@@ -25,17 +27,23 @@ def of_step(
     step: Step,
     asked: Sequence[Mapping[str, Any]],
     values: Mapping[str, Value],
+    visible: Visible,
 ) -> list[dict[str, Any]]:
     """The ``who`` of the request of a step's job.
 
     Its own agents and teams; or those that the who parameter names; or those ``asked`` for when
-    the run book was scheduled. A nested run book may do without. Raises NobodyFound.
+    the run book was scheduled. A nested run book may do without. What the who parameter names is
+    as named by who asked for the run book: only what he may read. Raises NobodyFound.
     """
     if step.job.who:
         return [_found(session, KINDS[one.kind], one.reference) for one in step.job.who]
     text = _who_text(plan, values) if step.job.use_run_book_who else ""
     if text:
-        return [one for part in _parts(text) for one in _named(session, plan.who_selection, part)]
+        return [
+            one
+            for part in _parts(text)
+            for one in _named(session, plan.who_selection, part, visible)
+        ]
     if not asked and not is_run_book(step.what):
         raise NobodyFound(f"the job {step.job.name!r} of the run book names no agent")
     return [dict(one) for one in asked]
@@ -49,18 +57,20 @@ def _parts(text: str) -> Iterable[str]:
     return (part.strip() for part in text.split(SEPARATOR) if part.strip())
 
 
-def _named(session: Session, selection: WhoSelection, text: str) -> list[dict[str, Any]]:
+def _named(
+    session: Session, selection: WhoSelection, text: str, visible: Visible
+) -> list[dict[str, Any]]:
     """The agents that a part of the who parameter's value names (Dispatcher contract 6)."""
     if selection is WhoSelection.COMPUTER_NAME:
         try:
-            return [_found(session, WhoKind.AGENT, text)]
+            return [_found(session, WhoKind.AGENT, text, visible)]
         except NobodyFound as error:
             # A team will do, if there is one of that name.
             try:
-                return [_found(session, WhoKind.TEAM, text)]
+                return [_found(session, WhoKind.TEAM, text, visible)]
             except NobodyFound:
                 raise error from None
-    agents = [agent for agent in roster.agents(session) if agent.enabled]
+    agents = [one for one in roster.agents(session) if one.enabled and visible.agent(one)]
     if selection is WhoSelection.ACTIVE_CONSOLE_USER:
         fitting = [one for one in agents if _same_user(one.facts.get("console_user", ""), text)]
     else:
@@ -84,8 +94,18 @@ def _same_user(found: str, wanted: str) -> bool:
     return left.rpartition("\\")[2] == right.rpartition("\\")[2] != ""
 
 
-def _found(session: Session, kind: WhoKind, reference: str) -> dict[str, Any]:
+def _found(
+    session: Session, kind: WhoKind, reference: str, visible: Visible | None = None
+) -> dict[str, Any]:
     try:
-        return targets.stored(targets.resolve(session, kind, reference))
+        found = targets.resolve(session, kind, reference)
     except TargetNotFound as error:
         raise NobodyFound(str(error)) from error
+    if visible is None:
+        return targets.stored(found)
+    if isinstance(found, Agent):
+        if not visible.agent(found):
+            raise NobodyFound(str(roster.AgentNotFound.of(reference)))
+    elif not visible.team(found):
+        raise NobodyFound(str(teams.TeamNotFound.of(reference)))
+    return targets.stored(found)

@@ -12,12 +12,14 @@ import peewee
 from gateway import moments
 from gateway.catalog.catalog import Catalog
 from gateway.identity import audit
+from gateway.identity.permissions import Reach
 from gateway.identity.principals import Caller
 from gateway.jobs import (
     counters,
     launching,
     ledger,
     moves,
+    narrowing,
     rows,
     run_books,
     schedules,
@@ -27,6 +29,7 @@ from gateway.jobs import (
 from gateway.jobs.acceptance import Acceptance, MadeJob
 from gateway.jobs.clock import Clock
 from gateway.jobs.orders import JobOrder, Origin
+from gateway.jobs.places import Places
 from gateway.jobs.rows import JobRow
 from gateway.jobs.signals import Signals
 from gateway.jobs.states import JobStatus, MoveRefused, Stage
@@ -42,6 +45,7 @@ _BY_GUID = statements.Statement(
     lambda: _JOB.select().where(_JOB.guid == named(_JOB.guid), _JOB.tenant_id == 1)
 )
 _CHILD_ORIGINS = (Origin.RUN_BOOK,)
+_COUNT = peewee.fn.COUNT(_JOB.id)
 
 
 class JobNotFound(LookupError):
@@ -54,11 +58,12 @@ class StoreNearlyFull(Exception):
 
 @dataclass(frozen=True)
 class JobFilter:
-    """Which jobs a list holds; stage None means all."""
+    """Which jobs a list holds; stage None means all, as does a reach that is None."""
 
     stage: Stage | None = None
     run_book_jobs: bool = True
     recurring_jobs: bool = True
+    reach: Reach | None = None
 
 
 @dataclass(frozen=True)
@@ -161,16 +166,28 @@ class Jobs:
         if made.plans and made.resolved.order.timing.wake_on_lan:
             self._dispatched(made.job.id)
 
-    def get(self, guid: uuid.UUID) -> JobView:
-        """A job by its id. Raises JobNotFound."""
+    def get(self, guid: uuid.UUID, reach: Reach | None = None) -> JobView:
+        """A job by its id. Raises JobNotFound, also for one that the reach does not cover."""
         with self._store.reading() as session:
-            return self._get(session, guid)
+            view = self._get(session, guid)
+            if reach is None or reach.everywhere or reach.covers(Places(session).job(view)):
+                return view
+        raise _not_found(guid)
 
     def page(self, wanted: JobFilter, page: int, size: int) -> JobPage:
-        """A page of jobs, the newest first; ``page`` counts from 1 and may lie beyond the end."""
+        """A page of jobs, the newest first; ``page`` counts from 1 and may lie beyond the end.
+
+        The counters tell how many there are, at once. For a reach that does not cover everything
+        they are counted, which takes the longer the more jobs there are in its scopes.
+        """
         with self._store.reading(long=True) as session:
-            total = sum(c.jobs for c in counters.counts(session) if _counts(wanted, c))
-            query = _JOB.select().where(*_conditions(wanted)).order_by(_JOB.id.desc())
+            conditions = _conditions(wanted)
+            if wanted.reach is None or wanted.reach.everywhere:
+                total = sum(c.jobs for c in counters.counts(session) if _counts(wanted, c))
+            else:
+                conditions.append(narrowing.condition(session, wanted.reach))
+                total = session.scalar(_JOB.select(_COUNT).where(*conditions))
+            query = _JOB.select().where(*conditions).order_by(_JOB.id.desc())
             found = session.rows(query.paginate(page, size))
             jobs = tuple(views.jobs(session, found))
         return JobPage(jobs, page, -(-total // size), total)

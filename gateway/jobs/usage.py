@@ -9,27 +9,27 @@ that is accepted later gets in, and however slowly it is read, it ends.
 import functools
 import json
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import peewee
 
 from gateway.catalog.catalog import DefinitionKind
-from gateway.jobs import views
+from gateway.identity.permissions import Reach
+from gateway.jobs import narrowing, views
 from gateway.jobs.orders import Origin
 from gateway.jobs.states import JobStatus
-from storage import models, statements
+from storage import models
 from storage.database import Store
 from storage.selections import Selection
-from storage.session import Row
-from storage.statements import Named
+from storage.session import Row, Session
 
 _JOB = models.Job
 _REQUEST = models.JobRequest
 _RUN = models.Run
 # Rows of one read: few enough for a report of jobs with long descriptions to stay small.
-_PORTION = 250
+_PORTION = 256
 
 
 @dataclass(frozen=True)
@@ -62,35 +62,23 @@ class JobUsage(NamedTuple):
     finished_at: int | None
 
 
-@dataclass(frozen=True)
-class Place:
-    """What decides on whether somebody may read of a job: whose it is, and where it lies."""
-
-    owner_id: int | None
-    folder_id: int | None
-    definition_id: int | None
-
-
-def everywhere(_place: Place) -> bool:
-    """Every job may be read."""
-    return True
-
-
-def report(
-    store: Store, period: Period, readable: Callable[[Place], bool] = everywhere
-) -> Iterator[JobUsage]:
+def report(store: Store, period: Period, reach: Reach | None = None) -> Iterator[JobUsage]:
     """The jobs that started within a period, by their start; those that never did are left out.
 
-    ``readable`` tells of which ones. Raises StoreUnavailable while it is read.
+    With a ``reach``, only those that it covers. Raises StoreUnavailable while it is read.
     """
     newest = _newest(store)
-    after = (_EARLIEST if period.start is None else period.start, 0)
-    while True:
-        rows, told = _portion(store, after, period, newest, readable)
+    after: _After | None = _After(_EARLIEST if period.start is None else period.start, 0)
+    while after is not None:
+        told, after = _portion(store, after, period, newest, reach)
         yield from told
-        if len(rows) < _PORTION or _is_over(period, rows[-1]):
-            return
-        after = (rows[-1]["started_at"], rows[-1]["id"])
+
+
+class _After(NamedTuple):
+    """Behind which job the next read goes on: its start and its id."""
+
+    start: int
+    id: int
 
 
 # What a column of the store can hold.
@@ -108,34 +96,43 @@ def _newest(store: Store) -> int:
 
 def _portion(
     store: Store,
-    after: tuple[int, int],
+    after: _After,
     period: Period,
     newest: int,
-    readable: Callable[[Place], bool],
-) -> tuple[list[Row], list[JobUsage]]:
-    """The next rows after a start and an id, and what is told of them."""
-    with store.reading() as session:
-        rows = session.select(_NEXT, {"after": after[0], "after_id": after[1]})
+    reach: Reach | None,
+) -> tuple[list[JobUsage], _After | None]:
+    """What is told of the next jobs, and behind which one to go on, None at the end."""
+    # Others get a turn at each portion, also where none of its jobs is told of.
+    with store.reading(long=True) as session:
+        rows = session.rows(_next(after))
         wanted = [
             row
             for row in rows
-            if row["tenant_id"] == 1
-            and row["id"] <= newest
-            and not _is_over(period, row)
-            and readable(Place(row["owner_id"], row["folder_id"], row["definition_id"]))
+            if row["tenant_id"] == 1 and row["id"] <= newest and not _is_over(period, row)
         ]
+        if reach is not None and not reach.everywhere:
+            covered = _covered(session, reach, [row["id"] for row in wanted])
+            wanted = [row for row in wanted if row["id"] in covered]
         requests = {r["job_id"]: r for r in _REQUESTS.rows(session, [row["id"] for row in wanted])}
         owners = views.owners(session, {row["owner_id"] for row in wanted} - {None})
-    return rows, [_usage(row, requests[row["id"]], owners) for row in wanted]
+    told = [_usage(row, requests[row["id"]], owners) for row in wanted]
+    if len(rows) < _PORTION or _is_over(period, rows[-1]):
+        return told, None
+    return told, _After(rows[-1]["started_at"], rows[-1]["id"])
 
 
-def _next() -> Any:
+def _covered(session: Session, reach: Reach, job_ids: list[int]) -> set[int]:
+    """Those of the jobs that a reach covers."""
+    query = _JOB.select(_JOB.id).where(_JOB.id.in_(job_ids), narrowing.condition(session, reach))
+    return {row["id"] for row in session.rows(query)}
+
+
+def _next(after: _After) -> Any:
     """The next jobs by start and id.
 
     All other conditions are looked at here: PostgreSQL, which can only guess how many rows they
     leave, would now and then read and sort all that is left for each portion.
     """
-    after = peewee.Tuple(_value("after"), _value("after_id"))
     return (
         _JOB.select(
             _JOB.id,
@@ -144,19 +141,16 @@ def _next() -> Any:
             _JOB.status,
             _JOB.origin,
             _JOB.owner_id,
-            _JOB.folder_id,
-            _JOB.definition_id,
             _JOB.started_at,
             _JOB.finished_at,
         )
-        .where(_JOB.started_at.is_null(False), peewee.Tuple(_JOB.started_at, _JOB.id) > after)
+        .where(
+            _JOB.started_at.is_null(False),
+            peewee.Tuple(_JOB.started_at, _JOB.id) > peewee.Tuple(*after),
+        )
         .order_by(_JOB.started_at, _JOB.id)
         .limit(_PORTION)
     )
-
-
-def _value(name: str) -> peewee.Value:
-    return peewee.Value(Named(name), converter=False)
 
 
 def _requested() -> Any:
@@ -170,7 +164,6 @@ def _requested() -> Any:
     )
 
 
-_NEXT = statements.Statement(_next)
 _REQUESTS = Selection(_REQUEST.job_id, _requested)
 
 

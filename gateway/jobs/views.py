@@ -87,6 +87,7 @@ class JobView:
 
     ``timing`` is what was asked for, but for the rule of a recurrence; ``launch_timeout`` (in
     microseconds) is there only if the order gave one.
+    ``owner`` asked for it by ``surface`` from ``address``, with a ``comment`` if he gave one.
     """
 
     id: int
@@ -111,6 +112,8 @@ class JobView:
     who: tuple[ShownWho, ...]
     timing: Timing = field(default_factory=Timing)
     launch_timeout: int | None = None
+    address: str = ""
+    comment: str = ""
 
 
 @dataclass(frozen=True)
@@ -288,6 +291,7 @@ def owners(session: Session, ids: AbstractSet[int]) -> dict[int, str]:
 
 def _job(row: Row, request: Row, owners: dict[int, str]) -> JobView:
     timing, options = request["timing"], request["options"]
+    asked = options.get("from", {})
     return JobView(
         id=row["id"],
         guid=row["guid"],
@@ -316,6 +320,8 @@ def _job(row: Row, request: Row, owners: dict[int, str]) -> JobView:
         who=tuple(_who(one) for one in request["who"]),
         timing=launching.timing_of(timing),
         launch_timeout=timing.get("launch_timeout"),
+        address=asked.get("address", ""),
+        comment=asked.get("comment", ""),
     )
 
 

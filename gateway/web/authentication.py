@@ -8,7 +8,7 @@ from flask_httpauth import HTTPBasicAuth
 
 from gateway.identity.authentication import Authenticated, Authenticator, Challenge
 from gateway.identity.open_access import OpenAccess
-from gateway.identity.permissions import Access, Permissions
+from gateway.identity.permissions import Access, Permissions, Reach
 from gateway.identity.principals import Caller
 from gateway.web import origins, requests
 
@@ -20,8 +20,10 @@ _CHALLENGE = "gateway.challenge"
 class MissingRight(Exception):
     """The caller is known but may not do this; the message names the right."""
 
-    def __init__(self, caller: Caller, node: str, access: Access) -> None:
-        super().__init__(f"{caller.name!r} has no {access.name.lower()} access to {node}")
+    def __init__(self, caller: Caller, node: str, access: Access, what: str = "") -> None:
+        """``what`` names the object, where the right reaches others."""
+        about = f", for {what}" if what else ""
+        super().__init__(f"{caller.name!r} has no {access.name.lower()} access to {node}{about}")
 
 
 class _Basic(HTTPBasicAuth):  # type: ignore[misc]  # Flask-HTTPAuth has no types
@@ -69,11 +71,16 @@ class Guard:
         return auth
 
     def check(self, node: str, access: Access) -> Caller:
-        """The caller, if he has the right. Raises MissingRight."""
+        """The caller, if his right reaches anything of a node at all. Raises MissingRight."""
         caller: Caller = requests.present().environ[_CALLER]
         if not self._permissions.allowed(caller.principal, node, access):
             raise MissingRight(caller, node, access)
         return caller
+
+    def reach(self, node: str, access: Access) -> Reach:
+        """How far the caller's right to a node reaches."""
+        caller: Caller = requests.present().environ[_CALLER]
+        return self._permissions.reach(caller.principal, node, access)
 
     def _authenticate(self, surface: str) -> bool:
         """Whether it is known who calls; the header is read here in all forms that clients use."""

@@ -15,7 +15,10 @@ from gateway.front import bridge, held
 from gateway.identity.principals import Caller, Principal
 
 HEADER = "X-Request-Id"
+COMMENT_HEADER = "X-Audit-Comment"
+MOST_COMMENT = 1000
 _ENVIRON = "gateway.request_id"
+_COMMENT_ENVIRON = "HTTP_X_AUDIT_COMMENT"
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?\Z")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _FIT = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
@@ -153,5 +156,18 @@ def forwarded() -> bool:
 
 
 def caller(principal: Principal | None, surface: str) -> Caller:
-    """Who acts in this request."""
-    return Caller(principal, present().remote_addr or "", surface, request_id())
+    """Who acts in this request, with what he wants to stand beside it in the audit trail."""
+    sent = present().environ.get(_COMMENT_ENVIRON)
+    comment = "" if sent is None else _comment(sent)
+    return Caller(principal, present().remote_addr or "", surface, request_id(), comment)
+
+
+def _comment(sent: str) -> str:
+    """A comment in one line: UTF-8, or Latin-1 where it is not that; cut where it is too long."""
+    data = sent.encode("latin-1", "replace")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    shown = "".join(one if one.isprintable() else " " for one in text)
+    return shown.strip()[:MOST_COMMENT]

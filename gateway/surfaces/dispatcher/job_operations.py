@@ -5,7 +5,9 @@ from typing import Any
 
 from gateway.identity.permissions import Access, Node
 from gateway.jobs.orders import JobOrder, Origin
+from gateway.jobs.places import Places
 from gateway.jobs.service import JobFilter
+from gateway.jobs.sight import Sight
 from gateway.jobs.views import JobView
 from gateway.surfaces.dispatcher import mapping, messages, results
 from gateway.surfaces.dispatcher.operation import (
@@ -18,6 +20,7 @@ from gateway.surfaces.dispatcher.operation import (
     Place,
     query,
 )
+from gateway.web.authentication import MissingRight
 from gateway.wire.messages import list_of
 from gateway.wire.scalars import BOOLEAN, GUID, INTEGER, TEXT
 
@@ -29,18 +32,41 @@ _JOB_ID = Argument("guid", "JOBID", "jobId", Place.PATH, GUID, "Which job.")
 
 def _schedule_job(call: Call, job: messages.Job) -> messages.Job:
     zone = call.services.zone
-    order = mapping.order(job, zone, on_hold=call.services.jobs_on_hold)
-    for node in _named_in(order):
-        call.check(node, Access.READ)
+    order = _permitted(call, mapping.order(job, zone, on_hold=call.services.jobs_on_hold))
     accepted, stored = call.services.jobs.accept_soon(order, call.caller)
     call.hold(stored)
     return mapping.job(accepted, zone=zone)
+
+
+def _permitted(call: Call, order: JobOrder) -> JobOrder:
+    """The order, if the caller may read all that it names, and may make such a job.
+
+    What he may not read is unknown to him, in the same words. Raises MissingRight, OrderRefused.
+    """
+    reaches = {node: call.check(node, Access.READ) for node in _named_in(order)}
+    making = call.reach(Node.JOBS, Access.MODIFY)
+    if making.everywhere and all(reach.everywhere for reach in reaches.values()):
+        return order
+    sight = Sight(
+        {kind: reaches.get(node) for kind, node in DEFINITION_NODES.items()},
+        {kind: reaches.get(node) for kind, node in WHO_NODES.items()},
+    )
+    with call.services.store.reading() as session:
+        seen, places = sight.look(session, call.services.catalog, order, call.caller)
+    if not all(making.covers(place) for place in places):
+        raise MissingRight(call.caller, Node.JOBS, Access.MODIFY, "such a job")
+    return seen
 
 
 def _named_in(order: JobOrder) -> list[Node]:
     """The nodes of all that an order names: who may not read them may not run them either."""
     what = {DEFINITION_NODES[item.kind] for item in order.what}
     return sorted(what | {WHO_NODES[item.kind] for item in order.who})
+
+
+def _job(call: Call, guid: uuid.UUID) -> JobView:
+    """A job, if the caller may read it. Raises JobNotFound."""
+    return call.services.jobs.get(guid, call.reach(Node.JOBS, Access.READ))
 
 
 def _get_jobs(
@@ -55,6 +81,7 @@ def _get_jobs(
         _stage(stage),
         run_book_jobs=runbookjobs is not False,
         recurring_jobs=recurringjobs is not False,
+        reach=call.reach(Node.JOBS, Access.READ),
     )
     number = 1 if page is None else page
     size = DEFAULT_PAGE_SIZE if pagesize is None else pagesize
@@ -74,7 +101,7 @@ def _stage(text: str | None) -> Any:
 
 
 def _get_job(call: Call, guid: uuid.UUID) -> messages.Job:
-    view = call.services.jobs.get(guid)
+    view = _job(call, guid)
     return mapping.job(view, _shown_parameters(call, view), call.services.zone)
 
 
@@ -85,15 +112,17 @@ def _shown_parameters(call: Call, view: JobView) -> list[messages.ParameterSet]:
 
 
 def _get_run_book_jobs(call: Call, guid: uuid.UUID) -> tuple[messages.Job, ...]:
-    jobs = call.services.jobs
-    view = jobs.get(guid)
+    view = _job(call, guid)
+    children = call.services.jobs.children(guid)
     # Clients may have the id of a job within a run book: then that one is told of.
-    shown = jobs.children(guid) or ([view] if view.origin is Origin.RUN_BOOK else [])
-    return tuple(mapping.job(one, _shown_parameters(call, one)) for one in shown)
+    shown = children or ([view] if view.origin is Origin.RUN_BOOK else [])
+    readable = call.readable(Node.JOBS, shown, Places.job)
+    return tuple(mapping.job(one, _shown_parameters(call, one)) for one in readable)
 
 
 def _change_status(call: Call, guid: uuid.UUID, status: messages.JobStatus) -> messages.JobStatus:
-    view = call.services.jobs.get(guid)
+    view = _job(call, guid)
+    call.may_change(Node.JOBS, view, Places.job, f"the job {guid}")
     if mapping.aborts(status, view.status):
         view = call.services.jobs.abort(guid, call.caller)
     return mapping.status(view)
@@ -104,7 +133,7 @@ def _export_results(
 ) -> messages.JobResults:
     jobs = call.services.jobs
     document = results.document(
-        jobs.get(guid),
+        _job(call, guid),
         jobs.runs(guid, tasks=detailed is not False),
         jobs.log,
         overview=overview is not False,

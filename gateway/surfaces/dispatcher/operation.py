@@ -11,15 +11,16 @@ from gateway.agents.membership import Memberships
 from gateway.agents.removal import AgentRemoval
 from gateway.catalog.catalog import Catalog, DefinitionKind
 from gateway.catalog.resources import Resources
-from gateway.identity.permissions import Access, Node
+from gateway.identity import permissions
+from gateway.identity.permissions import Access, Node, Reach
 from gateway.identity.principals import Caller
 from gateway.jobs.orders import WhoKind
+from gateway.jobs.places import Places
 from gateway.jobs.service import Jobs
+from gateway.web.authentication import MissingRight
 from gateway.wire.messages import ListOf, Message
 from gateway.wire.scalars import Scalar
 from storage.database import Store
-
-T = TypeVar("T")
 
 DEFINITION_NODES = {
     DefinitionKind.MODULE: Node.MODULES,
@@ -27,6 +28,10 @@ DEFINITION_NODES = {
     DefinitionKind.RUN_BOOK: Node.RUN_BOOKS,
 }
 WHO_NODES = {WhoKind.AGENT: Node.AGENTS, WhoKind.TEAM: Node.TEAMS}
+
+T = TypeVar("T")
+Where = Callable[[Places, T], permissions.Place]
+"""Where a thing lies: ``Places.definition``, ``Places.agent``, ``Places.team``, ``Places.job``."""
 
 
 class BadArgument(ValueError):
@@ -124,16 +129,53 @@ class Services:
 class Call:
     """One call: by whom, of which services.
 
-    ``check`` raises MissingRight where the caller may not read what an argument names; it is asked
-    before anything is done. ``hold`` has the answer wait for an outcome; a call that is made again
-    because that was a ``failure`` does nothing but to raise it.
+    ``reach`` tells how far the caller's right to a node reaches. Objects are asked for one by one
+    only where that is not everywhere. ``hold`` has the answer wait for an outcome; a call that is
+    made again because that was a ``failure`` does nothing but to raise it.
     """
 
     caller: Caller
     services: Services
-    check: Callable[[Node, Access], object]
+    reach: Callable[[Node, Access], Reach]
     hold: Callable[[Future[Any]], None]
     failure: Exception | None = None
+
+    def check(self, node: Node, access: Access) -> Reach:
+        """The caller's reach, if it reaches anything at all. Raises MissingRight."""
+        reach = self.reach(node, access)
+        if not reach.anywhere:
+            raise MissingRight(self.caller, node, access)
+        return reach
+
+    def readable(self, node: Node, things: Iterable[T], where: Where[T]) -> list[T]:
+        """Those of the things that the caller may read, in their order: lists hold no others."""
+        reach = self.reach(node, Access.READ)
+        if reach.everywhere:
+            return list(things)
+        with self.services.store.reading() as session:
+            places = Places(session)
+            return [thing for thing in things if reach.covers(where(places, thing))]
+
+    def find(self, node: Node, thing: T, where: Where[T], missing: Exception) -> T:
+        """The thing, if the caller may read it; else raises what tells that there is none."""
+        if not self._covers(node, Access.READ, thing, where):
+            raise missing
+        return thing
+
+    def may_change(self, node: Node, thing: T, where: Where[T], what: str) -> None:
+        """Raise MissingRight unless the caller may modify a thing that he may read.
+
+        ``what`` names it in the refusal: "the job 12...".
+        """
+        if not self._covers(node, Access.MODIFY, thing, where):
+            raise MissingRight(self.caller, node, Access.MODIFY, what)
+
+    def _covers(self, node: Node, access: Access, thing: T, where: Where[T]) -> bool:
+        reach = self.reach(node, access)
+        if reach.everywhere:
+            return True
+        with self.services.store.reading() as session:
+            return reach.covers(where(Places(session), thing))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from gateway.jobs import usage
 from gateway.jobs.usage import Period
 from gateway.surfaces.dispatcher import mapping, messages
 from gateway.surfaces.dispatcher.operation import BadArgument, Call, Operation, query
-from gateway.web.authentication import MissingRight
 from gateway.wire.messages import list_of
 from gateway.wire.scalars import TIMESTAMP
 
@@ -18,11 +17,10 @@ def _get_job_usage(
     call: Call, start: datetime.datetime | None, stop: datetime.datetime | None
 ) -> Iterator[messages.JobUsage]:
     period = _period(start, stop)
-    try:
-        call.check(Node.JOBS, Access.READ)
-    except MissingRight:
+    reach = call.reach(Node.JOBS, Access.READ)
+    if not reach.anywhere:
         return iter(())
-    return map(mapping.usage, usage.report(call.services.store, period))
+    return map(mapping.usage, usage.report(call.services.store, period, reach))
 
 
 def _period(start: datetime.datetime | None, stop: datetime.datetime | None) -> Period:

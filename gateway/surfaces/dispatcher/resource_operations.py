@@ -7,8 +7,9 @@ published on the help page, in ``docs/rest.md`` and in the WSDL.
 import uuid
 
 from gateway import moments
-from gateway.catalog.resources import Resource, ResourceChanges
+from gateway.catalog.resources import Resource, ResourceChanges, ResourceNotFound
 from gateway.identity.permissions import Access, Node
+from gateway.jobs.places import Places
 from gateway.surfaces.dispatcher import resource_messages
 from gateway.surfaces.dispatcher.operation import (
     Argument,
@@ -58,6 +59,7 @@ def _new(call: Call, changes: ResourceChanges, content: Content) -> Resource:
             "(to edit one, name it in Guid)"
         )
     details = changes.to_new()
+    _check_folder(call, details.folder)
     resources.check_new(details)
     received = _received(call, content)
     if received.length == 0:
@@ -70,6 +72,9 @@ def _new(call: Call, changes: ResourceChanges, content: Content) -> Resource:
 
 def _edit(call: Call, guid: uuid.UUID, changes: ResourceChanges, content: Content) -> Resource:
     resources = call.services.resources
+    _check_resource(call, guid)
+    if changes.folder is not None:
+        _check_folder(call, changes.folder)
     resources.check_edit(guid, changes)
     received = _received(call, content)
     if received.length == 0 and changes.file_name is not None:
@@ -99,8 +104,25 @@ def _delete(call: Call, guid: uuid.UUID | None, name: str | None) -> resource_me
             found = resources.find(session, guid)
         else:
             found = resources.find_by_name(session, name or "")
+    _check_resource(call, found.guid)
     resources.delete(found.guid, call.caller)
     return _message(found)
+
+
+def _check_resource(call: Call, guid: uuid.UUID) -> None:
+    """Raise ResourceNotFound unless the caller may read it, MissingRight if he may no more."""
+    if call.reach(Node.RESOURCES, Access.MODIFY).everywhere:
+        return
+    with call.services.store.reading() as session:
+        found = call.services.resources.find(session, guid)
+    call.find(Node.RESOURCES, found, Places.resource, ResourceNotFound.of(guid))
+    call.may_change(Node.RESOURCES, found, Places.resource, f"the resource {found.name!r}")
+
+
+def _check_folder(call: Call, path: str) -> None:
+    """Raise MissingRight unless the caller may put a resource into a folder."""
+    place = f"the folder {path!r}" if path.strip() else "the top"
+    call.may_change(Node.RESOURCES, path, Places.resource_folder, place)
 
 
 def _message(resource: Resource) -> resource_messages.Resource:

@@ -4,10 +4,11 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gateway.catalog import tree_parameters, trees
-from gateway.catalog.catalog import DefinitionKind
+from gateway.catalog import tree_parameters, trees, usage
+from gateway.catalog.catalog import DefinitionKind, DefinitionNotFound
 from gateway.catalog.trees import Tree
 from gateway.identity.permissions import Access, Node
+from gateway.jobs.places import Places
 from gateway.surfaces.dispatcher import mapping, messages
 from gateway.surfaces.dispatcher.operation import (
     DEFINITION_NODES,
@@ -25,14 +26,17 @@ def _listing(kind: DefinitionKind) -> Callable[[Call], tuple[messages.JobWhat, .
     def definitions(call: Call) -> tuple[messages.JobWhat, ...]:
         with call.services.store.reading() as session:
             found = call.services.catalog.definitions(session, kind)
-        return tuple(mapping.definition(summary) for summary in found)
+        readable = call.readable(DEFINITION_NODES[kind], found, Places.definition)
+        return tuple(mapping.definition(summary) for summary in readable)
 
     return definitions
 
 
 def _get_input_parameters(call: Call, what_type: str, what_id: uuid.UUID) -> messages.ParameterSet:
     found = _tree(call, what_type, what_id)
-    return mapping.parameter_set(found.summary, tree_parameters.input_parameters(found))
+    with call.services.store.reading() as session:
+        parsed = usage.parsed_resources(session)
+    return mapping.parameter_set(found.summary, tree_parameters.input_parameters(found, parsed))
 
 
 def _get_output_parameters(call: Call, what_type: str, what_id: uuid.UUID) -> messages.ParameterSet:
@@ -41,9 +45,11 @@ def _get_output_parameters(call: Call, what_type: str, what_id: uuid.UUID) -> me
 
 
 def _tree(call: Call, what_type: str, what_id: uuid.UUID) -> Tree:
-    catalog = call.services.catalog
+    catalog, kind = call.services.catalog, _kind(what_type)
     with call.services.store.reading() as session:
-        summary = catalog.find(session, what_id, _kind(what_type))
+        found = catalog.find(session, what_id, kind)
+        missing = DefinitionNotFound.of(what_id, kind)
+        summary = call.find(DEFINITION_NODES[kind], found, Places.definition, missing)
         return trees.tree(catalog, session, summary)
 
 

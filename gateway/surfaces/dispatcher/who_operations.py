@@ -1,16 +1,18 @@
 """The operations on agents and teams."""
 
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from gateway import names
 from gateway.agents import roster, team_report, teams
+from gateway.agents.membership import NO_TEAM
 from gateway.agents.roster import Agent
-from gateway.agents.teams import Team
+from gateway.agents.teams import MemberKind, Team
 from gateway.identity.permissions import Access, Node
+from gateway.jobs.places import Places
 from gateway.surfaces.dispatcher import mapping, messages
 from gateway.surfaces.dispatcher.operation import Argument, Call, Operation, Place, query
-from gateway.web.authentication import MissingRight
 from gateway.wire.messages import list_of
 from gateway.wire.scalars import BOOLEAN, TEXT
 
@@ -50,26 +52,18 @@ def _agents(call: Call, online: bool | None, licensed: bool | None) -> list[Agen
     with services.store.reading() as session:
         found = roster.agents(session)
     now = services.now()
+    readable = call.readable(Node.AGENTS, found, Places.agent)
     return [
         agent
-        for agent in found
+        for agent in readable
         if online is None or agent.online(now, services.offline_after) is online
     ]
 
 
 def _teams(call: Call) -> list[Team]:
-    readable = _readable(call)
     with call.services.store.reading() as session:
-        return [team for team in teams.teams(session) if readable(team)]
-
-
-def _readable(call: Call) -> Callable[[Team], bool]:
-    """Which teams the caller may read: lists hold nothing else (Dispatcher contract 1.3)."""
-    try:
-        call.check(Node.TEAMS, Access.READ)
-    except MissingRight:
-        return lambda _team: False
-    return lambda _team: True
+        found = teams.teams(session)
+    return call.readable(Node.TEAMS, found, Places.team)
 
 
 def _shown(found: Agent | Team) -> messages.JobWho:
@@ -86,10 +80,25 @@ def _modify_agent_membership(
 ) -> messages.AgentMembership:
     call.check(Node.AGENTS, Access.READ)
     agent = mapping.named("Agent", membership.Agent, messages.JobWhoType.Agent)
+    change = mapping.agent_change(membership)
+    _check_agent(call, agent, Access.READ)
+    for team in (*change.add_to, *change.remove_from, *filter(None, [change.primary])):
+        if team != NO_TEAM:
+            _check_team(call, team, Access.MODIFY)
     changed = call.services.memberships.change_agent(
-        agent, mapping.agent_change(membership), call.caller, membership.Comment or ""
+        agent, change, call.caller, membership.Comment or ""
     )
-    return mapping.agent_membership(changed)
+    seen = {
+        team.id
+        for team in call.readable(Node.TEAMS, (*changed.teams, *changed.by_rule), Places.team)
+    }
+    return mapping.agent_membership(
+        dataclasses.replace(
+            changed,
+            teams=tuple(team for team in changed.teams if team.id in seen),
+            by_rule=tuple(team for team in changed.by_rule if team.id in seen),
+        )
+    )
 
 
 def _modify_team_membership(
@@ -97,22 +106,63 @@ def _modify_team_membership(
 ) -> messages.TeamMembership:
     call.check(Node.AGENTS, Access.READ)
     team = mapping.named("Team", membership.Team, messages.JobWhoType.Team)
+    change = mapping.team_change(membership)
+    _check_team(call, team, Access.MODIFY)
+    for member in (*change.add, *change.remove):
+        check = _check_agent if member.kind is MemberKind.AGENT else _check_team
+        check(call, member.text, Access.READ)
     changed = call.services.memberships.change_team(
-        team, mapping.team_change(membership), call.caller, membership.Comment or ""
+        team, change, call.caller, membership.Comment or ""
     )
-    return mapping.team_membership(changed)
+    return mapping.team_membership(
+        dataclasses.replace(
+            changed,
+            agents=tuple(call.readable(Node.AGENTS, changed.agents, Places.agent)),
+            teams=tuple(call.readable(Node.TEAMS, changed.teams, Places.team)),
+            by_rule=tuple(call.readable(Node.AGENTS, changed.by_rule, Places.agent)),
+        )
+    )
+
+
+def _check_agent(call: Call, reference: str, access: Access) -> None:
+    """Raise AgentNotFound for an agent that the caller may not read, MissingRight for the rest."""
+    if (
+        call.reach(Node.AGENTS, Access.READ).everywhere
+        and call.reach(Node.AGENTS, access).everywhere
+    ):
+        return
+    with call.services.store.reading() as session:
+        agent = roster.find(session, reference)
+    call.find(Node.AGENTS, agent, Places.agent, roster.AgentNotFound.of(reference))
+    if access is Access.MODIFY:
+        call.may_change(Node.AGENTS, agent, Places.agent, f"the agent {agent.name!r}")
+
+
+def _check_team(call: Call, reference: str, access: Access) -> None:
+    """As ``_check_agent``, for a team."""
+    if all(call.reach(Node.TEAMS, one).everywhere for one in (Access.READ, access)):
+        return
+    with call.services.store.reading() as session:
+        team = teams.find(session, reference)
+    call.find(Node.TEAMS, team, Places.team, teams.TeamNotFound.of(reference))
+    if access is Access.MODIFY:
+        call.may_change(Node.TEAMS, team, Places.team, f"the team {team.name!r}")
 
 
 def _remove_agent(call: Call, removal: messages.AgentRemoval) -> messages.AgentRemoval:
     agent = mapping.named("Agent", removal.Agent, messages.JobWhoType.Agent)
+    _check_agent(call, agent, Access.MODIFY)
     removed = call.services.removal.remove(agent, call.caller, removal.Comment or "")
     return mapping.removal(removed)
 
 
 def _get_teams_report(call: Call) -> tuple[messages.TeamReport, ...]:
     services = call.services
+    readable = {team.id for team in _teams(call)}
     with services.store.reading() as session:
-        found = team_report.report(session, services.now(), services.offline_after, _readable(call))
+        found = team_report.report(
+            session, services.now(), services.offline_after, lambda team: team.id in readable
+        )
     return tuple(map(mapping.team_report, found))
 
 

@@ -1,82 +1,17 @@
-"""Rights (Dispatcher contract 1.3, from 2021.1 on): filtered lists, and 403 (our choice) else."""
+"""Rights (Dispatcher contract 1.3, from 2021.1 on): filtered lists, and 403 (our choice) else.
+
+``test_rights_matrix`` tries every operation with every kind of login.
+"""
 
 import uuid
 from collections.abc import Mapping
 
 import pytest
 
-from gateway.catalog.projects import Project
-from gateway.catalog.run_books import RunBook
 from gateway.identity import roles
 from gateway.identity.permissions import Access, Node
-from gateway.identity.principals import MACHINE
-from gateway.surfaces.dispatcher.operation import Operation
-from gateway.surfaces.dispatcher.operations import OPERATIONS
 from storage.session import Session
-from tests.contract.dispatcher import bodies
-from tests.contract.dispatcher.house import ADMIN, NAMESPACE, XML, Answer, Client, House
-
-# Operation by operation: Readers, Schedulers, Operators, a login without any role.
-MATRIX = {
-    "ScheduleJob": (403, 200, 200, 403),
-    "GetJobs": (200, 200, 200, "empty"),
-    "GetJob": (200, 200, 200, 403),
-    "AbortJob": (403, 200, 200, 403),
-    "ExportJobResults": (200, 200, 200, 403),
-    "GetModules": (200, 200, 200, "empty"),
-    "GetProjects": (200, 200, 200, "empty"),
-    "GetRunBooks": (200, 200, 200, "empty"),
-    "GetInputParameters": (200, 200, 200, 403),
-    "GetOutputParameters": (200, 200, 200, 403),
-    "GetWho": (200, 200, 200, "empty"),
-    "ModifyAgentMembership": (403, 403, 403, 403),
-    "ModifyTeamMembership": (403, 403, 403, 403),
-    "RemoveAgent": (403, 403, 403, 403),
-    "GetTeamsReport": (200, 200, 200, "empty"),
-    "GetJobUsageReport": (200, "empty", 200, "empty"),
-}
-ROLES = ("Readers", "Schedulers", "Operators", "")
-
-
-def test_every_operation_stands_in_the_matrix() -> None:
-    assert [operation.name for operation in OPERATIONS] == list(MATRIX)
-
-
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-@pytest.mark.parametrize("role", ROLES)
-def test_1_3_what_a_role_may_do(house: House, operation: Operation, role: str) -> None:
-    expected = MATRIX[operation.name][ROLES.index(role)]
-    client = house.login("somebody", *filter(None, [role]))
-    answer = called(house, client, operation)
-    if expected == 403:
-        answer.refused(403, operation.access.name.lower(), str(operation.node))
-    else:
-        assert bool(found(answer)) is (expected != "empty")
-    changes = operation.name == "ScheduleJob" and expected == 200
-    assert house.stored() == (2 if changes else 1)
-
-
-def called(house: House, client: Client, operation: Operation) -> Answer:
-    module, agent = house.module(), house.agent()
-    for one in (Project, RunBook):
-        house.gateway.catalog.save(one(guid=uuid.uuid4(), name="Composed"), MACHINE)
-    house.team("Floor 2")
-    job = house.engine.accept(house.engine.order(module.guid, agent))
-    if operation.name == "GetJobUsageReport":
-        house.engine.run_all(agent)  # it tells of jobs that have started
-    path = (
-        operation.template.replace("{JOBID}", str(job.guid))
-        .replace("{WHATTYPE}", "Module")
-        .replace("{WHATID}", str(module.guid))
-    )
-    if operation.verb == "POST":
-        return client.post(path, bodies.itm(module.guid, agent.agent))
-    return client.put(path, '{"Type":2}') if operation.verb == "PUT" else client.get(path)
-
-
-def found(answer: Answer) -> object:
-    value = answer.json
-    return value["Items"] if isinstance(value, dict) and "Items" in value else value
+from tests.contract.dispatcher.house import ADMIN, NAMESPACE, XML, Client, House
 
 
 def test_1_3_a_list_without_the_right_is_an_empty_page_that_ends_the_loop(house: House) -> None:

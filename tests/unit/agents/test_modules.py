@@ -157,7 +157,6 @@ def test_conditions_of_tasks(desk: MemoryDesk, agent: EmbeddedAgent) -> None:
     [
         ({"conditions": (HERE,)}, {}, DONE, [SKIPPED, SKIPPED, DONE]),
         ({"conditions": (HERE,)}, {"conditions": (HERE,)}, SKIPPED, [SKIPPED] * 3),
-        ({"enabled": False}, {}, DONE, [SKIPPED, SKIPPED, DONE]),
         ({"conditions": (FAIL,), "on_failure": STOP}, {}, HALTED, [SKIPPED] * 3),
         ({"conditions": (FAIL,), "on_failure": CONTINUE}, {}, PARTLY, [SKIPPED, SKIPPED, DONE]),
         ({"conditions": (FAIL,)}, {}, PARTLY, [SKIPPED, SKIPPED, DONE]),

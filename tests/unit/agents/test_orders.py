@@ -104,14 +104,14 @@ def test_a_project_among_modules(engine: Engine) -> None:
     a = stored_module(engine, "A", "a1", conditions=(SKIP,), evaluators=(JUDGE,))
     b = stored_module(engine, "B", "b1", "b2")
     pinned = {
-        "enabled": False,
+        "enabled": True,
         "on_failure": "continue",
         "conditions": [FAIL.model_dump(mode="json")],
     }
     order = job_of(
         engine,
         agent,
-        [{"name": "B", **b}, project(a | pinned, b)],
+        [{"name": "B", **b}, project(a | pinned, a | {"enabled": False}, b)],
         conditions=[SKIP.model_dump(mode="json")],
         evaluators=[JUDGE.model_dump(mode="json")],
     )
@@ -130,7 +130,6 @@ def test_a_project_among_modules(engine: Engine) -> None:
             1,
             guids[1],
             "A",
-            enabled=False,
             on_failure=OnFailure.CONTINUE,
             conditions=(FAIL, SKIP),
             evaluators=(JUDGE,),

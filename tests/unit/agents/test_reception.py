@@ -374,7 +374,7 @@ def test_a_run_whose_definition_is_unreadable_ends_with_the_reason(engine: Engin
             )
         )
     )
-    engine.catalog._modules.clear()
+    engine.catalog._versions.clear()
     claimed = engine.reception.claim(agent, 10)
     assert [order.job for order in claimed] == [other.guid]
     ended = engine.jobs.get(job.guid)

@@ -149,7 +149,12 @@ SECRET = parameter("Secret", ParameterType.PASSWORD)
         (
             [what("B")],
             link("Mine", "Other", definition=guid("A")),
-            "which the job 'j' does not run",
+            "no module or run book that the job 'j' runs",
+        ),
+        (
+            [what("P", WhatKind.PROJECT)],
+            link("Mine", "Word", definition=guid("P")),
+            "no module or run book that the job 'j' runs",
         ),
         ([what("A")], link("Mine", "key", LinkAction.GET), "gets a value from 'Key', which is"),
         ([what("A")], link("Mine", "Key", LinkAction.BOTH), "gets a value from 'Key'"),
@@ -176,7 +181,6 @@ def test_links_that_do_not_fit(filled: Parts, whats: Any, tied: Any, sentence: s
         ([what("A")], link("mine", "WORD", LinkAction.BOTH)),
         ([what("A"), what("B")], link("Mine", "Word")),
         ([what("P", WhatKind.PROJECT)], link("Mine", "Other", definition=guid("B"))),
-        ([what("P", WhatKind.PROJECT)], link("Mine", "Word", definition=guid("P"))),
         ([what("R", NESTED)], link("Mine", "Inner", LinkAction.BOTH, guid("R"))),
         ([what("A")], link("Mine", "Key")),
         ([what("A")], link("Secret", "Key")),

@@ -5,6 +5,7 @@ import pydantic
 import pytest
 
 from gateway.catalog.definitions import (
+    Capture,
     Condition,
     Module,
     Operator,
@@ -97,3 +98,29 @@ def test_names_and_guids_are_unique_within_a_module() -> None:
     task = a_task()
     with pytest.raises(pydantic.ValidationError, match=str(task.guid)):
         module(tasks=(task, task))
+
+
+@pytest.mark.parametrize(
+    ("kind", "expression", "sentence"),
+    [
+        ("output", "(", "regular expression"),
+        ("output", "(?<=a)b", "regular expression"),
+        ("output", "", "needs an expression"),
+        ("json_path", "$[", "no JSON path"),
+        ("xpath", "//", "no XPath"),
+        ("exit_code", "x", "leave the expression out"),
+    ],
+)
+def test_a_capture_that_cannot_find_anything_is_refused(
+    kind: str, expression: str, sentence: str
+) -> None:
+    with pytest.raises(pydantic.ValidationError, match=sentence):
+        Capture.model_validate({"parameter": "X", "kind": kind, "expression": expression})
+
+
+@pytest.mark.parametrize(
+    ("kind", "expression"),
+    [("output", r"id=(\d+)"), ("json_path", "$[0]"), ("xpath", "//a[1]"), ("exit_code", "")],
+)
+def test_a_capture(kind: str, expression: str) -> None:
+    Capture.model_validate({"parameter": "X", "kind": kind, "expression": expression})

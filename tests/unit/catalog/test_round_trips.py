@@ -126,12 +126,15 @@ EVALUATORS = st.one_of(
     ),
 )
 CAPTURES = st.one_of(
-    st.builds(
-        Capture,
-        parameter=st.just("Known"),
-        kind=st.sampled_from([CaptureKind.JSON_PATH, CaptureKind.XPATH]),
-        expression=st.just("$"),
-        required=st.booleans(),
+    *(
+        st.builds(
+            Capture,
+            parameter=st.just("Known"),
+            kind=st.just(kind),
+            expression=st.just(expression),
+            required=st.booleans(),
+        )
+        for kind, expression in ((CaptureKind.JSON_PATH, "$['<&>']"), (CaptureKind.XPATH, "//a"))
     ),
     st.builds(Capture, parameter=st.just("Known"), kind=st.just(CaptureKind.EXIT_CODE)),
     st.builds(
@@ -259,6 +262,9 @@ RESOURCES = st.builds(
     folder=FOLDERS,
     file_name=NAMES,
     comment=TEXTS,
+    version_name=NAMES,
+    parse_content=st.booleans(),
+    skip_environment=st.booleans(),
     content=st.binary(max_size=100),
 )
 BLOCKS = st.builds(

@@ -145,7 +145,7 @@ def book(*jobs: RunBookJob, parameters: tuple[Parameter, ...] = BOOK) -> RunBook
         # One that no task of the target uses.
         ([link("One", "Idle")], [], []),
         ([link("One", "Read", definition=guid("A"))], ["One"], []),
-        ([link("Two", "Read", definition=guid("P")), link("One", "Read")], ["One", "Two"], []),
+        ([link("Two", "Read", definition=guid("A")), link("One", "Read")], ["One", "Two"], []),
         # The module within the project.
         ([link("Two", "Word", definition=guid("B"))], ["Two"], []),
     ],
@@ -190,6 +190,27 @@ def test_through_a_run_book_within(sqlite_parts: Parts) -> None:
     nested = job("k", what("Inner", WhatKind.RUN_BOOK), links=links)
     found = grown(sqlite_parts, setting("A"), inner, book(nested))
     assert (asked(found), told(found)) == (["One"], ["Three"])
+
+
+def test_what_may_stand_in_a_resource_is_used(sqlite_parts: Parts) -> None:
+    """Parameters are put into the content of some resources; what stands there is not looked at."""
+    settings: dict[str, Any] = {"resource": "Template", "target": "x"}
+    fetch = task("Fetch", type="download_resource", settings=settings)
+    silent = parameter("Silent", ask=False)
+    one = simple("A", parameter("Word"), silent, tasks=(fetch,))
+    tied = job("j", what("A"), links=(link("One", "Word"),))
+    found = grown(sqlite_parts, one, book(tied))
+    keys: tree_parameters.Keys = frozenset({"template"})
+    assert [each.name for each in tree_parameters.input_parameters(found, keys)] == ["One"]
+    alone = grown(sqlite_parts, one)
+    assert [each.name for each in tree_parameters.input_parameters(alone, keys)] == ["Word"]
+    assert asked(alone) == []
+    for says, keyed, expected in ((True, frozenset(), ["Word"]), (False, keys, [])):
+        told = fetch.model_copy(update={"settings": settings | {"parse": says}})
+        tree = grown(sqlite_parts, one.model_copy(update={"tasks": (told,)}))
+        assert [each.name for each in tree_parameters.input_parameters(tree, keyed)] == expected
+    off = one.model_copy(update={"tasks": (fetch.model_copy(update={"enabled": False}),)})
+    assert tree_parameters.input_parameters(grown(sqlite_parts, off), keys) == ()
 
 
 def test_credentials_are_used_by_their_parts(sqlite_parts: Parts) -> None:

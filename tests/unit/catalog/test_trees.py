@@ -142,8 +142,12 @@ def chain(levels: int) -> list[RunBook]:
 
 
 def test_how_deep_run_books_may_be_nested(sqlite_parts: Parts) -> None:
-    books = chain(17)
+    books = chain(400)
     save(sqlite_parts, simple("A"), *books)
+    with pytest.raises(TreeImpossible, match="deeper than 16 levels in the run book 'R1'"):
+        grown(sqlite_parts, books[0])
+    books = chain(17)
+    save(sqlite_parts, *books)
     assert grown(sqlite_parts, books[1]).steps
     with pytest.raises(TreeImpossible, match="deeper than 16 levels in the run book 'R1'"):
         grown(sqlite_parts, books[0])

@@ -4,6 +4,7 @@ import pytest
 
 from gateway.catalog import usage
 from gateway.identity.principals import MACHINE
+from storage import models
 from tests.unit.catalog.conftest import Parts
 from tests.unit.catalog.samples import FILE, block, guid, parameter, resource_members, simple, task
 
@@ -40,6 +41,24 @@ def test_modules_that_fetch_it_use_a_resource(parts: Parts) -> None:
     parts.catalog.delete(guid("By name"), MACHINE)
     parts.catalog.save(simple("By GUID"), MACHINE)
     assert users(parts) == ["the module 'Disabled'"]
+
+
+def test_resources_in_whose_content_parameters_are_put(parts: Parts) -> None:
+    bring(parts, resource_members(guid=str(guid("2")), name="Other One"))
+
+    def parsed() -> frozenset[Any]:
+        with parts.store.reading() as session:
+            return usage.parsed_resources(session)
+
+    assert parsed() == frozenset()
+    with parts.store.reading() as session:
+        version = parts.resources.find(session, guid("2")).id
+    change = models.ResourceVersion.update(parse_content=True)
+    query = change.where(models.ResourceVersion.resource_id == version)
+    parts.store.unit_of_work(lambda session: session.execute(query))
+    assert parsed() == {guid("2"), "other one"}
+    parts.resources.delete(guid("2"), MACHINE)
+    assert parsed() == frozenset()
 
 
 @pytest.mark.parametrize("again", [True, False])

@@ -34,10 +34,15 @@ class Script:
 
 
 def take(
-    blocks: Sequence[bytes], folder: Path | None, *, ends: str = "complete", longest: int = 10_000
+    blocks: Sequence[bytes],
+    folder: Path | None,
+    *,
+    ends: str = "complete",
+    longest: int = 10_000,
+    least_free: int = 0,
 ) -> bytes:
     async def main() -> bytes:
-        spool = body.Spool(folder, BOUNDS.memory_spool_bytes)
+        spool = body.Spool(folder, BOUNDS.memory_spool_bytes, least_free)
         try:
             receiver = body.Receiver(Script(blocks, ends=ends), BOUNDS, longest)
             with await spool.take(receiver) as file:
@@ -80,6 +85,17 @@ def test_a_folder_that_cannot_be_written_is_a_503(tmp_path: Path) -> None:
     assert take([b"x" * 100], tmp_path / "missing") == b"x" * 100
     with pytest.raises(body.Refusal, match="503"):
         take([b"x" * 101], tmp_path / "missing")
+
+
+def test_a_large_body_stops_before_the_disk_is_full(tmp_path: Path) -> None:
+    large = [bytes(1024 * 1024)] * 18
+    assert len(take(large, tmp_path, longest=2**30)) == 18 * 1024 * 1024
+    with pytest.raises(body.Refusal) as refusal:
+        take(large, tmp_path, longest=2**30, least_free=2**62)
+    assert refusal.value.status == 503
+    # A small one is no matter.
+    assert take([bytes(1000)], tmp_path, least_free=2**62) == bytes(1000)
+    assert list(tmp_path.iterdir()) == []
 
 
 def refused(blocks: Sequence[bytes], bounds: limits.Limits) -> int:

@@ -219,3 +219,11 @@ def test_start_response_must_be_called_and_only_once(caplog: pytest.LogCaptureFi
         assert isinstance(reply, bridge.Reply)
         assert reply.status.startswith("500")
     assert caplog.text.count("start_response") >= 2
+
+
+def test_a_header_that_is_sent_twice_is_marked() -> None:
+    once = [(b"filename", b"a"), (b"accept", b"b")]
+    variables = bridge.environ(scope(headers=[*once, (b"filename", b"c")]), PEER, "id")
+    assert variables["HTTP_FILENAME"] == "a, c"
+    assert variables[bridge.REPEATED] == {"HTTP_FILENAME"}
+    assert bridge.REPEATED not in bridge.environ(scope(headers=once), PEER, "id")

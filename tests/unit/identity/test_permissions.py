@@ -8,31 +8,73 @@ import pytest
 from hypothesis import strategies
 
 from gateway.identity import permissions, roles
-from gateway.identity.permissions import Access, Node, RolePermissions, ScopeKind
+from gateway.identity.permissions import (
+    EVERYWHERE,
+    NOWHERE,
+    OWN,
+    Access,
+    Binding,
+    Node,
+    Place,
+    Reach,
+    RolePermissions,
+    Scope,
+    ScopeKind,
+)
 from gateway.identity.principals import MACHINE, Principal, PrincipalKind
 from storage import models
 from storage.session import Session
 from tests.unit.identity.conftest import Parts
 
+ME = 7
 NODES = ("Jobs", "Modules", "*")
-ROLES = strategies.lists(
-    strategies.dictionaries(strategies.sampled_from(NODES), strategies.sampled_from(Access)),
-    max_size=4,
+IDS = strategies.integers(1, 3)
+SCOPES = strategies.one_of(
+    strategies.just(EVERYWHERE),
+    strategies.just(OWN),
+    IDS.map(lambda number: Scope(ScopeKind.FOLDER, number)),
+    IDS.map(lambda number: Scope(ScopeKind.TEAM, number)),
+    IDS.map(lambda number: Scope(ScopeKind.ENVIRONMENT, number)),
 )
+TABLES = strategies.dictionaries(strategies.sampled_from(NODES), strategies.sampled_from(Access))
+BOUND = strategies.lists(strategies.tuples(TABLES, SCOPES), max_size=4)
+PLACES = strategies.builds(
+    Place,
+    strategies.frozensets(IDS),
+    strategies.frozensets(IDS),
+    strategies.sampled_from([None, ME, 8]),
+)
+ASKED = strategies.sampled_from(["Jobs", "Modules", "Reports"])
 WISHES = strategies.sampled_from([Access.READ, Access.MODIFY])
 
-
-def as_roles(tables: list[dict[str, Access]]) -> list[RolePermissions]:
-    return [RolePermissions(f"role {number}", table) for number, table in enumerate(tables)]
+Bound = list[tuple[dict[str, Access], Scope]]
 
 
-def model(tables: list[dict[str, Access]], node: str, wanted: Access) -> bool:
-    """The rule in other words: collect what is said, look for a deny, then for enough."""
+def bindings(bound: Bound) -> list[Binding]:
+    return [
+        Binding(RolePermissions(f"role {number}", table), scope)
+        for number, (table, scope) in enumerate(bound)
+    ]
+
+
+def reach(bound: Bound, node: str, wanted: Access) -> Reach:
+    return permissions.reach(bindings(bound), ME, node, wanted)
+
+
+def model(bound: Bound, node: str, wanted: Access, place: Place) -> bool:
+    """The rule in other words: collect what is said here, look for a deny, then for enough."""
     said = []
-    for table in tables:
-        if node in table:
+    for table, scope in bound:
+        here = {
+            "GLOBAL": True,
+            "FOLDER": scope.id in place.folders,
+            "TEAM": scope.id in place.teams,
+            "OWN": place.owner == ME,
+            "ENVIRONMENT": False,
+        }[scope.kind.name]
+        if here and node in table:
             said.append(table[node].name)
-        elif "*" in table:
+        elif here and "*" in table:
             said.append(table["*"].name)
     if "DENY" in said:
         return False
@@ -40,40 +82,59 @@ def model(tables: list[dict[str, Access]], node: str, wanted: Access) -> bool:
     return bool(enough & set(said))
 
 
-@hypothesis.given(ROLES, strategies.sampled_from(["Jobs", "Modules", "Reports"]), WISHES)
-def test_the_rule_is_the_models(tables: list[dict[str, Access]], node: str, wanted: Access) -> None:
-    found = as_roles(tables)
-    allowed = permissions.permits(permissions.effective(found, node), wanted)
-    assert allowed == model(tables, node, wanted)
-    assert permissions.explained(found, node, wanted).allowed == allowed
+@hypothesis.given(BOUND, ASKED, WISHES, PLACES)
+def test_the_rule_is_the_models(bound: Bound, node: str, wanted: Access, place: Place) -> None:
+    covered = model(bound, node, wanted, place)
+    assert reach(bound, node, wanted).covers(place) is covered
+    explanation = permissions.explained(bindings(bound), ME, node, wanted, place)
+    assert explanation.allowed is covered
 
 
-@hypothesis.given(ROLES, ROLES, WISHES)
-def test_a_silent_role_changes_nothing(
-    tables: list[dict[str, Access]], silent: list[dict[str, Access]], wanted: Access
+@hypothesis.given(BOUND, ASKED, WISHES, PLACES)
+def test_everywhere_covers_every_place_and_what_reaches_nowhere_none(
+    bound: Bound, node: str, wanted: Access, place: Place
 ) -> None:
-    found = as_roles(tables)
-    muted = as_roles([dict.fromkeys(table, Access.UNSET) for table in silent])
-    before = permissions.effective(found, "Jobs")
-    assert permissions.effective([*found, *muted], "Jobs") == before
+    found = reach(bound, node, wanted)
+    assert found.anywhere or not found.covers(place)
+    assert found.covers(place) or not found.everywhere
+    explanation = permissions.explained(bindings(bound), ME, node, wanted)
+    assert explanation.allowed is found.anywhere
 
 
-@hypothesis.given(ROLES)
-def test_modify_includes_read(tables: list[dict[str, Access]]) -> None:
-    granted = permissions.effective(as_roles(tables), "Jobs")
-    if permissions.permits(granted, Access.MODIFY):
-        assert permissions.permits(granted, Access.READ)
+@hypothesis.given(BOUND, ASKED, WISHES, PLACES)
+def test_a_place_is_covered_by_what_grants_and_is_not_denied(
+    bound: Bound, node: str, wanted: Access, place: Place
+) -> None:
+    found = reach(bound, node, wanted)
+    granted = any(scope.covers(place, ME) for scope in found.granting)
+    denied = any(scope.covers(place, ME) for scope in found.denying)
+    assert found.covers(place) is (granted and not denied)
 
 
-@hypothesis.given(ROLES, WISHES)
-def test_an_explanation_names_who_decided(tables: list[dict[str, Access]], wanted: Access) -> None:
-    found = as_roles(tables)
-    explanation = permissions.explained(found, "Jobs", wanted)
-    without = [role for role in found if role.name not in explanation.roles]
-    if explanation.roles:
-        left = permissions.effective(without, "Jobs")
-        assert not permissions.permits(left, wanted) or not explanation.allowed
+@hypothesis.given(BOUND, BOUND, WISHES, PLACES)
+def test_a_silent_role_changes_nothing(
+    bound: Bound, silent: Bound, wanted: Access, place: Place
+) -> None:
+    muted = [(dict.fromkeys(table, Access.UNSET), scope) for table, scope in silent]
+    before = reach(bound, "Jobs", wanted)
+    assert reach([*bound, *muted], "Jobs", wanted) == before
+
+
+@hypothesis.given(BOUND, PLACES)
+def test_modify_includes_read(bound: Bound, place: Place) -> None:
+    if reach(bound, "Jobs", Access.MODIFY).covers(place):
+        assert reach(bound, "Jobs", Access.READ).covers(place)
+
+
+@hypothesis.given(BOUND, WISHES, PLACES)
+def test_an_explanation_names_who_decided(bound: Bound, wanted: Access, place: Place) -> None:
+    found = bindings(bound)
+    explanation = permissions.explained(found, ME, "Jobs", wanted, place)
+    without = [one for one in found if one.role.name not in explanation.roles]
+    if explanation.roles and explanation.allowed:
+        assert not permissions.reach(without, ME, "Jobs", wanted).covers(place)
     assert explanation.roles or not explanation.allowed
+    assert [finding.role for finding in explanation.findings] == [one.role.name for one in found]
 
 
 @pytest.mark.parametrize("wish", [Access.UNSET, Access.DENY])
@@ -136,27 +197,62 @@ def test_a_deny_of_another_role_wins_and_is_named(parts: Parts) -> None:
 def test_a_grant_is_explained_by_those_who_gave_it(parts: Parts) -> None:
     principal = login(parts, "Readers", "Schedulers")
     explanation = parts.permissions.explain(principal, Node.JOBS, Access.MODIFY)
-    assert explanation == permissions.Explanation(
-        True, "MODIFY on Jobs is granted", ("Schedulers",)
+    assert explanation.allowed
+    assert (explanation.reason, explanation.roles) == ("MODIFY on Jobs is granted", ("Schedulers",))
+    assert explanation.findings == (
+        permissions.Finding("Readers", EVERYWHERE, Access.READ, True),
+        permissions.Finding("Schedulers", EVERYWHERE, Access.MODIFY, True),
     )
     lacking = parts.permissions.explain(principal, Node.MODULES, Access.MODIFY)
     assert (lacking.allowed, lacking.roles) == (False, ("Readers", "Schedulers"))
 
 
-def test_a_role_bound_to_a_place_does_not_count_everywhere(parts: Parts) -> None:
-    principal = login(parts, "Administrators")
+@pytest.mark.parametrize(
+    ("scope", "inside", "outside"),
+    [
+        (Scope(ScopeKind.FOLDER, 3), Place(frozenset({1, 3})), Place(frozenset({1}))),
+        (Scope(ScopeKind.TEAM, 3), Place(teams=frozenset({3})), Place(frozenset({3}))),
+    ],
+)
+def test_a_role_bound_to_a_place_counts_there(
+    parts: Parts, scope: Scope, inside: Place, outside: Place
+) -> None:
+    principal = login(parts, "Readers")
+    confine(parts, principal, scope)
+    found = parts.permissions.reach(principal, Node.JOBS, Access.READ)
+    assert found.anywhere
+    assert not found.everywhere
+    assert found.covers(inside)
+    assert not found.covers(outside)
+    assert not found.covers(NOWHERE)
+    assert not parts.permissions.allowed(principal, Node.JOBS, Access.MODIFY)
 
-    def confine(session: Session) -> None:
+
+def test_a_role_for_what_one_owns_counts_for_that(parts: Parts) -> None:
+    principal = login(parts, "Schedulers")
+    confine(parts, principal, OWN)
+    found = parts.permissions.reach(principal, Node.JOBS, Access.MODIFY)
+    assert found.covers(Place(owner=principal.id))
+    assert not found.covers(Place(owner=principal.id + 1))
+    assert not found.covers(NOWHERE)
+
+
+def test_a_role_without_permissions_is_found_and_says_nothing(parts: Parts) -> None:
+    parts.store.unit_of_work(lambda session: roles.create(session, "Silent", {}, tenant=1))
+    explanation = parts.permissions.explain(login(parts, "Silent"), Node.JOBS, Access.READ)
+    assert explanation.findings == (permissions.Finding("Silent", EVERYWHERE, Access.UNSET, True),)
+
+
+def confine(parts: Parts, principal: Principal, scope: Scope) -> None:
+    """Have the roles of a principal count within a scope only."""
+
+    def work(session: Session) -> None:
         parts.epoch.advance(session)
         binding = models.RoleBinding
-        session.execute(
-            binding.update(scope_kind=ScopeKind.FOLDER, scope_id=3).where(
-                binding.principal_id == principal.id
-            )
-        )
+        query = binding.update(scope_kind=scope.kind, scope_id=scope.id)
+        session.execute(query.where(binding.principal_id == principal.id))
 
-    parts.store.unit_of_work(confine)
-    assert not parts.permissions.allowed(principal, Node.JOBS, Access.READ)
+    parts.store.unit_of_work(work)
 
 
 def test_changes_count_at_once_here_and_within_a_second_elsewhere(parts: Parts) -> None:

@@ -120,6 +120,25 @@ def test_between_its_reads_a_report_holds_nothing(
     assert most == 1
 
 
+def test_others_may_compute_between_its_reads_though_nothing_is_told(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or who may read of one job among a million would keep everybody waiting."""
+    turns = 0
+
+    @contextlib.contextmanager
+    def waiting() -> Iterator[None]:
+        nonlocal turns
+        turns += 1
+        yield
+
+    monkeypatch.setattr(store, "_waiting", waiting)
+    stored.add_jobs(store, range(1000))
+    turns = 0
+    assert list(usage.report(store, Period(), lambda _place: False)) == []
+    assert turns == 4
+
+
 def test_who_may_not_read_of_a_job_is_not_told_of_it(store: Store) -> None:
     def principal(session: Session) -> int:
         query = models.Principal.insert(
