@@ -267,8 +267,8 @@ class Acceptance:
         due = order.timing.scheduled_at if not order.timing.immediate else now
         due = last = now if due is None else due
         if "local" in timing:
-            teams = any(isinstance(one, Team) for one in resolved.who)
-            due, last = launching.span(timing, resolved.agents, teams=teams)
+            others = resolved.is_run_book or any(isinstance(one, Team) for one in resolved.who)
+            due, last = launching.span(timing, resolved.agents, others=others)
         timeout = self._timeout(order)
         on_hold = order.on_hold
         return JobRow(
