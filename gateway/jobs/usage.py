@@ -122,9 +122,8 @@ def _portion(
     return told, _After(rows[-1]["started_at"], rows[-1]["id"])
 
 
-def _covered(session: Session, reach: Reach, job_ids: list[int]) -> set[int]:
-    """Those of the jobs that a reach covers."""
-    query = _JOB.select(_JOB.id).where(_JOB.id.in_(job_ids), narrowing.condition(session, reach))
+def _covered(session: Session, reach: Reach, ids: Sequence[int]) -> set[int]:
+    query = _JOB.select(_JOB.id).where(_JOB.id.in_(ids), narrowing.condition(session, reach))
     return {row["id"] for row in session.rows(query)}
 
 
