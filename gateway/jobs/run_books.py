@@ -74,6 +74,24 @@ def family(session: Session, job: JobRow) -> list[JobRow]:
     return [job, *rows.lock_jobs(session, found[1:]).values()]
 
 
+def outputs(session: Session, job_id: int) -> dict[str, str]:
+    """The present values of a run book's parameters that its links get; no secrets."""
+    request = session.first(_REQUEST.select(_REQUEST.what).where(_REQUEST.job_id == job_id))
+    if request is None or not run_book_plan.is_run_book(request["what"]):
+        return {}
+    got = {
+        names.key(link.parameter)
+        for step in run_book_plan.plan(request["what"], ()).steps
+        for link in step.job.links
+        if link.action.gets
+    }
+    return {
+        value["name"]: str(value.get("value") or "")
+        for key, value in _values(session, job_id).items()
+        if key in got and not secret(value)
+    }
+
+
 def _start(session: WritingSession, job: JobRow, request: Row, now: int) -> None:
     plan = run_book_plan.plan(request["what"], request["parameters"])
     moves.move(session, job, JobStatus.ACTIVE, now, ACTOR)
