@@ -413,3 +413,20 @@ def test_the_report_of_usage_holds_what_reports_and_jobs_both_reach(scene: Scene
     scene.give("reports of the folder", {Node.JOBS: Access.READ}, EVERYWHERE)
     found = [uuid.UUID(one["JobID"]) for one in client.get("report/jobusage").json]
     assert found == [jobs[0].guid]
+
+
+@pytest.mark.parametrize(
+    ("node", "held"),
+    [
+        (Node.AGENTS, ["Inside agent", "Outside agent"]),
+        (Node.TEAMS, ["Inside inner team", "Inside team", "Outside inner team", "Outside team"]),
+    ],
+)
+def test_of_agents_and_teams_the_list_holds_the_kind_that_may_be_read(
+    scene: Scene, node: Node, held: list[str]
+) -> None:
+    client = scene.login("somebody", {node: Access.READ}, EVERYWHERE)
+    assert names(client.get("who")) == held
+    assert all(name in soap(client, "GetWho").text for name in held)
+    other = "teams" if node is Node.AGENTS else "agents"
+    assert client.get(f"who?{other}=true").json == []
