@@ -1,6 +1,6 @@
 """Why somebody may do something or not: which role grants or denies, and where it counts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -24,11 +24,26 @@ _DEFINITIONS = {
 
 @dataclass(frozen=True)
 class Right:
-    """What an operation of a surface needs; ``by_kind``: its node is that of its object."""
+    """What an operation of a surface needs; ``by_kind``: its node is that of its object.
+
+    ``verb`` and ``path`` are its route, such as ``GET`` and ``jobs/{JOBID}``.
+    """
 
     node: Node
     access: Access
     by_kind: bool = False
+    verb: str = ""
+    path: str = ""
+
+
+def operations_of(rights: Mapping[str, Right], wanted: str) -> list[str]:
+    """The operations of a name or a route, in any case; of a path alone those of all verbs."""
+    key = " ".join(wanted.split()).casefold()
+    return [
+        name
+        for name, right in rights.items()
+        if key in {each.casefold() for each in (name, f"{right.verb} {right.path}", right.path)}
+    ]
 
 
 class ObjectNotFound(LookupError):

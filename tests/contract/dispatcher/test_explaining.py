@@ -112,6 +112,28 @@ def test_a_disabled_login_has_nothing(scene: Scene) -> None:
     assert told["checks"][0]["bindings"] == []
 
 
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("getmodules", "GetModules"),
+        ("what/modules", "GetModules"),
+        ("post JOBS", "ScheduleJob"),
+        ("GET  jobs", "GetJobs"),
+        ("put jobs/{jobid}", "AbortJob"),
+        ("DeleteResource", "DeleteResource"),
+    ],
+)
+def test_an_operation_is_named_as_itself_or_by_its_route(
+    scene: Scene, written: str, name: str
+) -> None:
+    assert explain(scene, "admin", written)["operation"] == name
+
+
+def test_a_path_of_several_operations_names_none(scene: Scene) -> None:
+    with pytest.raises(CommandFailed, match=r"several operations 'jobs'.*: ScheduleJob, GetJobs"):
+        explain(scene, "admin", "jobs")
+
+
 def test_what_there_is_not(scene: Scene) -> None:
     with pytest.raises(CommandFailed, match=r"no operation 'Fly'.*ScheduleJob"):
         explain(scene, "admin", "Fly")
