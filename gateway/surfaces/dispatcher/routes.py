@@ -263,8 +263,29 @@ def _body(operation: Operation, limits: MessageLimits, dates: wcf_json.Dates) ->
             content: type[Message] = argument.content  # type: ignore[assignment]  # by its place
             return {argument.name: _message(content, limits, dates)}
         if argument.place is Place.CONTENT:
+            _refuse_wrapped()
             return {argument.name: _File(limits.content_size)}
     return {}
+
+
+def _refuse_wrapped() -> None:
+    """Refuse a body that holds the file in another form: what is around it would be stored, too.
+
+    Clients that send the file as it is and call it multipart/form-data give no boundary.
+    """
+    request = requests.present()
+    encoding = (request.content_encoding or "identity").strip().lower()
+    if encoding != "identity":
+        flask.abort(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"The file came as Content-Encoding {encoding[:40]!r}: send it as it is.",
+        )
+    if request.mimetype.startswith("multipart/") and "boundary" in request.mimetype_params:
+        flask.abort(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "The file came in a form (multipart): send it as it is, as the whole body "
+            "(curl --data-binary @FILE, Invoke-RestMethod -InFile FILE).",
+        )
 
 
 @dataclass(frozen=True)
