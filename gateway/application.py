@@ -55,8 +55,7 @@ from gateway.settings import Settings
 from gateway.settings.schema import Day, DefaultScheduleStatus
 from gateway.surfaces.dispatcher import routes as dispatcher
 from gateway.surfaces.dispatcher.operation import Services
-from gateway.surfaces.dispatcher.operations import RIGHTS
-from gateway.surfaces.dispatcher.service import ROOT
+from gateway.surfaces.dispatcher.service import RIGHTS, ROOT
 from gateway.tasks.registry import TaskTypes
 from gateway.web import framing, status, surfaces
 from gateway.web.authentication import Guard

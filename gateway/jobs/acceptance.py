@@ -236,10 +236,10 @@ class Acceptance:
                 for w in resolved.what
             ),
             who=tuple(ShownWho(one.guid, one.name, kind_of(one)) for one in resolved.who),
-            timing=dataclasses.replace(timing, recurrence=None),
-            launch_timeout=resolved.order.launch_timeout,
             address=caller.address,
             comment=caller.comment,
+            timing=dataclasses.replace(timing, recurrence=None),
+            launch_timeout=resolved.order.launch_timeout,
         )
 
     def _definition(self, session: Session, index: int, what: What) -> Tree:
@@ -267,8 +267,8 @@ class Acceptance:
         due = order.timing.scheduled_at if not order.timing.immediate else now
         due = last = now if due is None else due
         if "local" in timing:
-            teams = any(isinstance(one, Team) for one in resolved.who)
-            due, last = launching.span(timing, resolved.agents, teams=teams)
+            others = resolved.is_run_book or any(isinstance(one, Team) for one in resolved.who)
+            due, last = launching.span(timing, resolved.agents, others=others)
         timeout = self._timeout(order)
         on_hold = order.on_hold
         return JobRow(

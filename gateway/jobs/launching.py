@@ -90,16 +90,27 @@ def once(timing: Mapping[str, Any]) -> dict[str, Any]:
     return kept | {"immediate": True, "scheduled_at": None}
 
 
+def of_part(timing: Mapping[str, Any]) -> dict[str, Any]:
+    """The timing of a job of a run book, which begins in its turn.
+
+    On no agent before the run book's time on the agent's clock; agents that are offline in its turn
+    may do it after their next start, as those of other jobs.
+    """
+    kept = {name: value for name, value in timing.items() if name != "boot"}
+    return kept | {"immediate": "local" not in timing, "scheduled_at": None}
+
+
 _WAITED_FOR = frozenset({"local", "zone", "boot", "offline_at_next_boot"})
 
 
-def span(timing: Mapping[str, Any], agents: Iterable[Agent], *, teams: bool) -> tuple[int, int]:
+def span(timing: Mapping[str, Any], agents: Iterable[Agent], *, others: bool) -> tuple[int, int]:
     """The first and last moment of a wall time on the agents' clocks.
 
-    With ``teams``, whose agents are known only when the job starts, on any clock of the world.
+    With ``others``, who are known only when the job starts (those of teams and run books), on any
+    clock of the world.
     """
     wall = datetime.datetime.fromisoformat(timing["local"])
-    if teams:
+    if others:
         return local_time.earliest(wall), local_time.latest(wall)
     # A run book's agents are its own matter: its time is that of the zone that it was asked in.
     own = [_local(timing, agent) for agent in agents] or [

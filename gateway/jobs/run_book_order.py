@@ -26,12 +26,8 @@ def check(
 
     ``asked`` says that the order names agents or teams: they are for every job without its own.
     """
-    if any(tree.run_book is not None for tree in what) and (
-        timing.boot is not Boot.NONE or timing.offline_at_next_boot
-    ):
-        raise OrderRefused(
-            "When", "a run book cannot wait for its agents' machines to start: give it a time"
-        )
+    if any(tree.run_book is not None for tree in what):
+        _check_boot(timing, asked)
     for index, tree in enumerate(what):
         if tree.run_book is None:
             if not asked:
@@ -39,6 +35,17 @@ def check(
             continue
         holder = next(one for one in holders if one.guid == tree.summary.guid and one.step is None)
         _Check(session, index, holder, given).check(tree, asked)
+
+
+def _check_boot(timing: Timing, asked: bool) -> None:
+    if timing.boot is Boot.NEXT:
+        raise OrderRefused(
+            "When.AfterBoot",
+            "a run book cannot wait for the next start of its agents' machines: give it a time, or "
+            "OfflineAtNextBoot",
+        )
+    if timing.boot is Boot.EVERY and not asked:
+        raise OrderRefused("Who", "name the agents or teams after whose starts the run book begins")
 
 
 class _Check:

@@ -121,7 +121,7 @@ def _made(
             "job_id": child.id,
             "description": step.job.description or step.job.name,
             "surface": request["surface"],
-            "timing": launching.once(request["timing"]),
+            "timing": launching.of_part(request["timing"]),
             "what": list(step.what),
             "who": [],
             "parameters": [],

@@ -4,8 +4,9 @@ import enum
 from dataclasses import dataclass, replace
 
 from gateway import moments
+from gateway.agents import targets
 from gateway.agents.roster import Agent
-from gateway.jobs import dispatch, launching, moves, recurrence, rows, run_books
+from gateway.jobs import launching, moves, recurrence, rows, run_books
 from gateway.jobs.orders import MissedRuns, Origin, Recurrence, RecurrenceKind
 from gateway.jobs.rows import JobRow
 from gateway.jobs.states import JobStatus
@@ -116,8 +117,7 @@ def fire_at_boot(session: WritingSession, job: JobRow, agent: Agent, now: int) -
     request = session.first(models.JobRequest.select().where(models.JobRequest.job_id == job.id))
     if request is None or job.status is not JobStatus.SCHEDULED or _too_early(request, agent, now):
         return
-    plans = [item for item in dispatch.planned(session, job, now) if item.agent_id == agent.id]
-    if not plans:
+    if agent.id not in targets.agent_ids(session, request["who"]):
         return
     schedule_id = of_job(session, job).id
     due = now
@@ -126,10 +126,9 @@ def fire_at_boot(session: WritingSession, job: JobRow, agent: Agent, now: int) -
         due += 1
     child = _copy(job, due, now, request["options"]["launch_timeout"])
     child.origin, child.reason = Origin.BOOT, ""
-    who = {"agent": agent.id, "guid": agent.guid, "name": agent.name}
-    own = {"who": [who], "timing": launching.once(request["timing"])}
+    own = {"who": [targets.stored(agent)], "timing": launching.once(request["timing"])}
     _enter(session, child, schedule_id, request | own, "agent")
-    dispatch.start(session, child, plans, now)
+    run_books.begin(session, child, now)
 
 
 def _too_early(request: Row, agent: Agent, now: int) -> bool:

@@ -2,13 +2,25 @@
 
 import dataclasses
 import datetime
+import uuid
 from typing import Any
 
 import pytest
 
 from gateway import moments
 from gateway.agents.desk import AgentFacts, AgentSession
+from gateway.agents.membership import AgentChange, Memberships
 from gateway.agents.reception import Reception
+from gateway.agents.teams import TeamContent, Teams
+from gateway.catalog.catalog import DefinitionKind
+from gateway.catalog.run_books import (
+    RunBook,
+    RunBookJob,
+    RunBookWhat,
+    RunBookWho,
+    WhoReferenceKind,
+)
+from gateway.identity.principals import MACHINE
 from gateway.jobs import launching
 from gateway.jobs.launch_windows import WindowPolicy
 from gateway.jobs.orders import (
@@ -21,6 +33,9 @@ from gateway.jobs.orders import (
     Recurrence,
     RecurrenceKind,
     Timing,
+    What,
+    Who,
+    WhoKind,
 )
 from gateway.jobs.service import JobFilter
 from gateway.jobs.states import JobStatus
@@ -76,7 +91,7 @@ def test_a_job_starts_in_three_zones_at_three_moments(engine: Engine) -> None:
     tokyo = agent(engine, "tokyo", time_zone="Asia/Tokyo")
     berlin = agent(engine, "berlin", time_zone="Europe/Berlin")
     # It tells no zone: the server's counts, which is UTC.
-    here = agent(engine, "here")
+    here = agent(engine, "here", time_zone="")
     timing = wall("2026-01-06T14:00")
     job = engine.accept(engine.order(engine.module(), tokyo, berlin, here, timing=timing))
     assert job.due_at == engine.now() + 17 * HOUR
@@ -424,8 +439,8 @@ def sited(engine: Engine, policy: WindowPolicy) -> Engine:
 
 def test_the_window_of_a_site_counts_for_jobs_without_their_own(engine: Engine) -> None:
     engine = sited(engine, WindowPolicy(NIGHT, OutsideWindow.FAIL, "Asia/Tokyo"))
-    session = agent(engine, "agent")
-    # 21:00 in Tokyo.
+    # 21:00 in Tokyo, which counts for an agent that tells no zone.
+    session = agent(engine, "agent", time_zone="")
     job = engine.accept(engine.order(engine.module(), session))
     assert claimed(engine, session) == [0]
     assert status(engine, job) is JobStatus.FAILED
@@ -467,3 +482,132 @@ def test_the_desk_gives_an_agent_no_more_runs_than_it_may_have(engine: Engine) -
     assert [len(first), len(second), len(engine.reception.claim(session, 10))] == [2, 1, 0]
     engine.finish(session, first[0])
     assert len(engine.reception.claim(session, 10)) == 1
+
+
+# Teams and run books.
+
+
+def a_team(engine: Engine) -> str:
+    """A team without members, by its GUID."""
+    return str(Teams(engine.store, engine.now).create(TeamContent.of(name="team"), MACHINE).guid)
+
+
+def join(engine: Engine, team: str, session: AgentSession) -> None:
+    """Put an agent into a team."""
+    change = AgentChange(add_to=(team,))
+    Memberships(engine.store, engine.now).change_agent(str(session.agent), change, MACHINE)
+
+
+def run_book(engine: Engine, *names: str) -> What:
+    """A run book of one module in each job."""
+    jobs = tuple(
+        RunBookJob(guid=uuid.uuid4(), name=name, what=(RunBookWhat(guid=engine.module()),))
+        for name in names
+    )
+    book = RunBook(guid=uuid.uuid4(), name=f"Run book {uuid.uuid4()}", jobs=jobs)
+    engine.catalog.save(book, MACHINE)
+    return What(book.guid, DefinitionKind.RUN_BOOK)
+
+
+def test_a_team_is_asked_before_its_first_clock_shows_the_time(engine: Engine) -> None:
+    """Who joins it before that is in time, wherever he is."""
+    west = agent(engine, "west", time_zone="America/New_York")
+    team = a_team(engine)
+    join(engine, team, west)
+    order = engine.order(engine.module(), timing=wall("2026-01-07T12:00"))
+    who = (Who(team, WhoKind.TEAM),)
+    job = engine.accept(dataclasses.replace(order, who=who))
+    assert job.due_at == engine.now() + 2 * DAY - 14 * HOUR
+    east = agent(engine, "east", time_zone="Pacific/Kiritimati")
+    join(engine, team, east)
+    engine.now.moment = job.due_at or 0
+    assert claimed(engine, east, west) == [1, 0]
+    engine.now.advance(19 * HOUR)
+    assert claimed(engine, east, west) == [0, 1]
+    assert status(engine, job) is JobStatus.COMPLETED
+
+
+def test_the_jobs_of_a_run_book_begin_on_no_agent_before_its_time_there(engine: Engine) -> None:
+    tokyo = agent(engine, "tokyo", time_zone="Asia/Tokyo")
+    berlin = agent(engine, "berlin", time_zone="Europe/Berlin")
+    what = (run_book(engine, "one", "two"),)
+    order = engine.order(uuid.uuid4(), tokyo, berlin, timing=wall("2026-01-07T12:00"))
+    job = engine.accept(dataclasses.replace(order, what=what))
+    engine.now.moment = job.due_at or 0
+    assert claimed(engine, tokyo, berlin) == [0, 0]
+    assert status(engine, job) is JobStatus.ACTIVE
+    assert [child.timing.wall for child in engine.jobs.children(job.guid)] == [job.timing.wall] * 2
+    engine.now.advance(5 * HOUR)
+    assert claimed(engine, tokyo, berlin) == [1, 0]
+    engine.now.advance(8 * HOUR)
+    assert claimed(engine, tokyo, berlin) == [0, 1]
+    # The second job's turn: its time has come everywhere.
+    assert claimed(engine, tokyo, berlin) == [1, 1]
+    engine.clock.tick()
+    assert status(engine, job) is JobStatus.COMPLETED
+
+
+def test_a_run_book_for_agents_that_nobody_named_yet_starts_in_time_for_all(
+    engine: Engine,
+) -> None:
+    session = agent(engine, "agent", time_zone="Pacific/Kiritimati")
+    who = (RunBookWho(kind=WhoReferenceKind.AGENT, reference=str(session.agent)),)
+    part = RunBookJob(
+        guid=uuid.uuid4(), name="one", what=(RunBookWhat(guid=engine.module()),), who=who
+    )
+    book = RunBook(guid=uuid.uuid4(), name="book", jobs=(part,))
+    engine.catalog.save(book, MACHINE)
+    order = engine.order(uuid.uuid4(), timing=wall("2026-01-07T12:00"))
+    what = (What(book.guid, DefinitionKind.RUN_BOOK),)
+    job = engine.accept(dataclasses.replace(order, what=what))
+    engine.now.moment = job.due_at or 0
+    assert claimed(engine, session) == [1]
+
+
+def test_a_run_book_lets_agents_that_are_offline_go_on_after_their_next_boot(
+    engine: Engine,
+) -> None:
+    session = agent(engine, "agent")
+    engine.now.advance(launching.OFFLINE_AFTER + MINUTE)
+    order = engine.order(uuid.uuid4(), session, timing=Timing(offline_at_next_boot=True))
+    job = engine.accept(dataclasses.replace(order, what=(run_book(engine, "one"),)))
+    assert claimed(engine, session) == [0]
+    session = agent(engine, "agent", "second")
+    assert claimed(engine, session) == [1]
+    engine.clock.tick()
+    assert status(engine, job) is JobStatus.COMPLETED
+
+
+def test_a_run_book_runs_after_every_boot_of_each_agent_named(engine: Engine) -> None:
+    one, other = agent(engine, "one"), agent(engine, "other")
+    order = engine.order(uuid.uuid4(), one, other, timing=EVERY)
+    what = (run_book(engine, "first", "second"),)
+    engine.accept(dataclasses.replace(order, what=what))
+    one = agent(engine, "one", "second")
+    got = [claimed(engine, one, other) for _ in range(3)]
+    assert got == [[1, 0], [1, 0], [0, 0]]
+    (made,) = children(engine)
+    assert [who.name for who in made.who] == ["one"]
+    assert status(engine, made) is JobStatus.COMPLETED
+
+
+def test_what_run_books_cannot_wait_for_is_refused(engine: Engine) -> None:
+    session = agent(engine, "agent")
+    what = (run_book(engine, "one"),)
+    for timing, named, path in ((NEXT, [session], "When.AfterBoot"), (EVERY, [], "Who")):
+        order = engine.order(uuid.uuid4(), *named, timing=timing)
+        with pytest.raises(OrderRefused) as refused:
+            engine.accept(dataclasses.replace(order, what=what))
+        assert refused.value.path == path
+
+
+def test_a_team_is_asked_at_every_boot(engine: Engine) -> None:
+    team = a_team(engine)
+    order = engine.order(engine.module(), timing=EVERY)
+    engine.accept(dataclasses.replace(order, who=(Who(team, WhoKind.TEAM),)))
+    session = agent(engine, "agent")
+    session = agent(engine, "agent", "second")
+    assert claimed(engine, session) == [0]
+    join(engine, team, session)
+    session = agent(engine, "agent", "third")
+    assert claimed(engine, session) == [1]
