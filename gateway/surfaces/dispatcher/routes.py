@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib import parse
 
 import flask
@@ -299,7 +299,16 @@ class _File:
 
     def receive(self) -> Received:
         length, file = requests.content(self.limit)
-        return Received(length, iter(lambda: file.read(_PIECE), b""))
+        return Received(length, _pieces(file))
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    """A file's content; it is closed at the end, for to free a large one takes its time, and who
+    reads it has given up its turn to compute.
+    """
+    with file:
+        while piece := file.read(_PIECE):
+            yield piece
 
 
 def _message(content: type[Message], limits: MessageLimits, dates: wcf_json.Dates) -> Message:
