@@ -14,7 +14,7 @@ from gateway.catalog import comparisons
 from gateway.catalog.definitions import Condition, Effect, Operator, Subject
 from gateway.jobs import dispatch, launching, moves, rows, run_book_plan, run_book_who
 from gateway.jobs.orders import Origin
-from gateway.jobs.places import Visible
+from gateway.jobs.places import OwnersRights
 from gateway.jobs.rows import JobRow
 from gateway.jobs.run_book_plan import Plan, Step, Value, secret
 from gateway.jobs.run_book_progress import StepState, before, progress
@@ -246,7 +246,7 @@ class _Book:
             step,
             self._request["who"],
             self._values,
-            Visible(self._session, child.owner_id),
+            OwnersRights(self._session, self._parent.owner_id, self._parent.folder_id),
         )
         sets = run_book_plan.sets_for(self._plan, step, self._request["parameters"], self._values)
         query = _REQUEST.update(who=who, parameters=sets)

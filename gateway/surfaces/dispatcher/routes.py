@@ -194,7 +194,7 @@ def _view(
         try:
             arguments = _arguments(operation, path)
             try:
-                caller = guard.check(operation.about(arguments), operation.access)
+                caller = operation.admit(guard.check, arguments)
             except MissingRight:
                 if operation.without_right is None:
                     raise
