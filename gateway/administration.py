@@ -755,7 +755,11 @@ def _progress(view: JobView, runs: Sequence[RunView]) -> Json:
 
 
 def _machine(comment: str) -> Caller:
-    """The machine itself, with what is to stand beside its change in the audit trail."""
+    """The machine itself, with what is to stand beside its change in the audit trail.
+
+    Raises audit.CommentRefused.
+    """
+    audit.check_comment(comment)
     return dataclasses.replace(MACHINE, comment=comment)
 
 
