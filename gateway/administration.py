@@ -76,7 +76,7 @@ Json = Any
 
 _MINUTE = 60 * moments.SECOND
 _POLL_SECONDS = 0.25
-_PIECE_BYTES = 256 * 1024
+_PIECE_BYTES = 1024 * 1024
 _LOG_BYTES = 1024 * 1024
 # Of all logs of a job together, who get equal shares of it.
 _ALL_LOG_BYTES = 16 * 1024 * 1024

@@ -55,8 +55,7 @@ from gateway.settings import Settings
 from gateway.settings.schema import Day, DefaultScheduleStatus
 from gateway.surfaces.dispatcher import routes as dispatcher
 from gateway.surfaces.dispatcher.operation import Services
-from gateway.surfaces.dispatcher.operations import RIGHTS
-from gateway.surfaces.dispatcher.service import ROOT
+from gateway.surfaces.dispatcher.service import RIGHTS, ROOT
 from gateway.tasks.registry import TaskTypes
 from gateway.web import framing, status, surfaces
 from gateway.web.authentication import Guard
@@ -68,7 +67,8 @@ from storage.errors import DamagedStore
 log = logging.getLogger("gateway")
 
 _SWEEP_SECONDS = 600.0
-_UNPUBLISHED_FOR = 24 * 3600 * moments.SECOND
+# It counts from when a content last grew; an import keeps what it has for minutes at most.
+_UNPUBLISHED_FOR = 3600 * moments.SECOND
 
 
 @dataclass(frozen=True)

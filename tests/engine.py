@@ -7,7 +7,7 @@ from pathlib import Path
 from gateway import moments
 from gateway.agents.desk import AgentFacts, AgentSession
 from gateway.agents.orders import OrderMaker
-from gateway.agents.protocol import RunFinished, RunOrder, TaskFinished, TaskStarted
+from gateway.agents.protocol import FinalValue, RunFinished, RunOrder, TaskFinished, TaskStarted
 from gateway.agents.reception import Reception
 from gateway.catalog.blobs import Blobs
 from gateway.catalog.catalog import Catalog
@@ -115,15 +115,22 @@ class Engine:
         return self.jobs.accept(order, self.caller)
 
     def finish(
-        self, session: AgentSession, order: RunOrder, status: JobStatus = JobStatus.COMPLETED
+        self,
+        session: AgentSession,
+        order: RunOrder,
+        status: JobStatus = JobStatus.COMPLETED,
+        values: tuple[FinalValue, ...] = (),
     ) -> None:
-        """Report a claimed run as the agent would: every task begun and ended, then the run."""
+        """Report a claimed run as the agent would: every task begun and ended, then the run.
+
+        ``values`` are those of its parameters in the end.
+        """
         at = self.now()
         reports: list[TaskStarted | TaskFinished | RunFinished] = []
         for task in order.tasks:
             reports.append(TaskStarted(order.run, order.attempt, task.seq, at))
             reports.append(TaskFinished(order.run, order.attempt, task.seq, at, at, status))
-        reports.append(RunFinished(order.run, order.attempt, at, status))
+        reports.append(RunFinished(order.run, order.attempt, at, status, parameters=values))
         assert self.reception.report(session, reports) == []
 
     def run_all(self, session: AgentSession) -> int:

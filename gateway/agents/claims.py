@@ -1,11 +1,14 @@
-"""Claims runs for the embedded agent as places become free, and brings it the aborts."""
+"""Claims runs for the embedded agent as places become free, and brings it the aborts.
+
+It also says what has changed at the machine since, whenever it says that the agent is alive.
+"""
 
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from gateway.agents.desk import Abort, AgentDesk, AgentSession, Refusal, SessionOver
+from gateway.agents.desk import Abort, AgentDesk, AgentFacts, AgentSession, Refusal, SessionOver
 from gateway.agents.ledger import Attempt, Ledger
 from gateway.agents.protocol import RunOrder
 from storage.errors import StoreUnavailable
@@ -23,7 +26,8 @@ _log = logging.getLogger(__name__)
 
 class Claimer:
     """A thread that waits at the desk. ``send`` takes orders, ``abort`` stops a run; ``unreported``
-    are the runs of which the desk is still to be told something.
+    are the runs of which the desk is still to be told something. ``described`` are the facts that
+    the desk knows, ``describe`` gives the present ones.
     """
 
     def __init__(
@@ -35,6 +39,8 @@ class Claimer:
         abort: Callable[[Abort | Refusal], None],
         unreported: Callable[[], Iterable[Attempt]],
         renew_seconds: float,
+        described: AgentFacts,
+        describe: Callable[[], AgentFacts],
     ) -> None:
         self._desk = desk
         self._session = session
@@ -43,6 +49,8 @@ class Claimer:
         self._abort = abort
         self._unreported = unreported
         self._renew_seconds = renew_seconds
+        self._described = described
+        self._describe = describe
         self._renew_at = 0.0
         self._abort_at = 0.0
         self._aborting: set[Attempt] = set()
@@ -114,6 +122,13 @@ class Claimer:
             for refusal in self._desk.renew(self._session, list(named)):
                 self._abort(refusal)
             self._renew_at = now + self._renew_seconds
+            self._tell_news()
+
+    def _tell_news(self) -> None:
+        present = self._describe()
+        if present != self._described:
+            self._desk.tell(self._session, present)
+            self._described = present
 
     def _forward_aborts(self) -> bool:
         """Forward the aborts that are new; whether there were any."""

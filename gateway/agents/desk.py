@@ -49,7 +49,7 @@ class AgentFacts:
     capabilities: tuple[str, ...]
     max_runs: int
     embedded: bool
-    time_zone: str = "UTC"
+    time_zone: str = ""
     mac_addresses: tuple[str, ...] = ()
     console_user: str = ""
 
@@ -86,6 +86,9 @@ class AgentDesk(Protocol):
 
     def open_session(self, agent: AgentFacts) -> AgentSession:
         """Register the agent under its name, or refresh what is known of it."""
+
+    def tell(self, session: AgentSession, agent: AgentFacts) -> None:
+        """Say what has changed at the agent's machine: who sits there, its addresses."""
 
     def claim(self, session: AgentSession, limit: int) -> list[RunOrder]:
         """Take up to that many due runs; they are the agent's when this returns.

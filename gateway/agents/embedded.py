@@ -14,7 +14,7 @@ from pathlib import Path
 from gateway.agents import channel, facts, processes, workspace
 from gateway.agents.claims import Claimer
 from gateway.agents.delivery import Delivery
-from gateway.agents.desk import AgentDesk, AgentSession
+from gateway.agents.desk import AgentDesk, AgentFacts, AgentSession
 from gateway.agents.keeper import Keeper
 from gateway.agents.ledger import Ledger
 from gateway.agents.link import SupervisorLink
@@ -58,6 +58,10 @@ class EmbeddedSettings:
             *(f"--inherit={name}" for name in self.inherit),
         )
 
+    def facts(self) -> AgentFacts:
+        """What there is to tell of the agent and its machine at present."""
+        return facts.gather(self.name, self.max_runs, embedded=True, time_zone=self.time_zone)
+
 
 class EmbeddedAgent:
     """Works off runs from ``start`` to ``stop``; each is called once, from one thread."""
@@ -90,11 +94,9 @@ class EmbeddedAgent:
         killed = processes.sweep_agent(workspace.mark(settings.folder))
         if killed:
             _log.warning("killed %d processes that an earlier supervisor left running", killed)
-        described = facts.gather(
-            settings.name, settings.max_runs, embedded=True, time_zone=settings.time_zone
-        )
+        described = settings.facts()
         session = self._desk.open_session(described)
-        self._parts = _Parts.assemble(self._desk, settings, session)
+        self._parts = _Parts.assemble(self._desk, settings, session, described)
         return session
 
     def stop(self, grace: float) -> None:
@@ -118,7 +120,11 @@ class _Parts:
 
     @classmethod
     def assemble(
-        cls, desk: AgentDesk, settings: EmbeddedSettings, session: AgentSession
+        cls,
+        desk: AgentDesk,
+        settings: EmbeddedSettings,
+        session: AgentSession,
+        described: AgentFacts,
     ) -> "_Parts":
         ledger = Ledger(settings.max_runs)
         delivery = Delivery(desk, session)
@@ -138,6 +144,8 @@ class _Parts:
             keeper.abort,
             lambda: delivery.attempts,
             settings.renew_seconds,
+            described,
+            settings.facts,
         )
         return cls(delivery, keeper, claimer)
 

@@ -138,6 +138,13 @@ class Reception:
         guid = moments.new_guid()
         return self._store.unit_of_work(lambda session: self._open(session, agent, guid))
 
+    def tell(self, session: AgentSession, agent: AgentFacts) -> None:
+        """Keep what an agent says of itself; from one whose session is over nothing."""
+        query = _AGENT.update(**_told(agent)).where(
+            _AGENT.id == session.agent_id, _AGENT.session == session.session
+        )
+        self._store.unit_of_work(lambda db: db.execute(query))
+
     def claim(self, session: AgentSession, limit: int) -> list[RunOrder]:
         """Take waiting runs for the agent, the most urgent first. Raises SessionOver."""
         return self._store.unit_of_work(lambda db: self._claim(db, session, limit))
@@ -240,16 +247,13 @@ class Reception:
         now = self._now()
         # Whoever else says this name gets a row of its own: a name proves nothing.
         known = _embedded(db, facts.name) if facts.embedded else None
-        values: dict[str, Any] = {
-            "facts": roster.facts_as_json(dataclasses.asdict(facts)),
+        values = _told(facts) | {
             "max_runs": facts.max_runs,
             "embedded": facts.embedded,
             "session": guid,
             "boot_id": facts.boot_id,
             "last_contact_at": now,
         }
-        if facts.console_user:
-            values["last_console_user"] = facts.console_user
         if known is None:
             return _register(db, facts.name, guid, values | {"created_at": now})
         booted = _boot_id(db, known.id) not in ("", facts.boot_id)
@@ -524,6 +528,12 @@ def _boot_id(db: Session, agent_id: int) -> str:
         # Not in the way of those who give the agent runs, who hold jobs that this may want.
         query = query.for_update("FOR NO KEY UPDATE")  # type: ignore[arg-type]  # see above
     return str(db.scalar(query))
+
+
+def _told(facts: AgentFacts) -> dict[str, Any]:
+    """The columns that hold what an agent says of itself."""
+    columns: dict[str, Any] = {"facts": roster.facts_as_json(dataclasses.asdict(facts))}
+    return columns | ({"last_console_user": facts.console_user} if facts.console_user else {})
 
 
 def _register(db: Session, name: str, session: uuid.UUID, values: dict[str, Any]) -> AgentSession:

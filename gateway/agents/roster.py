@@ -81,7 +81,7 @@ class Agent:
 
     @property
     def console_user(self) -> str:
-        """Who was logged in at the machine when the agent came; empty for nobody."""
+        """Who is logged in at the machine; empty for nobody."""
         return str(self.facts.get("console_user", ""))
 
     @property

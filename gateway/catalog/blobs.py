@@ -5,7 +5,7 @@ import enum
 import hashlib
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import peewee
@@ -19,6 +19,8 @@ from storage.session import Row, Session
 log = logging.getLogger("gateway.catalog")
 
 CHUNK_BYTES = 256 * 1024
+# A transaction is one sync of the disk; so long as this many are written, others wait.
+_CHUNKS_AT_ONCE = 4
 _SWEPT_CHUNKS_AT_ONCE = 64
 
 
@@ -94,7 +96,7 @@ class Blobs:
             )
 
     def write(self, chunks: Iterable[bytes], tenant: int = 1) -> BlobReference:
-        """Store bytes as an unpublished blob, one short transaction for each 256 KiB.
+        """Store bytes as an unpublished blob, one short transaction for each MiB at most.
 
         Nothing refers to it and ``sweep`` may take it until ``publish``. Raises BlobLost when a
         sweep took it midway, and StoreUnavailable.
@@ -112,10 +114,13 @@ class Blobs:
     def _fill(self, blob: BlobReference, chunks: Iterable[bytes]) -> BlobReference:
         digest = hashlib.sha256()
         size = 0
-        for seq, data in enumerate(_even_chunks(chunks)):
-            digest.update(data)
-            size += len(data)
-            self._append(blob.id, seq, data)
+        seq = 0
+        for some in _even_chunks(chunks):
+            for data in some:
+                digest.update(data)
+                size += len(data)
+            self._append(blob.id, seq, some)
+            seq += len(some)
         return BlobReference(blob.id, blob.guid, size, digest.hexdigest())
 
     def give_up(self, blob: BlobReference) -> None:
@@ -205,17 +210,18 @@ class Blobs:
             )
         )
 
-    def _append(self, blob_id: int, seq: int, data: bytes) -> None:
+    def _append(self, blob_id: int, first: int, some: Sequence[bytes]) -> None:
         def work(session: Session) -> None:
             # The moment moves with each chunk, so that a slow upload is not taken for a dead one.
             alive = session.execute(
-                _update(blob_id, created_at=self._now(), size=models.Blob.size + len(data)).where(
-                    _ALIVE
-                )
+                _update(
+                    blob_id, created_at=self._now(), size=models.Blob.size + sum(map(len, some))
+                ).where(_ALIVE)
             )
             if not alive:
                 raise BlobLost("the content came too slowly and was swept: send it again")
-            session.run(_INSERT_CHUNK, {"blob_id": blob_id, "seq": seq, "data": data})
+            for seq, data in enumerate(some, first):
+                session.run(_INSERT_CHUNK, {"blob_id": blob_id, "seq": seq, "data": data})
 
         self._store.unit_of_work(work)
 
@@ -247,17 +253,25 @@ class Blobs:
         return True
 
 
-def _even_chunks(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in pieces of CHUNK_BYTES, the last one shorter."""
+def _even_chunks(pieces: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """The same bytes in chunks of CHUNK_BYTES, the last one shorter; as they come, a few at once.
+
+    None waits for those after it, which may take their time.
+    """
     waiting = bytearray()
-    for chunk in chunks:
-        waiting += chunk
+    for piece in pieces:
+        waiting += piece
         whole = len(waiting) - len(waiting) % CHUNK_BYTES
-        for start in range(0, whole, CHUNK_BYTES):
-            yield bytes(waiting[start : start + CHUNK_BYTES])
+        yield from _grouped(waiting[:whole])
         del waiting[:whole]
-    if waiting:
-        yield bytes(waiting)
+    yield from _grouped(waiting)
+
+
+def _grouped(data: bytearray) -> Iterator[list[bytes]]:
+    group = CHUNK_BYTES * _CHUNKS_AT_ONCE
+    for start in range(0, len(data), group):
+        some = bytes(data[start : start + group])
+        yield [some[at : at + CHUNK_BYTES] for at in range(0, len(some), CHUNK_BYTES)]
 
 
 def _reference(row: Row) -> BlobReference:

@@ -11,9 +11,9 @@ from uuid import UUID
 import peewee
 
 from gateway import moments, names
-from gateway.catalog import changes, checks, connections, folders, references, sealing
+from gateway.catalog import changes, checks, connections, folders, sealing
 from gateway.catalog.changes import Change, InUse, NameTaken
-from gateway.catalog.definitions import Module, Parameter
+from gateway.catalog.definitions import Module
 from gateway.catalog.projects import Project
 from gateway.catalog.run_books import WhatKind
 from gateway.catalog.sealing import Definition, Sealed, SealedModule, SealedRunBook
@@ -203,10 +203,6 @@ class Catalog:
                 "enabled": definition.enabled,
             }
         )
-
-    def input_parameters(self, module: Module) -> tuple[Parameter, ...]:
-        """The parameters to ask for when a job is scheduled; see references.input_parameters."""
-        return references.input_parameters(module)
 
     def compare(self, session: Session, definition: Definition, tenant: int = 1) -> Change:
         """What storing a definition would do. Raises SecretMissing, KindTaken."""

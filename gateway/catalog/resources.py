@@ -36,9 +36,11 @@ class ResourceNotFound(LookupError):
     """No resource has this GUID or name."""
 
     @classmethod
-    def of(cls, guid: UUID) -> Self:
+    def of(cls, reference: UUID | str) -> Self:
         """In these words for one that somebody may not read, too."""
-        return cls(f"there is no resource with the GUID {guid}")
+        if isinstance(reference, UUID):
+            return cls(f"there is no resource with the GUID {reference}")
+        return cls(f"there is no resource named {reference!r}")
 
 
 class ResourceAmbiguous(LookupError):
@@ -175,16 +177,11 @@ class Resources:
 
         Raises ResourceNotFound, and ResourceAmbiguous when several folders have one.
         """
-        found = _named(session, name, tenant)
-        if not found:
-            raise ResourceNotFound(f"there is no resource named {name!r}")
-        if len(found) > 1:
-            places = ", ".join(repr(one.details.folder) for one in found)
-            raise ResourceAmbiguous(
-                f"there are {len(found)} resources named {name!r}, in the folders {places}: "
-                "give the GUID"
-            )
-        return found[0]
+        return only(name, self.named(session, name, tenant))
+
+    def named(self, session: Session, name: str, tenant: int = 1) -> list[Resource]:
+        """The resources with a name, whatever its case, in all folders."""
+        return _named(session, name, tenant)
 
     def resolve(self, session: Session, reference: str, tenant: int = 1) -> Resource:
         """The resource that a task means by a GUID or a name; errors as those of the finders."""
@@ -438,6 +435,19 @@ class Resources:
             after=_facts(saved),
             tenant=tenant,
         )
+
+
+def only(name: str, found: Sequence[Resource]) -> Resource:
+    """The one of those that were found by a name. Raises ResourceNotFound, ResourceAmbiguous."""
+    if not found:
+        raise ResourceNotFound.of(name)
+    if len(found) > 1:
+        places = ", ".join(repr(one.details.folder) for one in found)
+        raise ResourceAmbiguous(
+            f"there are {len(found)} resources named {name!r}, in the folders {places}: "
+            "give the GUID"
+        )
+    return found[0]
 
 
 def checked(details: ResourceDetails) -> ResourceDetails:

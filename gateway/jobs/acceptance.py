@@ -236,10 +236,10 @@ class Acceptance:
                 for w in resolved.what
             ),
             who=tuple(ShownWho(one.guid, one.name, kind_of(one)) for one in resolved.who),
-            timing=dataclasses.replace(timing, recurrence=None),
-            launch_timeout=resolved.order.launch_timeout,
             address=caller.address,
             comment=caller.comment,
+            timing=dataclasses.replace(timing, recurrence=None),
+            launch_timeout=resolved.order.launch_timeout,
         )
 
     def _definition(self, session: Session, index: int, what: What) -> Tree:

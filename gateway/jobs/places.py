@@ -47,14 +47,12 @@ class Places:
 
     def resource(self, resource: Resource) -> Place:
         """A resource lies in its folder."""
-        return self.folder(
-            folders.find(self._session, FolderKind.RESOURCE, resource.details.folder, self._tenant)
-        )
+        return self.path(FolderKind.RESOURCE, resource.details.folder)
 
-    def resource_folder(self, path: str) -> Place:
-        """Where a resource would lie in a folder, of which parts may not exist yet."""
-        for step in reversed(folders.ancestry(folders.clean(path))):
-            found = folders.find(self._session, FolderKind.RESOURCE, step, self._tenant)
+    def path(self, kind: FolderKind, path: str) -> Place:
+        """Of what lies, or will lie, in the folder of a path; of those to be made, in what is."""
+        for step in reversed(folders.ancestry(path)):
+            found = folders.find(self._session, kind, step, self._tenant)
             if found is not None:
                 return self.folder(found)
         return self.folder(None)

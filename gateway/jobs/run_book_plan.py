@@ -162,6 +162,20 @@ def conditions_here(step: Step) -> list[Any]:
     return [one for one in step.job.conditions if one.subject not in _ON_AGENTS]
 
 
+def evaluators(step: Step) -> list[dict[str, Any]]:
+    """The evaluators of a step, as JSON for its agents, who know its modules' parameters.
+
+    One on a parameter of the run book looks at what a link would get for it.
+    """
+    gets = {names.key(link.parameter): link.target for link in step.job.links if link.action.gets}
+    return [
+        one.model_copy(update={"name": gets.get(names.key(one.name), one.name)}).model_dump(
+            mode="json"
+        )
+        for one in step.job.evaluators
+    ]
+
+
 def returned(step: Step, outputs: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     """What the get links of a step take from the last values of its job: (parameter, value).
 

@@ -115,7 +115,7 @@ def _made(
         "tasks": step.tasks,
         "step": {"guid": str(step.job.guid), "name": step.job.name},
         "conditions": run_book_plan.conditions_on_agents(step),
-        "evaluators": [one.model_dump(mode="json") for one in step.job.evaluators],
+        "evaluators": run_book_plan.evaluators(step),
     }
     rows.insert_request(
         session,

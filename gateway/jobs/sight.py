@@ -62,46 +62,64 @@ class Sight:
 
 
 class _Look:
-    """One look at an order; agents and teams are read once."""
+    """One look at an order."""
 
     def __init__(self, session: Session, catalog: Catalog, sight: Sight) -> None:
         self._session = session
         self._catalog = catalog
-        self._sight = sight
+        self._what = sight.what
         self._places = Places(session)
+        self._seen = Seen(session, sight.who.get(WhoKind.AGENT), sight.who.get(WhoKind.TEAM))
 
     def definition(self, index: int, what: What) -> Place:
         try:
             place = self._places.definition(self._catalog.find(self._session, what.guid, what.kind))
-            if not _covers(self._sight.what.get(what.kind), place):
+            if not _covers(self._what.get(what.kind), place):
                 raise DefinitionNotFound.of(what.guid, what.kind)
         except DefinitionNotFound as error:
             raise OrderRefused(f"What[{index}].ID", str(error)) from error
         return place
 
     def who(self, index: int, who: Who) -> tuple[Who, Place]:
-        find = self._agent if who.kind is WhoKind.AGENT else self._team
         try:
-            guid, place = find(who.reference, self._sight.who.get(who.kind))
+            if who.kind is WhoKind.AGENT:
+                agent, place = self._seen.agent(who.reference)
+                return dataclasses.replace(who, reference=str(agent.guid)), place
+            team, place = self._seen.team(who.reference)
+            return dataclasses.replace(who, reference=str(team.guid)), place
         except (AgentNotFound, AgentAmbiguous, TeamNotFound, TeamAmbiguous) as error:
             raise OrderRefused(f"Who[{index}].ID", str(error)) from error
-        return dataclasses.replace(who, reference=str(guid)), place
 
-    def _agent(self, reference: str, reach: Reach | None) -> tuple[UUID, Place]:
-        seen = _seen(_referred(self._agents, reference), self._places.agent, reach)
+
+class Seen:
+    """Agents and teams by GUID or name, of those that somebody may read: others do not exist.
+
+    ``agents`` and ``teams`` are how far he may read them; None is not at all.
+    """
+
+    def __init__(self, session: Session, agents: Reach | None, teams: Reach | None) -> None:
+        self._session = session
+        self._reach_of_agents = agents
+        self._reach_of_teams = teams
+        self._places = Places(session)
+
+    def agent(self, reference: str) -> tuple[roster.Agent, Place]:
+        """An agent and where it lies. Raises AgentNotFound, AgentAmbiguous."""
+        seen = _seen(_referred(self._agents, reference), self._places.agent, self._reach_of_agents)
         if not seen:
             raise AgentNotFound.of(reference)
         if len(seen) > 1:
             raise AgentAmbiguous.of(reference, len(seen))
-        return seen[0][0].guid, seen[0][1]
+        return seen[0]
 
-    def _team(self, reference: str, reach: Reach | None) -> tuple[UUID, Place]:
-        seen = _seen(_referred(self._teams, reference), self._places.team, reach)
+    def team(self, reference: str) -> tuple[teams.Team, Place]:
+        """A team and where it lies. Raises TeamNotFound, TeamAmbiguous."""
+        seen = _seen(_referred(self._teams, reference), self._places.team, self._reach_of_teams)
         if not seen:
             raise TeamNotFound.of(reference)
         if len(seen) > 1:
             raise TeamAmbiguous.of(reference, (team.folder for team, _ in seen))
-        return seen[0][0].guid, seen[0][1]
+        return seen[0]
 
     @functools.cached_property
     def _agents(self) -> list[roster.Agent]:

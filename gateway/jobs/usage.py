@@ -9,7 +9,7 @@ that is accepted later gets in, and however slowly it is read, it ends.
 import functools
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -62,15 +62,16 @@ class JobUsage(NamedTuple):
     finished_at: int | None
 
 
-def report(store: Store, period: Period, reach: Reach | None = None) -> Iterator[JobUsage]:
+def report(store: Store, period: Period, *reaches: Reach) -> Iterator[JobUsage]:
     """The jobs that started within a period, by their start; those that never did are left out.
 
-    With a ``reach``, only those that it covers. Raises StoreUnavailable while it is read.
+    Of those only that all ``reaches`` cover. Raises StoreUnavailable while it is read.
     """
+    narrowed = [reach for reach in reaches if not reach.everywhere]
     newest = _newest(store)
     after: _After | None = _After(_EARLIEST if period.start is None else period.start, 0)
     while after is not None:
-        told, after = _portion(store, after, period, newest, reach)
+        told, after = _portion(store, after, period, newest, narrowed)
         yield from told
 
 
@@ -99,7 +100,7 @@ def _portion(
     after: _After,
     period: Period,
     newest: int,
-    reach: Reach | None,
+    narrowed: Sequence[Reach],
 ) -> tuple[list[JobUsage], _After | None]:
     """What is told of the next jobs, and behind which one to go on, None at the end."""
     # Others get a turn at each portion, also where none of its jobs is told of.
@@ -110,7 +111,7 @@ def _portion(
             for row in rows
             if row["tenant_id"] == 1 and row["id"] <= newest and not _is_over(period, row)
         ]
-        if reach is not None and not reach.everywhere:
+        for reach in narrowed:
             covered = _covered(session, reach, [row["id"] for row in wanted])
             wanted = [row for row in wanted if row["id"] in covered]
         requests = {r["job_id"]: r for r in _REQUESTS.rows(session, [row["id"] for row in wanted])}
@@ -121,9 +122,8 @@ def _portion(
     return told, _After(rows[-1]["started_at"], rows[-1]["id"])
 
 
-def _covered(session: Session, reach: Reach, job_ids: list[int]) -> set[int]:
-    """Those of the jobs that a reach covers."""
-    query = _JOB.select(_JOB.id).where(_JOB.id.in_(job_ids), narrowing.condition(session, reach))
+def _covered(session: Session, reach: Reach, ids: Sequence[int]) -> set[int]:
+    query = _JOB.select(_JOB.id).where(_JOB.id.in_(ids), narrowing.condition(session, reach))
     return {row["id"] for row in session.rows(query)}
 
 

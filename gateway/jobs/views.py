@@ -86,8 +86,8 @@ class JobView:
     """A job. Times in epoch microseconds; ``parent`` is the job that made this one.
 
     ``timing`` is what was asked for, but for the rule of a recurrence; ``launch_timeout`` (in
-    microseconds) is there only if the order gave one.
-    ``owner`` asked for it by ``surface`` from ``address``, with a ``comment`` if he gave one.
+    microseconds) is there only if the order gave one. ``owner`` asked for it by ``surface`` from
+    ``address``, with a ``comment`` if he gave one.
     """
 
     id: int
@@ -110,10 +110,10 @@ class JobView:
     in_parallel: bool
     what: tuple[ShownWhat, ...]
     who: tuple[ShownWho, ...]
-    timing: Timing = field(default_factory=Timing)
-    launch_timeout: int | None = None
     address: str = ""
     comment: str = ""
+    timing: Timing = field(default_factory=Timing)
+    launch_timeout: int | None = None
 
 
 @dataclass(frozen=True)
@@ -318,10 +318,10 @@ def _job(row: Row, request: Row, owners: dict[int, str]) -> JobView:
             for one in request["what"]
         ),
         who=tuple(_who(one) for one in request["who"]),
-        timing=launching.timing_of(timing),
-        launch_timeout=timing.get("launch_timeout"),
         address=asked.get("address", ""),
         comment=asked.get("comment", ""),
+        timing=launching.timing_of(timing),
+        launch_timeout=timing.get("launch_timeout"),
     )
 
 

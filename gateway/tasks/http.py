@@ -175,16 +175,18 @@ async def _read_body(response: "httpx.Response", context: TaskContext[HttpSettin
     """Have the body logged, and give what is to be kept of it; None if nothing is."""
     left, most = context.settings.max_body, context.keep_answer
     kept = bytearray()
-    size = 0
+    size, cut = 0, False
     async for chunk in response.aiter_raw():
         size += len(chunk)
         # The log may have to wait for the server; the loop serves this one request only.
         context.log.write(chunk[:left])
         kept += chunk[: max(0, most - len(kept))]
-        if len(chunk) > left:
+        if len(chunk) > left and not cut:
             context.log.line(f"\n[body cut after {context.settings.max_body} bytes]")
+            cut = True
+        left -= min(left, len(chunk))
+        if cut and size > most:
             break
-        left -= len(chunk)
     return Kept(bytes(kept), size == len(kept)) if most else None
 
 

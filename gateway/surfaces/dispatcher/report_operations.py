@@ -17,10 +17,10 @@ def _get_job_usage(
     call: Call, start: datetime.datetime | None, stop: datetime.datetime | None
 ) -> Iterator[messages.JobUsage]:
     period = _period(start, stop)
-    reach = call.reach(Node.JOBS, Access.READ)
-    if not reach.anywhere:
+    reports, jobs = call.reach(Node.REPORTS, Access.READ), call.reach(Node.JOBS, Access.READ)
+    if not jobs.anywhere:
         return iter(())
-    return map(mapping.usage, usage.report(call.services.store, period, reach))
+    return map(mapping.usage, usage.report(call.services.store, period, reports, jobs))
 
 
 def _period(start: datetime.datetime | None, stop: datetime.datetime | None) -> Period:

@@ -7,7 +7,10 @@ published on the help page, in ``docs/rest.md`` and in the WSDL.
 import uuid
 
 from gateway import moments
-from gateway.catalog.resources import Resource, ResourceChanges, ResourceNotFound
+from gateway.catalog import folders
+from gateway.catalog.folders import FolderKind
+from gateway.catalog.resources import Resource, ResourceChanges, ResourceNotFound, only
+from gateway.identity import permissions
 from gateway.identity.permissions import Access, Node
 from gateway.jobs.places import Places
 from gateway.surfaces.dispatcher import resource_messages
@@ -59,7 +62,7 @@ def _new(call: Call, changes: ResourceChanges, content: Content) -> Resource:
             "(to edit one, name it in Guid)"
         )
     details = changes.to_new()
-    _check_folder(call, details.folder)
+    call.may_change(Node.RESOURCES, details.folder, _folder, _titled(details.folder))
     resources.check_new(details)
     received = _received(call, content)
     if received.length == 0:
@@ -72,9 +75,9 @@ def _new(call: Call, changes: ResourceChanges, content: Content) -> Resource:
 
 def _edit(call: Call, guid: uuid.UUID, changes: ResourceChanges, content: Content) -> Resource:
     resources = call.services.resources
-    _check_resource(call, guid)
+    _changeable(call, _found(call, guid))
     if changes.folder is not None:
-        _check_folder(call, changes.folder)
+        call.may_change(Node.RESOURCES, changes.folder, _folder, _titled(changes.folder))
     resources.check_edit(guid, changes)
     received = _received(call, content)
     if received.length == 0 and changes.file_name is not None:
@@ -99,30 +102,37 @@ def _delete(call: Call, guid: uuid.UUID | None, name: str | None) -> resource_me
     resources = call.services.resources
     if guid is None and not name:
         raise BadArgument("Guid: is missing; name the resource by it, or by Name where that is one")
-    with call.services.store.reading() as session:
-        if guid is not None:
-            found = resources.find(session, guid)
-        else:
-            found = resources.find_by_name(session, name or "")
-    _check_resource(call, found.guid)
+    found = _changeable(call, _found(call, name or "" if guid is None else guid))
     resources.delete(found.guid, call.caller)
     return _message(found)
 
 
-def _check_resource(call: Call, guid: uuid.UUID) -> None:
-    """Raise ResourceNotFound unless the caller may read it, MissingRight if he may no more."""
-    if call.reach(Node.RESOURCES, Access.MODIFY).everywhere:
-        return
+def _found(call: Call, reference: uuid.UUID | str) -> Resource:
+    """A resource that the caller may read. Raises ResourceNotFound, ResourceAmbiguous."""
+    resources = call.services.resources
+    if isinstance(reference, str):
+        with call.services.store.reading() as session:
+            named = resources.named(session, reference)
+        return only(reference, call.readable(Node.RESOURCES, named, Places.resource))
     with call.services.store.reading() as session:
-        found = call.services.resources.find(session, guid)
-    call.find(Node.RESOURCES, found, Places.resource, ResourceNotFound.of(guid))
-    call.may_change(Node.RESOURCES, found, Places.resource, f"the resource {found.name!r}")
+        found = resources.find(session, reference)
+    missing = ResourceNotFound.of(reference)
+    return call.find(Node.RESOURCES, found, Places.resource, missing)
 
 
-def _check_folder(call: Call, path: str) -> None:
-    """Raise MissingRight unless the caller may put a resource into a folder."""
-    place = f"the folder {path!r}" if path.strip() else "the top"
-    call.may_change(Node.RESOURCES, path, Places.resource_folder, place)
+def _changeable(call: Call, resource: Resource) -> Resource:
+    """The resource, if the caller may modify it. Raises MissingRight."""
+    titled = f"the resource {resource.name!r}"
+    call.may_change(Node.RESOURCES, resource, Places.resource, titled)
+    return resource
+
+
+def _folder(places: Places, path: str) -> permissions.Place:
+    return places.path(FolderKind.RESOURCE, folders.clean(path))
+
+
+def _titled(path: str) -> str:
+    return f"the folder {path!r}" if path else "the top folder"
 
 
 def _message(resource: Resource) -> resource_messages.Resource:

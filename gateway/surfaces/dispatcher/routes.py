@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 SURFACE = "dispatcher"
 _PREFIX = f"/{ROOT.lower()}/"
 _SLASH = "gateway.dispatcher.slash_at_the_end"
-_PIECE = 256 * 1024
+_PIECE = 1024 * 1024
 
 
 @dataclass(frozen=True)

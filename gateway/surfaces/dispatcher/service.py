@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gateway.jobs.explaining import Right
 from gateway.surfaces.dispatcher import messages, resource_messages
 from gateway.surfaces.dispatcher.operation import Operation
 from gateway.surfaces.dispatcher.operations import OPERATIONS
@@ -59,6 +60,13 @@ RESOURCES = Service(
     "ResourceService", resource_messages.NAMESPACE, "resource", RESOURCE_OPERATIONS, "resource_"
 )
 SERVICES = (SCHEDULING, RESOURCES)
+
+RIGHTS = {
+    one.name: Right(one.node, one.access, by_kind=one.node_of is not None)
+    for service in SERVICES
+    for one in service.operations
+}
+"""What each operation needs, by its name: for ``permission explain``."""
 
 
 def of_path(path: str) -> Service | None:

@@ -48,8 +48,9 @@ def _tree(call: Call, what_type: str, what_id: uuid.UUID) -> Tree:
     catalog, kind = call.services.catalog, _kind(what_type)
     with call.services.store.reading() as session:
         found = catalog.find(session, what_id, kind)
-        missing = DefinitionNotFound.of(what_id, kind)
-        summary = call.find(DEFINITION_NODES[kind], found, Places.definition, missing)
+    missing = DefinitionNotFound.of(what_id, kind)
+    summary = call.find(DEFINITION_NODES[kind], found, Places.definition, missing)
+    with call.services.store.reading() as session:
         return trees.tree(catalog, session, summary)
 
 

@@ -1,17 +1,15 @@
 """The operations on agents and teams."""
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from gateway import names
 from gateway.agents import roster, team_report, teams
-from gateway.agents.membership import NO_TEAM
 from gateway.agents.roster import Agent
-from gateway.agents.teams import MemberKind, Team
+from gateway.agents.teams import Team
 from gateway.identity.permissions import Access, Node
 from gateway.jobs.places import Places
-from gateway.surfaces.dispatcher import mapping, messages
+from gateway.surfaces.dispatcher import mapping, member_rights, messages
 from gateway.surfaces.dispatcher.operation import Argument, Call, Operation, Place, query
 from gateway.wire.messages import list_of
 from gateway.wire.scalars import BOOLEAN, TEXT
@@ -52,10 +50,9 @@ def _agents(call: Call, online: bool | None, licensed: bool | None) -> list[Agen
     with services.store.reading() as session:
         found = roster.agents(session)
     now = services.now()
-    readable = call.readable(Node.AGENTS, found, Places.agent)
     return [
         agent
-        for agent in readable
+        for agent in call.readable(Node.AGENTS, found, Places.agent)
         if online is None or agent.online(now, services.offline_after) is online
     ]
 
@@ -79,89 +76,39 @@ def _modify_agent_membership(
     call: Call, membership: messages.AgentMembership
 ) -> messages.AgentMembership:
     call.check(Node.AGENTS, Access.READ)
-    agent = mapping.named("Agent", membership.Agent, messages.JobWhoType.Agent)
-    change = mapping.agent_change(membership)
-    _check_agent(call, agent, Access.READ)
-    for team in (*change.add_to, *change.remove_from, *filter(None, [change.primary])):
-        if team != NO_TEAM:
-            _check_team(call, team, Access.MODIFY)
+    named = mapping.named("Agent", membership.Agent, messages.JobWhoType.Agent)
+    agent, change = member_rights.agent_change(call, named, mapping.agent_change(membership))
     changed = call.services.memberships.change_agent(
         agent, change, call.caller, membership.Comment or ""
     )
-    seen = {
-        team.id
-        for team in call.readable(Node.TEAMS, (*changed.teams, *changed.by_rule), Places.team)
-    }
-    return mapping.agent_membership(
-        dataclasses.replace(
-            changed,
-            teams=tuple(team for team in changed.teams if team.id in seen),
-            by_rule=tuple(team for team in changed.by_rule if team.id in seen),
-        )
-    )
+    return mapping.agent_membership(member_rights.shown_agent(call, changed))
 
 
 def _modify_team_membership(
     call: Call, membership: messages.TeamMembership
 ) -> messages.TeamMembership:
     call.check(Node.AGENTS, Access.READ)
-    team = mapping.named("Team", membership.Team, messages.JobWhoType.Team)
-    change = mapping.team_change(membership)
-    _check_team(call, team, Access.MODIFY)
-    for member in (*change.add, *change.remove):
-        check = _check_agent if member.kind is MemberKind.AGENT else _check_team
-        check(call, member.text, Access.READ)
+    named = mapping.named("Team", membership.Team, messages.JobWhoType.Team)
+    team, change = member_rights.team_change(call, named, mapping.team_change(membership))
     changed = call.services.memberships.change_team(
         team, change, call.caller, membership.Comment or ""
     )
-    return mapping.team_membership(
-        dataclasses.replace(
-            changed,
-            agents=tuple(call.readable(Node.AGENTS, changed.agents, Places.agent)),
-            teams=tuple(call.readable(Node.TEAMS, changed.teams, Places.team)),
-            by_rule=tuple(call.readable(Node.AGENTS, changed.by_rule, Places.agent)),
-        )
-    )
-
-
-def _check_agent(call: Call, reference: str, access: Access) -> None:
-    """Raise AgentNotFound for an agent that the caller may not read, MissingRight for the rest."""
-    if (
-        call.reach(Node.AGENTS, Access.READ).everywhere
-        and call.reach(Node.AGENTS, access).everywhere
-    ):
-        return
-    with call.services.store.reading() as session:
-        agent = roster.find(session, reference)
-    call.find(Node.AGENTS, agent, Places.agent, roster.AgentNotFound.of(reference))
-    if access is Access.MODIFY:
-        call.may_change(Node.AGENTS, agent, Places.agent, f"the agent {agent.name!r}")
-
-
-def _check_team(call: Call, reference: str, access: Access) -> None:
-    """As ``_check_agent``, for a team."""
-    if all(call.reach(Node.TEAMS, one).everywhere for one in (Access.READ, access)):
-        return
-    with call.services.store.reading() as session:
-        team = teams.find(session, reference)
-    call.find(Node.TEAMS, team, Places.team, teams.TeamNotFound.of(reference))
-    if access is Access.MODIFY:
-        call.may_change(Node.TEAMS, team, Places.team, f"the team {team.name!r}")
+    return mapping.team_membership(member_rights.shown_team(call, changed))
 
 
 def _remove_agent(call: Call, removal: messages.AgentRemoval) -> messages.AgentRemoval:
-    agent = mapping.named("Agent", removal.Agent, messages.JobWhoType.Agent)
-    _check_agent(call, agent, Access.MODIFY)
+    named = mapping.named("Agent", removal.Agent, messages.JobWhoType.Agent)
+    agent = member_rights.removable(call, named)
     removed = call.services.removal.remove(agent, call.caller, removal.Comment or "")
     return mapping.removal(removed)
 
 
 def _get_teams_report(call: Call) -> tuple[messages.TeamReport, ...]:
     services = call.services
-    readable = {team.id for team in _teams(call)}
+    shown = {team.id for team in _teams(call)}
     with services.store.reading() as session:
         found = team_report.report(
-            session, services.now(), services.offline_after, lambda team: team.id in readable
+            session, services.now(), services.offline_after, lambda team: team.id in shown
         )
     return tuple(map(mapping.team_report, found))
 

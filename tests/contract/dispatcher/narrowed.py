@@ -1,19 +1,22 @@
 """Logins whose roles count within a scope, and objects inside and outside of it."""
 
 import dataclasses
+import functools
 import uuid
 from collections.abc import Mapping
 
 from gateway.agents.desk import AgentSession
-from gateway.agents.teams import MemberKind, TeamContent, Teams
+from gateway.agents.membership import Reference, TeamChange
+from gateway.agents.teams import MemberKind, Team
 from gateway.catalog import folders
 from gateway.catalog.definitions import Module, Task
 from gateway.catalog.folders import FolderKind
+from gateway.catalog.projects import Project
+from gateway.catalog.resources import Resource, ResourceDetails
+from gateway.catalog.run_books import RunBook
 from gateway.identity.permissions import EVERY_NODE, Access, Scope, ScopeKind
 from gateway.identity.principals import MACHINE, Caller
 from gateway.jobs.views import JobView
-from storage import models
-from storage.session import Session
 from tests.contract.dispatcher.house import Client, House
 
 Permissions = Mapping[str, Access]
@@ -23,17 +26,45 @@ READ: Permissions = {EVERY_NODE: Access.READ}
 
 @dataclasses.dataclass(frozen=True)
 class Objects:
-    """One of each kind of object, all at the same place."""
+    """One of each kind of object, all at the same place; ``inner`` is a team within the team."""
 
+    folder: str
     module: Module
+    project: Project
+    run_book: RunBook
     agent: AgentSession
-    team: uuid.UUID
+    team: Team
+    inner: Team
     caller: Caller
 
     def job(self, house: House) -> JobView:
         """A new job of the module on the agent, which the owner has asked for."""
         order = house.engine.order(self.module.guid, self.agent)
         return house.gateway.jobs.accept(order, self.caller)
+
+    def another_agent(self, house: House) -> AgentSession:
+        """A new agent of the team, which is offline."""
+        agent = house.agent(f"Agent {uuid.uuid4()}")
+        put_into(house, self.team, agent)
+        house.silence(agent)
+        return agent
+
+    def resource(self, house: House) -> Resource:
+        """A new resource in the folder."""
+        name = f"{uuid.uuid4()}.txt"
+        details = ResourceDetails(name, name, self.folder)
+        return house.gateway.resources.add(details, [b"content"], MACHINE)
+
+
+def put_into(house: House, team: Team, *members: AgentSession | Team) -> None:
+    """Put agents and teams into a team."""
+    add = [
+        Reference(str(one.guid), MemberKind.TEAM)
+        if isinstance(one, Team)
+        else Reference(str(one.agent))
+        for one in members
+    ]
+    house.gateway.memberships.change_team(str(team.guid), TeamChange(add), MACHINE)
 
 
 class Scene:
@@ -71,23 +102,22 @@ class Scene:
     @property
     def narrow(self) -> tuple[Scope, ...]:
         """The scopes in which all of ``inside`` lies, and nothing of ``outside``."""
-        return self.folder, self.team
+        return (*map(self.folder_of, FolderKind), self.team)
 
     @property
     def folder(self) -> Scope:
         """The folder above that of the module inside."""
-        with self.house.gateway.store.reading() as session:
-            found = folders.find(session, FolderKind.MODULE, "Inside")
-        assert found is not None
-        return Scope(ScopeKind.FOLDER, found)
+        return self.folder_of(FolderKind.MODULE)
+
+    def folder_of(self, kind: FolderKind) -> Scope:
+        """The folder above that of the objects of a kind inside."""
+        ensure = functools.partial(folders.ensure, kind=kind, path="Inside")
+        return Scope(ScopeKind.FOLDER, self.house.gateway.store.unit_of_work(ensure) or 0)
 
     @property
     def team(self) -> Scope:
         """The team of the agent inside."""
-        with self.house.gateway.store.reading() as session:
-            team = models.Team
-            found = session.scalar(team.select(team.id).where(team.guid == self.inside.team))
-        return Scope(ScopeKind.TEAM, found)
+        return Scope(ScopeKind.TEAM, self.inside.team.id)
 
     def own(self, name: str) -> Objects:
         """The objects outside, with jobs of their own for a login."""
@@ -96,19 +126,14 @@ class Scene:
         return dataclasses.replace(self.outside, caller=caller)
 
     def _objects(self, name: str, folder: str) -> Objects:
-        gateway = self.house.gateway
+        house = self.house
         task = Task(guid=uuid.uuid4(), name="Task", type="command", settings={"argv": ["true"]})
         module = Module(guid=uuid.uuid4(), name=f"{name} module", folder=folder, tasks=(task,))
-        gateway.catalog.save(module, MACHINE)
-        agent = self.house.agent(f"{name} agent")
-        team = Teams(gateway.store).create(TeamContent.of(name=f"{name} team"), MACHINE)
-
-        def join(session: Session) -> None:
-            row = models.Agent
-            number = session.scalar(row.select(row.id).where(row.guid == agent.agent))
-            session.execute(
-                models.TeamMember.insert(team_id=team.id, kind=MemberKind.AGENT, member_id=number)
-            )
-
-        gateway.store.unit_of_work(join)
-        return Objects(module, agent, team.guid, MACHINE)
+        project = Project(guid=uuid.uuid4(), name=f"{name} project", folder=folder)
+        run_book = RunBook(guid=uuid.uuid4(), name=f"{name} run book", folder=folder)
+        for definition in (module, project, run_book):
+            house.gateway.catalog.save(definition, MACHINE)
+        agent = house.agent(f"{name} agent")
+        team, inner = house.team(f"{name} team"), house.team(f"{name} inner team")
+        put_into(house, team, agent, inner)
+        return Objects(folder, module, project, run_book, agent, team, inner, MACHINE)

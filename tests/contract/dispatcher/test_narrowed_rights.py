@@ -53,7 +53,7 @@ def test_lists_hold_what_lies_in_the_scope(scene: Scene) -> None:
     client = scene.login("somebody", READ, *scene.narrow)
     inside, outside = scene.inside.job(scene.house), scene.outside.job(scene.house)
     assert names(client.get("what/modules")) == ["Inside module"]
-    assert names(client.get("who")) == ["Inside agent"]
+    assert names(client.get("who?agents=true")) == ["Inside agent"]
     page = client.get("jobs").json
     assert [uuid.UUID(job["JobID"]) for job in page["Items"]] == [inside.guid]
     assert page["PageCount"] == 1
@@ -76,7 +76,7 @@ def test_a_denial_within_a_scope_takes_out_what_lies_there(scene: Scene) -> None
     scene.inside.job(scene.house)
     outside = scene.outside.job(scene.house)
     assert names(client.get("what/modules")) == ["Outside module"]
-    assert names(client.get("who")) == ["Outside agent"]
+    assert names(client.get("who?agents=true")) == ["Outside agent"]
     page = client.get("jobs").json
     assert [uuid.UUID(job["JobID"]) for job in page["Items"]] == [outside.guid]
     client.get(f"what/Modules/{scene.inside.module.guid}/inputparameters").refused(404)
@@ -186,7 +186,7 @@ def test_what_lies_outside_cannot_be_named_and_is_as_unknown(scene: Scene) -> No
     for hidden, missing in (
         (order(scene.outside.module.guid, agent), order(uuid.uuid4(), agent)),
         (order(module, scene.outside.agent.agent), order(module, uuid.uuid4())),
-        (order(module, scene.outside.team, "Team"), order(module, uuid.uuid4(), "Team")),
+        (order(module, scene.outside.team.guid, "Team"), order(module, uuid.uuid4(), "Team")),
     ):
         assert told(client, hidden) == told(client, missing)
         assert post(client, hidden).status == 400
@@ -201,7 +201,7 @@ def test_a_name_that_only_one_visible_agent_has_is_not_ambiguous(scene: Scene) -
     client = scene.login("somebody", EVERY, *scene.narrow)
     scene.house.engine.agent("Inside agent", embedded=False)
     module = scene.inside.module.guid
-    (inside,) = client.get("who").json
+    (inside,) = client.get("who?agents=true").json
     made = post(client, order(module, "Inside agent"))
     assert made.status == 200, made.text
     assert made.xml.findtext("{*}Who/{*}JobWho/{*}ID") == inside["ID"]
@@ -234,6 +234,6 @@ def test_a_right_for_a_team_makes_jobs_on_its_agents_only(scene: Scene) -> None:
 
 def test_a_scope_that_lost_its_object_covers_nothing(scene: Scene) -> None:
     client = scene.login("somebody", READ, scene.team)
-    assert names(client.get("who")) == ["Inside agent"]
-    Teams(scene.house.gateway.store).delete(scene.inside.team, MACHINE)
-    assert client.get("who").json == []
+    assert names(client.get("who?agents=true")) == ["Inside agent"]
+    Teams(scene.house.gateway.store).delete(scene.inside.team.guid, MACHINE)
+    assert client.get("who?agents=true").json == []

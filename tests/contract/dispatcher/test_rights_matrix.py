@@ -4,9 +4,10 @@ The operations are read from the routes of the application and from the WSDL tha
 one without a row here fails. A row says which right it takes and how it is called.
 """
 
+import base64
 import dataclasses
 import enum
-import re
+import functools
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -18,14 +19,15 @@ from gateway.identity import audit
 from gateway.identity.permissions import EVERYWHERE, Access, Node
 from gateway.jobs.views import JobView
 from gateway.surfaces.dispatcher import messages
-from gateway.surfaces.dispatcher.messages import JobStatusType, JobWhatType, JobWhoType
+from gateway.surfaces.dispatcher.messages import JobStatusType, JobWhatType, JobWho, JobWhoType
 from gateway.surfaces.dispatcher.operation import Argument, Operation, Place
-from gateway.surfaces.dispatcher.operations import OPERATIONS
+from gateway.surfaces.dispatcher.service import RESOURCES, SCHEDULING, SERVICES, Service
 from gateway.wire import json_messages, xml_messages
 from gateway.wire.messages import Message
+from storage import models
 from tests.contract.conftest import SessionLog
 from tests.contract.dispatcher import house as houses
-from tests.contract.dispatcher.house import JSON, NAMESPACE, XML, Answer, Client
+from tests.contract.dispatcher.house import JSON, NAMESPACE, XML, Answer, Client, House
 from tests.contract.dispatcher.narrowed import EVERY, READ, Objects, Scene
 
 COMMENT = "because of the audit"
@@ -37,10 +39,44 @@ ENVELOPE = (
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """What a call is about: objects at one place, and a job of them."""
+    """What a call is about: objects at one place; those that it may use up are new."""
 
+    house: House
     objects: Objects
-    job: JobView
+
+    @functools.cached_property
+    def job(self) -> JobView:
+        """A job that waits."""
+        return self.objects.job(self.house)
+
+    @functools.cached_property
+    def started(self) -> JobView:
+        """A job that has run."""
+        job = self.objects.job(self.house)
+        self.house.engine.run_all(self.objects.agent)
+        return job
+
+    @functools.cached_property
+    def agent(self) -> JobWho:
+        """An agent that is offline."""
+        return JobWho(ID=self.objects.another_agent(self.house).agent, Type=JobWhoType.Agent)
+
+    @functools.cached_property
+    def inner(self) -> JobWho:
+        """A team that the agent is not in."""
+        return JobWho(ID=self.objects.inner.guid, Type=JobWhoType.Team)
+
+    @functools.cached_property
+    def resource(self) -> uuid.UUID:
+        """A resource that nothing uses."""
+        return self.objects.resource(self.house).guid
+
+    @property
+    def order(self) -> messages.Job:
+        """A job to schedule."""
+        what = messages.JobWhat(ID=self.objects.module.guid, Type=JobWhatType.Module)
+        who = JobWho(ID=self.objects.agent.agent, Type=JobWhoType.Agent)
+        return messages.Job(What=(what,), Who=(who,))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,20 +96,13 @@ class Row:
     recorded: str | None = None
 
 
-def _order(target: Target) -> messages.Job:
-    what = messages.JobWhat(ID=target.objects.module.guid, Type=JobWhatType.Module)
-    who = messages.JobWho(ID=target.objects.agent.agent, Type=JobWhoType.Agent)
-    return messages.Job(What=(what,), Who=(who,))
-
-
 NO_JOB = (404, "JobNotFound")
+NO_DEFINITION = (404, "DefinitionNotFound")
+NO_RESOURCE = (404, "ResourceNotFound")
 ROWS = {
     # A job is its own record, with owner, address and comment: no entry for it.
     "ScheduleJob": Row(
-        Node.JOBS,
-        Access.MODIFY,
-        lambda target: {"job": _order(target)},
-        (400, "InvalidJob"),
+        Node.JOBS, Access.MODIFY, lambda target: {"job": target.order}, (400, "InvalidJob")
     ),
     "GetJobs": Row(Node.JOBS, Access.READ, listed=lambda target: target.job.guid),
     "GetJob": Row(Node.JOBS, Access.READ, lambda target: {"guid": target.job.guid}, NO_JOB),
@@ -92,21 +121,84 @@ ROWS = {
         Node.JOBS, Access.READ, lambda target: {"guid": target.job.guid}, NO_JOB
     ),
     "GetModules": Row(Node.MODULES, Access.READ, listed=lambda target: target.objects.module.guid),
+    "GetProjects": Row(
+        Node.PROJECTS, Access.READ, listed=lambda target: target.objects.project.guid
+    ),
+    "GetRunBooks": Row(
+        Node.RUN_BOOKS, Access.READ, listed=lambda target: target.objects.run_book.guid
+    ),
     "GetInputParameters": Row(
         Node.MODULES,
         Access.READ,
         lambda target: {"what_type": "Module", "what_id": target.objects.module.guid},
-        (404, "DefinitionNotFound"),
+        NO_DEFINITION,
+    ),
+    "GetOutputParameters": Row(
+        Node.RUN_BOOKS,
+        Access.READ,
+        lambda target: {"what_type": "RunBook", "what_id": target.objects.run_book.guid},
+        NO_DEFINITION,
     ),
     "GetWho": Row(Node.AGENTS, Access.READ, listed=lambda target: target.objects.agent.agent),
+    "ModifyAgentMembership": Row(
+        Node.TEAMS,
+        Access.MODIFY,
+        lambda target: {
+            "membership": messages.AgentMembership(Agent=target.agent, AddTo=(target.inner,))
+        },
+        (404, "AgentNotFound"),
+        recorded="membership",
+    ),
+    "ModifyTeamMembership": Row(
+        Node.TEAMS,
+        Access.MODIFY,
+        lambda target: {
+            "membership": messages.TeamMembership(Team=target.inner, Add=(target.agent,))
+        },
+        (404, "TeamNotFound"),
+        recorded="membership",
+    ),
+    "RemoveAgent": Row(
+        Node.AGENTS,
+        Access.MODIFY,
+        lambda target: {"removal": messages.AgentRemoval(Agent=target.agent)},
+        (404, "AgentNotFound"),
+        recorded="remove",
+    ),
+    "GetTeamsReport": Row(Node.TEAMS, Access.READ, listed=lambda target: target.objects.team.guid),
+    "GetJobUsageReport": Row(Node.REPORTS, Access.READ, listed=lambda target: target.started.guid),
+    "UploadResource": Row(
+        Node.RESOURCES,
+        Access.MODIFY,
+        lambda target: {
+            "guid": target.resource,
+            "filename": f"{uuid.uuid4()}.txt",
+            "content": b"new content",
+        },
+        NO_RESOURCE,
+        recorded="update",
+    ),
+    "DeleteResource": Row(
+        Node.RESOURCES,
+        Access.MODIFY,
+        lambda target: {"guid": target.resource},
+        NO_RESOURCE,
+        recorded="delete",
+    ),
 }
 
 # What else has an address: the help pages take any login, SOAP's operations are those above, the
 # description of SOAP is public (setting ``wsdl_public``).
-FOR_ANY_LOGIN = {"help": "help", "help_operation": "help/operations/GetJobs"}
-OTHERS = {*FOR_ANY_LOGIN, "soap", "wsdl"}
+FOR_ANY_LOGIN = {
+    "help": f"{SCHEDULING.path}/help",
+    "help_operation": f"{SCHEDULING.path}/help/operations/GetJobs",
+    "resource_help": f"{RESOURCES.path}/help",
+    "resource_help_operation": f"{RESOURCES.path}/help/operations/DeleteResource",
+}
+OTHERS = {*FOR_ANY_LOGIN, "soap", "wsdl", "resource_soap", "resource_wsdl"}
 
-OPERATION = {operation.name: operation for operation in OPERATIONS}
+SERVICE = {operation.name: service for service in SERVICES for operation in service.operations}
+OPERATION = {one.name: one for service in SERVICES for one in service.operations}
 
 
 class Dialect(enum.Enum):
@@ -127,11 +219,22 @@ class World:
     def target(self, *, inside: bool = True) -> Target:
         """Something to call an operation on."""
         objects = self.scene.inside if inside else self.scene.outside
-        return Target(objects, objects.job(self.scene.house))
+        return Target(self.scene.house, objects)
+
+    def changes(self, who: str) -> tuple[list[audit.Entry], list[uuid.UUID]]:
+        """What a login has changed, and the jobs that it has asked for."""
+        gateway = self.scene.house.gateway
+        principal, job = gateway.logins.find(who), models.Job
+        with gateway.store.reading() as session:
+            found = [one for one in audit.page(session, size=10_000) if one.principal == who]
+            jobs = session.rows(job.select(job.guid).where(job.owner_id == principal.id))
+        return found, [row["guid"] for row in jobs]
 
     def call(self, who: str, name: str, dialect: Dialect, target: Target) -> Answer:
         """Call an operation as one of the logins."""
-        values = ROWS[name].values(target)
+        values, listed = ROWS[name].values(target), ROWS[name].listed
+        if listed is not None:
+            listed(target)  # it must be there to be left out
         return called(self.clients[who], OPERATION[name], dialect, values)
 
 
@@ -160,38 +263,41 @@ def called(
     client: Client, operation: Operation, dialect: Dialect, values: Mapping[str, Any]
 ) -> Answer:
     """Call an operation with arguments by their names."""
+    service, comment = SERVICE[operation.name], {"X_Audit_Comment": COMMENT}
+    given = [(one, values[one.name]) for one in operation.arguments if one.name in values]
     if dialect is Dialect.SOAP:
-        texts = (
-            _soap_argument(argument, values[argument.name])
-            for argument in operation.arguments
-            if argument.name in values
-        )
-        body = ENVELOPE.format(operation.name, NAMESPACE, "".join(texts))
-        return client.send("POST", "soap", body, "text/xml", X_Audit_Comment=COMMENT)
-    path, query, body = operation.template, [], b""
-    for argument in operation.arguments:
-        if argument.name not in values:
-            continue
-        value = values[argument.name]
+        texts = "".join(_soap_argument(service, *one) for one in given)
+        body = ENVELOPE.format(operation.name, service.namespace, texts)
+        return client.send("POST", f"{service.path}/soap", body, "text/xml", **comment)
+    path, data, kind = operation.template, b"", dialect.value
+    headers = {}
+    for argument, value in given:
         if argument.place is Place.PATH:
             path = path.replace(f"{{{argument.rest_name}}}", str(value))
-        elif argument.place is Place.QUERY:
-            query.append(f"{argument.rest_name}={value}")
-        elif dialect is Dialect.XML:
-            body = xml_messages.write(value, NAMESPACE)
+        elif argument.place is Place.HEADER:
+            headers[argument.rest_name] = str(value)
+        elif argument.place is Place.CONTENT:
+            data = value
         else:
-            body = json_messages.write(value)
-    address = "?".join(filter(None, [path, "&".join(query)]))
-    kind = dialect.value
-    return client.send(operation.verb, address, body, kind, Accept=kind, X_Audit_Comment=COMMENT)
+            data = _body(value, dialect)
+    return client.send(
+        operation.verb, f"{service.path}/{path}", data, kind, Accept=kind, **headers, **comment
+    )
 
 
-def _soap_argument(argument: Argument, value: Any) -> str:
-    if not isinstance(value, Message):
-        return f"<{argument.soap_name}>{value}</{argument.soap_name}>"
-    element = etree.fromstring(xml_messages.write(value, NAMESPACE))
-    element.tag = f"{{{NAMESPACE}}}{argument.soap_name}"
-    return etree.tostring(element).decode()
+def _body(message: Message, dialect: Dialect) -> bytes:
+    if dialect is Dialect.XML:
+        return xml_messages.write(message, NAMESPACE)
+    return json_messages.write(message)
+
+
+def _soap_argument(service: Service, argument: Argument, value: Any) -> str:
+    if isinstance(value, Message):
+        element = etree.fromstring(xml_messages.write(value, service.namespace))
+        element.tag = f"{{{service.namespace}}}{argument.soap_name}"
+        return etree.tostring(element).decode()
+    text = base64.b64encode(value).decode() if isinstance(value, bytes) else value
+    return f"<{argument.soap_name}>{text}</{argument.soap_name}>"
 
 
 def routes(world: World) -> dict[str, str]:
@@ -316,7 +422,7 @@ def test_what_is_outside_his_scope_is_not_there_for_a_narrowed_login(
     world: World, name: str, dialect: Dialect
 ) -> None:
     row, target = ROWS[name], world.target(inside=False)
-    before = world.scene.house.stored()
+    before = world.changes("narrowed")
     answer = world.call("narrowed", name, dialect, target)
     if row.listed is not None:
         assert not lists(answer, row.listed(target))
@@ -324,9 +430,7 @@ def test_what_is_outside_his_scope_is_not_there_for_a_narrowed_login(
         assert row.hidden is not None
         status, word = row.hidden
         refused(answer, dialect, status, word, "there is no")
-    assert world.scene.house.stored() == before
-    jobs = world.scene.house.gateway.jobs
-    assert jobs.get(target.job.guid).status is target.job.status
+    assert world.changes("narrowed") == before
 
 
 @pytest.mark.parametrize("path", FOR_ANY_LOGIN.values())
@@ -343,16 +447,15 @@ def test_a_change_leaves_a_record_of_who_from_where_and_why(
 ) -> None:
     row, target = ROWS[name], world.target()
     house = world.scene.house
-    with house.gateway.store.reading() as session:
-        before = [entry.id for entry in audit.page(session, size=1)]
+    entries, jobs = world.changes("modifier")
     answer = world.call("modifier", name, dialect, target)
     allowed(answer)
-    with house.gateway.store.reading() as session:
-        new = [entry for entry in audit.page(session) if entry.id > max(before, default=0)]
+    entries_after, jobs_after = world.changes("modifier")
+    new = [entry for entry in entries_after if entry not in entries]
     if row.recorded is None:
         assert new == []
-        (guid,) = re.findall(r"JobID\W+(?:\w+:)?\W*([0-9A-F-]{36})", answer.text)
-        job = house.gateway.jobs.get(uuid.UUID(guid))
+        (guid,) = set(jobs_after) - set(jobs)
+        job = house.gateway.jobs.get(guid)
         assert (job.owner, job.surface) == ("modifier", "dispatcher")
         assert (job.address, job.comment) == ("127.0.0.1", COMMENT)
         (event,) = house.gateway.jobs.events(job.guid)[:1]

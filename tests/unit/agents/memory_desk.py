@@ -82,6 +82,7 @@ class MemoryDesk:
         self.obstacle: Callable[[Sequence[Report]], None] | None = None
         self.facts: AgentFacts | None = None
         self.renewals = 0
+        self.told = 0
         self.named: list[Attempt] = []
         self.settled: set[Attempt] = set()
         self.over = False
@@ -124,6 +125,12 @@ class MemoryDesk:
     def open_session(self, agent: AgentFacts) -> AgentSession:
         self.facts = agent
         return AgentSession(1, uuid.uuid4(), uuid.uuid4())
+
+    def tell(self, session: AgentSession, agent: AgentFacts) -> None:
+        with self.changed:
+            self.facts = agent
+            self.told += 1
+            self.changed.notify_all()
 
     def claim(self, session: AgentSession, limit: int) -> list[RunOrder]:
         assert limit > 0

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from gateway.agents import processes
+from gateway.agents import facts, processes
 from gateway.agents.embedded import EmbeddedAgent
 from gateway.agents.protocol import ParameterValue, RunOrder, TaskOrder
 from gateway.catalog.definitions import OnFailure, ParameterType
@@ -66,6 +66,16 @@ def test_a_run_is_claimed_worked_off_and_reported(desk: MemoryDesk, agent: Embed
     assert desk.facts is not None
     assert desk.facts.embedded
     assert "sh" in desk.facts.capabilities
+
+
+def test_who_comes_to_the_machine_is_told_once(
+    desk: MemoryDesk, agent: EmbeddedAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facts, "_console_user", lambda: "joe")
+    desk.until(lambda: desk.facts is not None and desk.facts.console_user == "joe")
+    renewals = desk.renewals
+    eventually(lambda: desk.renewals > renewals + 2)
+    assert desk.told == 1
 
 
 def test_runs_are_worked_off_side_by_side(desk: MemoryDesk, start_agent: StartAgent) -> None:

@@ -396,10 +396,13 @@ def test_what_an_agent_tells_of_its_machine_is_kept(engine: Engine) -> None:
     told = dataclasses.replace(
         plain, time_zone="Asia/Tokyo", mac_addresses=macs, console_user="joe"
     )
-    engine.reception.open_session(told)
+    engine.reception.tell(session, told)
     second = known(engine, session)
     assert (second.time_zone, second.mac_addresses) == ("Asia/Tokyo", macs)
     assert (second.console_user, second.last_console_user) == ("joe", "joe")
     engine.reception.open_session(plain)
     third = known(engine, session)
     assert (third.console_user, third.last_console_user) == ("", "joe")
+    # Its session is over by now.
+    engine.reception.tell(session, dataclasses.replace(told, console_user="jane"))
+    assert known(engine, session) == third

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import gateway.catalog
-from gateway.catalog import folders, tree_parameters, trees
+from gateway.catalog import folders, references, tree_parameters, trees
 from gateway.catalog.building_block import NAMESPACE
 from gateway.catalog.building_block_plan import OnConflict
 from gateway.catalog.building_block_reading import ImportRefused
@@ -552,7 +552,7 @@ def test_the_demonstration_asks_for_what_its_tasks_use(parts: Parts) -> None:
     with parts.store.reading() as session:
         found = parts.catalog.find_by_name(session, DefinitionKind.MODULE, "Greeting")
         greeting = parts.catalog.module(session, found.version_id)
-    asked = [one.name for one in parts.catalog.input_parameters(greeting)]
+    asked = [one.name for one in references.input_parameters(greeting)]
     assert asked == ["Name", "Language", "Secret"]
     assert base64.b64encode(b"open sesame") not in parts.exported()
     assert b"open sesame" not in parts.exported()

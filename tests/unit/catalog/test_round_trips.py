@@ -53,7 +53,7 @@ from gateway.catalog.run_books import (
 )
 from tests.unit.catalog import anything
 from tests.unit.catalog.conftest import Parts
-from tests.unit.catalog.samples import block, module_members
+from tests.unit.catalog.samples import GREETING, block, module_members
 
 # What XML can carry, with a liking for what it treats in a way of its own.
 CHARACTERS = st.one_of(
@@ -405,7 +405,34 @@ def test_what_xml_cannot_carry_is_refused(sqlite_parts: Parts, character: str) -
         sqlite_parts.bring(block(module_members(description=f"a{character}b")))
 
 
-SEED = building_block_xml.write(read(block(module_members()).encode()))
+COMPOSED = {
+    "projects": [
+        {
+            "guid": str(uuid.UUID(int=1)),
+            "name": "P",
+            "modules": [{"guid": str(uuid.UUID(int=2)), "module": str(GREETING)}],
+        }
+    ],
+    "run_books": [
+        {
+            "guid": str(uuid.UUID(int=3)),
+            "name": "R",
+            "parameters": [{"name": "Say"}],
+            "jobs": [
+                {
+                    "guid": str(uuid.UUID(int=4)),
+                    "name": "J",
+                    "what": [{"guid": str(GREETING)}],
+                    "who": [{"kind": "team", "reference": "All"}],
+                    "links": [{"parameter": "Say", "target": "Word", "action": "both"}],
+                }
+            ],
+        }
+    ],
+}
+SEED = building_block_xml.write(
+    read(json.dumps(json.loads(block(module_members())) | COMPOSED).encode())
+)
 
 
 @settings(

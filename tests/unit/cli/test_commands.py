@@ -184,6 +184,13 @@ def test_wsdl_has_the_public_address(bare: Run) -> None:
     etree.fromstring(outcome.out.encode())
 
 
+def test_wsdl_of_the_other_service(bare: Run) -> None:
+    public = ("--set", "public_url=https://gateway.example/base")
+    root = etree.fromstring(bare("wsdl", "--service", "resource", *public).out.encode())
+    address = root.xpath("//*[local-name() = 'address']/@location")
+    assert address == ["https://gateway.example/base/Dispatcher/ResourceService/soap"]
+
+
 def test_backup_and_restore(gateway: Run, block: Path, data: Path, tmp_path: Path) -> None:
     gateway("import", str(block))
     copy = tmp_path / "copy.sqlite3"

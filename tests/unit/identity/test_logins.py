@@ -194,7 +194,9 @@ def test_the_last_administrator_stays(parts: Parts, loss: str) -> None:
     parts.logins.disable("disabled", CALLER)
     parts.logins.add("no password", None, ["Administrators"], CALLER)
     before = entries(parts)
-    with pytest.raises(errors.LastAdministrator, match="'root' is the last"):
+    with pytest.raises(
+        errors.LastAdministrator, match=r"the last enabled administrator \(root\) must stay"
+    ):
         LOSING[loss](parts)
     assert entries(parts) == before
     assert only(parts, "root").roles == ("Administrators",)

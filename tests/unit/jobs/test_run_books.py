@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from gateway.agents.desk import AgentSession
+from gateway.agents.protocol import FinalValue
 from gateway.agents.teams import TeamContent, Teams
 from gateway.catalog.catalog import DefinitionKind
 from gateway.catalog.definitions import (
@@ -182,8 +183,7 @@ def test_values_go_down_and_come_back(engine: Engine) -> None:
     job = schedule(engine, book, agent, given=[given])
     (order,) = engine.reception.claim(agent, 1)
     assert {value.name: value.value for value in order.parameters} == {"In": "4711", "Out": "?"}
-    returned(engine, make, Out="vm-4711")
-    engine.finish(agent, order)
+    engine.finish(agent, order, values=left(make, Out="vm-4711"))
     engine.clock.tick()
     assert work(engine, agent) == [{"Name": "vm-4711"}]
     assert status(engine, job) is DONE
@@ -249,8 +249,7 @@ def test_three_levels_with_values_both_ways(engine: Engine) -> None:
     job = schedule(engine, outer, agent)
     (order,) = engine.reception.claim(agent, 1)
     assert [value.value for value in order.parameters] == ["1"]
-    returned(engine, leaf, X="2")
-    engine.finish(agent, order)
+    engine.finish(agent, order, values=left(leaf, X="2"))
     engine.clock.tick()
     assert work(engine, agent) == [{"X": "2"}]
     assert status(engine, job) is DONE
@@ -465,17 +464,6 @@ def member(engine: Engine, team: int, name: str) -> None:
     engine.store.unit_of_work(lambda session: session.execute(insert))
 
 
-def returned(engine: Engine, module: uuid.UUID, **values: str) -> None:
-    """Let the newest run have left these values."""
-    outputs = [
-        {"part": 0, "module": str(module), "name": name, "value": value, "changed": True}
-        for name, value in values.items()
-    ]
-    engine.store.unit_of_work(
-        lambda session: session.execute(
-            models.RunOutput.insert(
-                run_id=session.scalar(models.Run.select(models.Run.id).order_by(-models.Run.id)),
-                outputs=outputs,
-            )
-        )
-    )
+def left(module: uuid.UUID, **values: str) -> tuple[FinalValue, ...]:
+    """The values that a run of a module has left."""
+    return tuple(FinalValue(0, module, name, value) for name, value in values.items())

@@ -142,6 +142,8 @@ def test_expected_statuses() -> None:
         (5, {}, Kept(b"hello", whole=True)),
         (3, {}, Kept(b"hel", whole=False)),
         (100, {"expected": ["404"]}, Kept(b"hello", whole=True)),
+        (100, {"max_body": 2}, Kept(b"hello", whole=True)),
+        (3, {"max_body": 2}, Kept(b"hel", whole=False)),
     ],
 )
 def test_an_answer_that_is_wanted_is_kept(
@@ -150,4 +152,5 @@ def test_an_answer_that_is_wanted_is_kept(
     wanted = {"url": f"{site}/200", **settings}
     prepared = context("http", tmp_path, wanted, keep_answer=keep)
     assert TaskTypes.load().get("http").run(prepared).answer == answer
-    assert b"hello" in prepared.log.data  # type: ignore[attr-defined]  # it is the tests' own
+    shown = b"hello"[: settings.get("max_body", 5)]
+    assert prepared.log.data.splitlines()[1] == shown  # type: ignore[attr-defined]  # it is the tests' own
