@@ -13,8 +13,8 @@ from typing import Any
 
 from gateway import names
 from gateway.catalog import sealing
-from gateway.catalog.catalog import DefinitionKind
-from gateway.catalog.definitions import OnFailure, ParameterType, Subject
+from gateway.catalog.catalog import Catalog, DefinitionKind, DefinitionSummary
+from gateway.catalog.definitions import Condition, OnFailure, ParameterType, Subject
 from gateway.catalog.run_books import (
     WHO_PARAMETER,
     RunBookJob,
@@ -24,6 +24,7 @@ from gateway.catalog.run_books import (
 )
 from gateway.catalog.sealing import SealedParameter
 from gateway.catalog.trees import ModulePart, StepTree, Tree
+from storage.session import Session
 
 # The parts of a stored value: each in clear, or as the vault's reference.
 VALUE_PARTS = ("value", "value_secret", "secondary", "secondary_secret")
@@ -75,6 +76,53 @@ def entry(tree: Tree) -> dict[str, Any]:
     elif tree.summary.kind is DefinitionKind.PROJECT:
         found["modules"] = [_part(part) for part in tree.modules]
     return found
+
+
+def tree(catalog: Catalog, session: Session, entry: Entry) -> Tree:
+    """The tree of an entry, in the versions that it has kept.
+
+    Raises DefinitionNotFound for a version that is no longer stored.
+    """
+    summary = DefinitionSummary(
+        id=0,
+        guid=uuid.UUID(str(entry["guid"])),
+        kind=DefinitionKind(entry["kind"]),
+        name=entry["name"],
+        folder="",
+        version_id=entry["version"],
+        enabled=True,
+    )
+    if summary.kind is DefinitionKind.RUN_BOOK:
+        steps = tuple(
+            StepTree(
+                RunBookJob.model_validate(step["job"]),
+                tuple(tree(catalog, session, what) for what in step["what"]),
+            )
+            for step in entry["jobs"]
+        )
+        return Tree(summary, run_book=catalog.run_book(session, entry["version"]), steps=steps)
+    parts = entry.get("modules", (entry,))
+    return Tree(summary, tuple(_kept_part(catalog, session, part) for part in parts))
+
+
+def _kept_part(catalog: Catalog, session: Session, part: Entry) -> ModulePart:
+    module = catalog.module(session, part["version"])
+    return ModulePart(
+        entry_guid=None,
+        summary=DefinitionSummary(
+            id=0,
+            guid=uuid.UUID(str(part["guid"])),
+            kind=DefinitionKind.MODULE,
+            name=part["name"],
+            folder="",
+            version_id=part["version"],
+            enabled=True,
+        ),
+        module=module,
+        on_failure=OnFailure(part.get("on_failure", OnFailure.STOP)),
+        conditions=tuple(map(Condition.model_validate, part.get("conditions", ()))),
+        enabled=part.get("enabled", True),
+    )
 
 
 def value(parameter: SealedParameter) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from gateway.catalog import comparisons
 from gateway.catalog.definitions import Condition, Effect, Operator, Subject
 from gateway.jobs import dispatch, launching, moves, rows, run_book_plan, run_book_who
 from gateway.jobs.orders import Origin
-from gateway.jobs.places import Visible
+from gateway.jobs.places import OwnersRights
 from gateway.jobs.rows import JobRow
 from gateway.jobs.run_book_plan import Plan, Step, Value, secret
 from gateway.jobs.run_book_progress import StepState, before, progress
@@ -72,6 +72,24 @@ def family(session: Session, job: JobRow) -> list[JobRow]:
         ids = [row["id"] for row in session.rows(query)]
         found += ids
     return [job, *rows.lock_jobs(session, found[1:]).values()]
+
+
+def outputs(session: Session, job_id: int) -> dict[str, str]:
+    """The present values of a run book's parameters that its links get; no secrets."""
+    request = session.first(_REQUEST.select(_REQUEST.what).where(_REQUEST.job_id == job_id))
+    if request is None or not run_book_plan.is_run_book(request["what"]):
+        return {}
+    got = {
+        names.key(link.parameter)
+        for step in run_book_plan.plan(request["what"], ()).steps
+        for link in step.job.links
+        if link.action.gets
+    }
+    return {
+        value["name"]: str(value.get("value") or "")
+        for key, value in _values(session, job_id).items()
+        if key in got and not secret(value)
+    }
 
 
 def _start(session: WritingSession, job: JobRow, request: Row, now: int) -> None:
@@ -230,7 +248,7 @@ class _Book:
             step,
             self._request["who"],
             self._values,
-            Visible(self._session, child.owner_id),
+            OwnersRights(self._session, self._parent.owner_id, self._parent.folder_id),
         )
         sets = run_book_plan.sets_for(self._plan, step, self._request["parameters"], self._values)
         query = _REQUEST.update(who=who, parameters=sets)

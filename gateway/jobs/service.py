@@ -202,6 +202,11 @@ class Jobs:
             query = _JOB.select().where(_JOB.parent_id == job.id, _JOB.origin == Origin.RUN_BOOK)
             return views.jobs(session, session.rows(query.order_by(_JOB.seq)))
 
+    def outputs(self, guid: uuid.UUID) -> dict[str, str]:
+        """The present values of what a run book's links get, by name. Raises JobNotFound."""
+        with self._store.reading() as session:
+            return run_books.outputs(session, self._get(session, guid).id)
+
     def runs(self, guid: uuid.UUID, *, tasks: bool = False) -> list[RunView]:
         """The runs of a job. Raises JobNotFound."""
         with self._store.reading(long=True) as session:

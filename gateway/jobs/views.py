@@ -1,22 +1,24 @@
 """Jobs as others see them: values read from the store, secrets never among them."""
 
+import functools
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
 from gateway import names
 from gateway.agents import roster
-from gateway.catalog import references
+from gateway.catalog import tree_parameters, usage
 from gateway.catalog.catalog import Catalog, DefinitionKind
 from gateway.catalog.definitions import Parameter
+from gateway.catalog.run_books import RunBookJob
+from gateway.catalog.trees import Tree
 from gateway.identity.vault import SECRET_MARKER
 from gateway.jobs import launching, run_book_plan
 from gateway.jobs.orders import Origin, Timing, WhoKind
-from gateway.jobs.run_book_plan import Entry, Step
+from gateway.jobs.run_book_plan import Entry
 from gateway.jobs.states import JobStatus
-from gateway.jobs.values import merged_parameters
 from storage import models, statements
 from storage.session import Row, Session
 from storage.statements import named
@@ -115,6 +117,11 @@ class JobView:
     timing: Timing = field(default_factory=Timing)
     launch_timeout: int | None = None
 
+    @property
+    def is_run_book(self) -> bool:
+        """Whether it is worked off by jobs of its own."""
+        return any(one.kind is DefinitionKind.RUN_BOOK for one in self.what)
+
 
 @dataclass(frozen=True)
 class TaskView:
@@ -202,7 +209,7 @@ def values(session: Session, catalog: Catalog, view: JobView) -> list[ShownSet]:
     """The parameters of all that a job runs, each with the values that were given for it."""
     request = session.select(_REQUEST_OF, {"job_id": view.id})[0]
     sets = _Sets(session, catalog, request["parameters"])
-    return [one for entry in request["what"] for one in sets.of(entry, None)]
+    return [one for entry in request["what"] for one in sets.of(entry)]
 
 
 class _Sets:
@@ -215,39 +222,37 @@ class _Sets:
         self._catalog = catalog
         self._given = given
 
-    def of(self, entry: Entry, step: Step | None) -> Iterator[ShownSet]:
-        """The sets of a definition and of all that is run within it."""
-        if entry["kind"] == DefinitionKind.RUN_BOOK:
-            book = self._catalog.run_book(self._session, entry["version"])
-            yield self._set(entry, step, (one for one in book.parameters if one.ask))
-            for inner in run_book_plan.plan([entry], ()).steps:
-                if inner.job.enabled:
-                    for what in inner.what:
-                        yield from self.of(what, inner)
-            return
-        versions = [one["version"] for one in entry.get("modules", (entry,)) if _is_run(one)]
-        modules = [self._catalog.module(self._session, version) for version in versions]
-        yield self._set(entry, step, merged_parameters(map(references.input_parameters, modules)))
+    def of(self, entry: Entry) -> Iterator[ShownSet]:
+        """The sets of an entry of ``what`` and of all that is run within it."""
+        yield from self._sets(run_book_plan.tree(self._catalog, self._session, entry), entry, None)
 
-    def _set(self, entry: Entry, step: Step | None, parameters: Iterable[Parameter]) -> ShownSet:
-        linked = () if step is None else step.job.links
-        brought = {names.key(link.target) for link in linked if link.action.sets}
+    def _sets(self, tree: Tree, entry: Entry, job: RunBookJob | None) -> Iterator[ShownSet]:
+        yield self._set(tree, entry, job)
+        for step, kept in zip(tree.steps, entry.get("jobs", ()), strict=True):
+            if step.job.enabled:
+                for what, inner in zip(step.what, kept["what"], strict=True):
+                    yield from self._sets(what, inner, step.job)
+
+    def _set(self, tree: Tree, entry: Entry, job: RunBookJob | None) -> ShownSet:
+        links = () if job is None else job.links
+        # What a link brings is not asked for, and would count if it were sent back.
+        brought = {names.key(link.target) for link in links if link.action.sets}
+        asked = tree_parameters.input_parameters(tree, self._parsed)
+        summary = tree.summary
         return ShownSet(
-            what=ShownWhat(
-                uuid.UUID(str(entry["guid"])),
-                DefinitionKind(entry["kind"]),
-                entry["name"],
-                entry["version"],
-            ),
-            step=None if step is None else step.job.guid,
-            step_name="" if step is None else step.job.name,
-            # What a link brings is not asked for, and would count if it were sent back.
-            parameters=tuple(one for one in parameters if names.key(one.name) not in brought),
-            given=self._values(entry, step),
+            what=ShownWhat(summary.guid, summary.kind, summary.name, summary.version_id),
+            step=None if job is None else job.guid,
+            step_name="" if job is None else job.name,
+            parameters=tuple(one for one in asked if names.key(one.name) not in brought),
+            given=self._values(entry, job),
         )
 
-    def _values(self, entry: Entry, step: Step | None) -> dict[str, ShownValue]:
-        own = None if step is None else str(step.job.guid)
+    @functools.cached_property
+    def _parsed(self) -> tree_parameters.Keys:
+        return usage.parsed_resources(self._session)
+
+    def _values(self, entry: Entry, job: RunBookJob | None) -> dict[str, ShownValue]:
+        own = None if job is None else str(job.guid)
         guids = {str(entry["guid"]), *(str(one["guid"]) for one in entry.get("modules", ()))}
         return {
             value["name"]: ShownValue(
@@ -258,10 +263,6 @@ class _Sets:
             and one.get("step") in (None, own)
             for value in one["values"]
         }
-
-
-def _is_run(one: Entry) -> bool:
-    return bool(one.get("enabled", True))
 
 
 def _shown(value: dict[str, Any], part: str) -> str | None:

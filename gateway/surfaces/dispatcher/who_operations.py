@@ -137,6 +137,7 @@ WHO_OPERATIONS = (
         _get_who,
         _nothing,
         _node_of_list,
+        Node.TEAMS,
     ),
     Operation(
         "ModifyAgentMembership",

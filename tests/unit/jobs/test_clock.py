@@ -83,3 +83,13 @@ def test_housekeeping_goes_on_when_the_clock_was_set_back(engine: Engine) -> Non
         offset[0] = -HOUR
         clock.wake_by(moments.now() - HOUR)
         assert done.wait(WAIT)
+
+
+def test_what_is_to_be_done_once_is_done_when_the_clock_runs(engine: Engine) -> None:
+    done = threading.Semaphore(0)
+    clock = Clock(engine.store, MINUTE, lambda: None)
+    clock.once(done.release, "once")
+    assert not done.acquire(blocking=False)
+    with running(clock):
+        assert done.acquire(timeout=WAIT)
+    assert not done.acquire(blocking=False)
