@@ -147,6 +147,8 @@ class Acceptance:
         if (rule := order.timing.schedule) is not None:
             job.due_at = recurrence.next_due(rule, now)
             job.wake_at = None if order.on_hold else job.due_at
+            # Each job that it makes has its own.
+            job.launch_by = None
         plans: list[dispatch.RunPlan] = []
         if _is_due(job, now) and not resolved.is_run_book:
             starts = launching.starts(timing, self._timeout(order), now)

@@ -158,15 +158,26 @@ def launch_by(job: JobRow, run: RunRow | Start) -> int | None:
     return None if run.after_boot is not None else job.launch_by
 
 
-def next_look(job: JobRow, waiting: Iterable[RunRow | Start], now: int) -> int | None:
-    """When the clock must look at a job whose runs wait: one may begin, or has waited too long."""
+def too_late(job: JobRow, run: RunRow, now: int) -> bool:
+    """Whether a run has waited for longer than it may."""
+    limit = launch_by(job, run)
+    return limit is not None and limit <= now
+
+
+def look_next(job: JobRow, waiting: Iterable[RunRow | Start], now: int) -> None:
+    """Have the clock look at a job when one of its waiting runs may begin, or has waited too long.
+
+    One that waits only for boots has no launch timeout any more.
+    """
     times = [
         moment
         for run in waiting
         for moment in (run.not_before, launch_by(job, run))
         if moment is not None and moment > now
     ]
-    return min(times, default=None)
+    job.wake_at = min(times, default=None)
+    if job.wake_at is None:
+        job.launch_by = None
 
 
 def kept_reason(job: JobRow) -> str:

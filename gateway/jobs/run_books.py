@@ -94,6 +94,8 @@ def outputs(session: Session, job_id: int) -> dict[str, str]:
 
 def _start(session: WritingSession, job: JobRow, request: Row, now: int) -> None:
     plan = run_book_plan.plan(request["what"], request["parameters"])
+    # From now on its jobs are looked at.
+    job.wake_at = None
     moves.move(session, job, JobStatus.ACTIVE, now, ACTOR)
     children = [_made(session, job, request, seq, step, now) for seq, step in enumerate(plan.steps)]
     session.execute(_OUTPUT.insert(job_id=job.id, outputs=list(plan.values)))

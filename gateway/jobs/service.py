@@ -385,7 +385,7 @@ def _resume(session: WritingSession, job: JobRow, now: int, actor: str, reason: 
                 run.status = JobStatus.SCHEDULED
                 run.launch_by = _extended(run.launch_by, run.not_before or due, now)
                 rows.write_run(session, run)
-        job.wake_at = launching.next_look(job, settlement.waiting_runs(session, job), now)
+        launching.look_next(job, settlement.waiting_runs(session, job), now)
     rows.write_job(session, job)
 
 

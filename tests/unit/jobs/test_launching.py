@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -46,6 +47,20 @@ from tests.engine import HOUR, LAUNCH_TIMEOUT, LEASE, MINUTE, Engine
 DAY = 24 * HOUR
 NEXT = Timing(boot=Boot.NEXT)
 EVERY = Timing(boot=Boot.EVERY)
+
+
+@pytest.fixture(autouse=True)
+def consistent(engine: Engine) -> Iterator[None]:
+    """Whatever was done, nothing is left that nobody looks after."""
+    yield
+    engine.clock.tick()
+    with engine.store.reading() as session:
+        rows = session.rows(models.Job.select())
+    for row in rows:
+        ended = JobStatus(row["status"]).finished
+        assert not (ended and row["wake_at"])
+        if row["status"] == JobStatus.SCHEDULED:
+            assert row["wake_at"] or not row["launch_by"]
 
 
 def agent(
@@ -610,4 +625,85 @@ def test_a_team_is_asked_at_every_boot(engine: Engine) -> None:
     assert claimed(engine, session) == [0]
     join(engine, team, session)
     session = agent(engine, "agent", "third")
+    assert claimed(engine, session) == [1]
+
+
+# What waits again.
+
+
+def test_what_is_canceled_leaves_those_that_wait_for_a_boot(engine: Engine) -> None:
+    asleep = agent(engine, "asleep")
+    engine.now.advance(launching.OFFLINE_AFTER + MINUTE)
+    awake = agent(engine, "awake")
+    timing = Timing(offline_at_next_boot=True)
+    job = engine.accept(engine.order(engine.module(), asleep, awake, timing=timing))
+    engine.now.advance(LAUNCH_TIMEOUT)
+    assert engine.clock.tick() == 1
+    assert (status(engine, job), wake_at(engine, job)) == (JobStatus.SCHEDULED, None)
+    asleep = agent(engine, "asleep", "second")
+    assert claimed(engine, asleep, awake) == [1, 0]
+    assert status(engine, job) is JobStatus.COMPLETED_WITH_ERRORS
+
+
+def test_a_run_that_is_tried_again_has_its_launch_timeout_anew(engine: Engine) -> None:
+    session = agent(engine, "agent", time_zone="Asia/Tokyo")
+    module = engine.module(retries=2)
+    job = engine.accept(engine.order(module, session, timing=wall("2026-01-06T12:00")))
+    engine.now.moment = job.due_at or 0
+    engine.clock.tick()
+    for _ in range(2):
+        engine.now.advance(LAUNCH_TIMEOUT - MINUTE)
+        assert len(engine.reception.claim(session, 10)) == 1
+        # It comes anew: what it had is lost.
+        session = agent(engine, "agent", time_zone="Asia/Tokyo")
+        engine.clock.tick()
+        assert status(engine, job) is JobStatus.ACTIVE
+        assert wake_at(engine, job) == engine.now() + LAUNCH_TIMEOUT
+    engine.now.advance(LAUNCH_TIMEOUT)
+    assert claimed(engine, session) == [0]
+    assert status(engine, job) is JobStatus.CANCELED
+
+
+def test_a_run_that_is_given_back_after_a_boot_needs_no_other(engine: Engine) -> None:
+    session = agent(engine, "agent")
+    job = engine.accept(engine.order(engine.module(), session, timing=NEXT))
+    session = agent(engine, "agent", "second")
+    (order,) = engine.reception.claim(session, 10)
+    engine.reception.give_back(session, [(order.run, order.attempt)])
+    assert status(engine, job) is JobStatus.SCHEDULED
+    assert wake_at(engine, job) is None
+    assert claimed(engine, session) == [1]
+    assert status(engine, job) is JobStatus.COMPLETED
+
+
+def test_a_run_that_is_tried_again_waits_for_the_window_again(engine: Engine) -> None:
+    session = agent(engine, "agent")
+    timing = windowed(OutsideWindow.WAIT)
+    job = engine.accept(engine.order(engine.module(retries=1), session, timing=timing))
+    engine.now.advance(11 * HOUR)
+    assert len(engine.reception.claim(session, 10)) == 1
+    engine.now.advance(8 * HOUR)
+    session = agent(engine, "agent")
+    assert claimed(engine, session) == [0]
+    assert reasons(engine, job) == [launching.WINDOW]
+    engine.now.advance(15 * HOUR)
+    assert claimed(engine, session) == [1]
+    assert status(engine, job) is JobStatus.COMPLETED
+
+
+def test_a_window_that_lies_in_a_skipped_hour_keeps_the_run_waiting(engine: Engine) -> None:
+    session = agent(engine, "agent", time_zone="Europe/Berlin")
+    sunday = LaunchWindow(130, 170, frozenset({6}))
+    order = engine.order(
+        engine.module(), session, timing=Timing(window=sunday, outside=OutsideWindow.WAIT)
+    )
+    # The Saturday before the change.
+    engine.now.moment = moments.from_datetime(
+        datetime.datetime(2026, 3, 28, 12, tzinfo=datetime.UTC)
+    )
+    job = engine.accept(dataclasses.replace(order, launch_timeout=30 * DAY))
+    assert claimed(engine, session) == [0]
+    opens = datetime.datetime(2026, 4, 5, 0, 10, tzinfo=datetime.UTC)
+    assert wake_at(engine, job) == moments.from_datetime(opens)
+    engine.now.moment = moments.from_datetime(opens)
     assert claimed(engine, session) == [1]
