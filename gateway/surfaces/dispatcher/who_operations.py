@@ -23,10 +23,10 @@ def _get_who(
     licensed: bool | None,
     search: str | None,
 ) -> tuple[messages.JobWho, ...]:
+    del licensed  # every agent of this installation is
     with_agents, with_teams = _kinds(agents, teams)
     found: list[Agent | Team] = []
     if with_agents:
-        # Every agent of this installation is licensed, so ``licensed`` leaves out nobody.
         found += _agents(call, online_only=bool(online))
     if with_teams:
         found += _teams(call)
