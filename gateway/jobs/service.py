@@ -217,6 +217,11 @@ class Jobs:
         with self._store.reading() as session:
             return views.values(session, self._catalog, view)
 
+    def outcome(self, view: JobView) -> dict[str, str]:
+        """What the jobs of a run book have left in its parameters, by name, without secrets."""
+        with self._store.reading() as session:
+            return views.outcome(session, view)
+
     def output(
         self, guid: uuid.UUID, seen: dict[tuple[uuid.UUID, int], int] | None = None
     ) -> Iterator[ledger.Output]:

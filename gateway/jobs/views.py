@@ -205,6 +205,31 @@ def values(session: Session, catalog: Catalog, view: JobView) -> list[ShownSet]:
     return [one for entry in request["what"] for one in sets.of(entry, None)]
 
 
+def outcome(session: Session, view: JobView) -> dict[str, str]:
+    """What the jobs of a run book have left in its parameters, by name, as far as it has come.
+
+    Those that a link of an enabled job gets; a secret is never among them. Of any other job
+    nothing: there its tasks have them.
+    """
+    output = models.JobOutput
+    stored = session.first(output.select().where(output.job_id == view.id))
+    if stored is None:
+        return {}
+    request = session.select(_REQUEST_OF, {"job_id": view.id})[0]
+    got = {
+        names.key(link.parameter)
+        for step in run_book_plan.plan(request["what"], ()).steps
+        if step.job.enabled
+        for link in step.job.links
+        if link.action.gets
+    }
+    return {
+        one["name"]: str(one.get("value") or "")
+        for one in stored["outputs"]
+        if names.key(one["name"]) in got and not run_book_plan.secret(one)
+    }
+
+
 class _Sets:
     """Puts together the parameter sets of one job."""
 

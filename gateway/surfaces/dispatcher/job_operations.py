@@ -3,6 +3,7 @@
 import uuid
 from typing import Any
 
+from gateway.catalog.catalog import DefinitionKind
 from gateway.identity.permissions import Access, Node
 from gateway.jobs.orders import JobOrder, Origin
 from gateway.jobs.places import Places
@@ -131,11 +132,13 @@ def _change_status(call: Call, guid: uuid.UUID, status: messages.JobStatus) -> m
 def _export_results(
     call: Call, guid: uuid.UUID, overview: bool | None, detailed: bool | None
 ) -> messages.JobResults:
-    jobs = call.services.jobs
+    jobs, view = call.services.jobs, _job(call, guid)
+    runs_book = any(item.kind is DefinitionKind.RUN_BOOK for item in view.what)
     document = results.document(
-        _job(call, guid),
+        view,
         jobs.runs(guid, tasks=detailed is not False),
         jobs.log,
+        outputs=jobs.outcome(view) if runs_book else {},
         overview=overview is not False,
         detailed=detailed is not False,
     )

@@ -5,7 +5,7 @@
 """
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from lxml import etree
 
@@ -47,17 +47,20 @@ def document(
     runs: Sequence[RunView],
     read_log: Callable[[int, int], bytes],
     *,
+    outputs: Mapping[str, str],
     overview: bool,
     detailed: bool,
 ) -> bytes:
     """The results in UTF-16LE without byte order mark; the declaration says utf-16.
 
     ``overview`` adds a line for each agent, ``detailed`` every task with its output.
-    ``read_log`` answers the beginning of a log, at most so many bytes.
+    ``read_log`` answers the beginning of a log, at most so many bytes. ``outputs`` are what a run
+    book's jobs have left in its parameters.
     """
     root = etree.Element("masterjobresults")
     result = etree.SubElement(root, "masterjobresult")
     _job_members(result, job)
+    _output_parameters(result, outputs)
     if overview:
         agents = etree.SubElement(result, "agents")
         for run in runs:
@@ -136,15 +139,20 @@ def _result(agent: etree._Element, task: TaskView, beginning: Callable[[int], st
     _text(result, "startdatetime", _time(task.started_at))
     _text(result, "stopdatetime", _time(task.finished_at))
     _text(result, "details", task.detail)
-    if task.outputs:
-        parameters = etree.SubElement(result, "outputparameters")
-        for name, value in task.outputs.items():
-            parameter = etree.SubElement(parameters, "parameter")
-            _text(parameter, "name", name)
-            _text(parameter, "value", value)
+    _output_parameters(result, task.outputs)
     if task.log_id is not None:
         output = _text(result, "output", beginning(task.log_id))
         output.set("truncated", "true" if task.log_truncated else "false")
+
+
+def _output_parameters(parent: etree._Element, outputs: Mapping[str, str]) -> None:
+    if not outputs:
+        return
+    parameters = etree.SubElement(parent, "outputparameters")
+    for name, value in outputs.items():
+        parameter = etree.SubElement(parameters, "parameter")
+        _text(parameter, "name", name)
+        _text(parameter, "value", value)
 
 
 def _readable(output: bytes, most: int) -> str:

@@ -28,6 +28,7 @@ from gateway.catalog.definitions import (
     OnFailure,
     Operator,
     Parameter,
+    ParameterType,
     Subject,
     Task,
 )
@@ -200,6 +201,11 @@ class Shop:
             found.setdefault(name, []).append(text.strip())
         return found
 
+    def left(self, job: str) -> dict[str, str]:
+        """What a run book's jobs have left in its parameters, by its own results."""
+        found = self.results(job).iterfind("masterjobresult/outputparameters/parameter")
+        return {one.findtext("name") or "": one.findtext("value") or "" for one in found}
+
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory, session_log: SessionLog) -> Iterator[Shop]:
@@ -331,6 +337,9 @@ def test_a_value_comes_up_from_one_agent_and_goes_down_to_another(shop: Shop, di
     assert shop.output(outer["Run Use"]["JobID"]) == {"three": ["used vm-4711-shiny, number 42"]}
     set_here = shop.results(inner["Run Maker"]["JobID"]).xpath(".//outputparameters//value/text()")
     assert set_here == ["vm-4711", "42", "vm-4711-shiny"]
+    # And of each run book what has come up to it.
+    assert shop.left(outer["Run Inner"]["JobID"]) == {"Made": "vm-4711-shiny", "Number": "42"}
+    assert shop.left(job) == {"Result": "vm-4711-shiny", "Counter": "42"}
 
     # The parameters of a job are those that it was given (row 4).
     assert given(outer["Run Use"]) == {"Name": "vm-4711-shiny", "Number": "42"}
@@ -391,6 +400,34 @@ def test_what_is_asked_for_and_what_comes_out(shop: Shop) -> None:
         "input": ["Seed", "Place", "Result", "Counter"],
         "output": ["Result", "Counter"],
     }
+
+
+def test_a_secret_goes_down_two_levels_and_is_shown_nowhere(shop: Shop) -> None:
+    """The task has it, as its length tells; its output and every answer have a mask instead."""
+    secret = "correct horse battery staple"
+    key = Parameter(name="Key", type=ParameterType.PASSWORD)
+    links = (link("Key", "Key", LinkAction.SET),)
+    use = Module(
+        guid=uuid.uuid4(),
+        name="Use the key",
+        parameters=(key,),
+        tasks=(sh("echo key $[Key]; printf %s '$[Key]' | wc -c"),),
+    )
+    books = {}
+    for name, what, agent in (("Inside", use, "two"), ("Outside", None, None)):
+        job = step(what or books["Inside"], agent, links=links)
+        books[name] = RunBook(guid=uuid.uuid4(), name=name, parameters=(key,), jobs=(job,))
+    shop.save(use, *books.values())
+    outer, status = run(shop, books["Outside"], Key=secret)
+    assert status == COMPLETED
+    inner = shop.children(outer)["Run Inside"]["JobID"]
+    used = shop.children(inner)["Run Use the key"]["JobID"]
+    assert shop.output(used) == {"two": [f"key ********\n{len(secret)}"]}
+    for one in (outer, inner, used):
+        assert given(shop.client.get(f"jobs/{one}").json) == {"Key": "********"}
+        for path in (f"jobs/{one}", f"runbookjobs/{one}"):
+            assert secret not in shop.client.get(path).text
+        assert secret not in etree.tostring(shop.results(one)).decode()
 
 
 def test_a_value_decides_on_which_agent_comes_next(shop: Shop) -> None:
