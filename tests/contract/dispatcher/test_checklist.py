@@ -134,7 +134,10 @@ def test_7_01_a_body_is_asked_for_by_100_continue(place: Place, method: str) -> 
     }
     with place.connected() as wire:
         wire.send(head(method, path, **expecting))
-        assert wire.answer().status == 401
+        challenge = wire.answer()
+        assert challenge.status == 401
+        # Nobody could tell whether the next bytes would be the body after all (RFC 9110, 10.1.1).
+        assert challenge.headers["Connection"] == "close"
     with place.connected() as wire:
         wire.send(head(method, path, Authorization=LOGIN, **expecting))
         assert wire.answer().status == 100
@@ -574,6 +577,28 @@ def test_7_08_the_bodies_of_the_scripts_as_they_are(scene: Stage, shell: PowerSh
         made = shell.invoke("POST", "jobs", write(scene.module.guid, scene.agent.agent)).json
         shown = shell.invoke("GET", f"jobs/{made['JobID']}").json
         assert value(shown, "VMName") == "vm01"
+
+
+@pytest.mark.parametrize("write", [bodies.vdi1, bodies.vdi2])
+def test_7_08_a_script_schedules_a_run_book_on_a_team(
+    scene: Stage, shell: PowerShell, write: Callable[[uuid.UUID, uuid.UUID], str]
+) -> None:
+    """Item 8: what the scripts really ask for; the values reach the module through its links."""
+    body = write(scene.run_book.guid, scene.team.guid)
+    for old, new in (("What", 2), ("Who", 1), ("Parameters", 2)):
+        body = typed(body, old, new)
+    assert shell.invoke("POST", "jobs", body).status == 200
+    scene.house.engine.clock.tick()
+    (order,) = scene.house.gateway.reception.claim(scene.agent, 9)
+    assert {one.name: one.value for one in order.parameters}["VMName"] == "vm01"
+
+
+def typed(body: str, member: str, number: int) -> str:
+    """The same body with another Type in the first object of a list."""
+    before, name, rest = body.partition(f'"{member}":')
+    item, end, after = rest.partition('"Type": 0')
+    assert end
+    return f'{before}{name}{item}"Type": {number}{after}'
 
 
 # --- item 9: results -----------------------------------------------------------------------------
