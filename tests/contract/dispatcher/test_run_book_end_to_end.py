@@ -44,6 +44,8 @@ from gateway.catalog.run_books import (
 )
 from gateway.catalog.sealing import Definition
 from gateway.identity.principals import MACHINE
+from tests import postgres
+from tests.conftest import DATABASES
 from tests.contract.conftest import SessionLog
 from tests.contract.dispatcher import house as houses
 from tests.contract.dispatcher import served
@@ -207,12 +209,27 @@ class Shop:
         return {one.findtext("name") or "": one.findtext("value") or "" for one in found}
 
 
+@pytest.fixture(scope="module", params=DATABASES)
+def database(request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """The address of a PostgreSQL database, or None for SQLite: one for all tests of each."""
+    if request.param == "sqlite":
+        yield None
+        return
+    server: postgres.Server = request.getfixturevalue("postgres_server")
+    name = server.create(request.getfixturevalue("postgres_template"))
+    yield server.url(name)
+    server.drop(name)
+
+
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory, session_log: SessionLog) -> Iterator[Shop]:
+def shop(
+    database: str | None, tmp_path_factory: pytest.TempPathFactory, session_log: SessionLog
+) -> Iterator[Shop]:
     folder = tmp_path_factory.mktemp("books")
     house = houses.build(
         folder,
         session_log,
+        database_url=database,
         embedded_agent=True,
         agent_name=AGENTS[0],
         agent_names=AGENTS[1:],
