@@ -82,6 +82,7 @@ def outputs(session: Session, job_id: int) -> dict[str, str]:
     got = {
         names.key(link.parameter)
         for step in run_book_plan.plan(request["what"], ()).steps
+        if step.job.enabled
         for link in step.job.links
         if link.action.gets
     }

@@ -1,11 +1,13 @@
 """The values that an order gives, checked against the parameters of all that it runs."""
 
 import dataclasses
+import itertools
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway import names
+from gateway.catalog import references
 from gateway.catalog.definitions import SELECTION_SEPARATOR, Parameter, ParameterType
 from gateway.catalog.run_books import RunBookJob
 from gateway.catalog.trees import Tree
@@ -36,6 +38,14 @@ class Holder:
         return meant and given.step in (None, self.step)
 
 
+@dataclass(frozen=True)
+class _Set:
+    """A set of values, with the holders that it counts for."""
+
+    given: GivenParameters
+    taking: tuple[Holder, ...]
+
+
 def holders(tree: Tree, job: RunBookJob | None = None) -> Iterator[Holder]:
     """All that has parameters in a definition, in the order in which it is run."""
     step = None if job is None else job.guid
@@ -54,7 +64,11 @@ def holders(tree: Tree, job: RunBookJob | None = None) -> Iterator[Holder]:
     within: frozenset[uuid.UUID] = frozenset()
     if len(parts) != 1 or parts[0].summary.guid != owner:
         within = frozenset({owner})
-        merged = tuple(merged_parameters(part.module.parameters for part in parts))
+        # Those that are asked for first, as they are shown: a used one's default is the project's.
+        modules = [part.module for part in parts]
+        asked = map(references.input_parameters, modules)
+        every = (module.parameters for module in modules)
+        merged = tuple(merged_parameters(itertools.chain(asked, every)))
         yield Holder(owner, tree.summary.name, merged, step, merges=True)
     for part in parts:
         guid = part.summary.guid
@@ -77,9 +91,19 @@ def merged_parameters(declared: Iterable[Iterable[Parameter]]) -> Iterator[Param
 def checked(
     given: Sequence[GivenParameters], found: Sequence[Holder]
 ) -> tuple[GivenParameters, ...]:
-    """The sets that give something, under the parameters' own names. Raises OrderRefused."""
+    """The sets that give something, under the parameters' own names. Raises OrderRefused.
+
+    Values that are nothing but the defaults are left out, as if they had not been sent: clients
+    send back all that they were shown, and a value of its own would stand in the way of a run
+    book's links and of what a task sets (Dispatcher contract 7, item 5).
+    """
+    sets = list(_sets(given, found))
+    changing = (_changing(one, sets) for one in sets)
+    return tuple(one for one in changing if one.values)
+
+
+def _sets(given: Sequence[GivenParameters], found: Sequence[Holder]) -> Iterator[_Set]:
     steps = {holder.step for holder in found}
-    result = []
     for index, one in enumerate(given):
         path = f"Parameters[{index}]"
         # A job's GUID means nothing where no run book has jobs.
@@ -96,9 +120,52 @@ def checked(
             if _is_given(own)
         )
         _refuse_repeated(path, values)
-        if values:
-            result.append(GivenParameters(item.definition, values, item.step))
-    return tuple(result)
+        yield _Set(GivenParameters(item.definition, values, item.step), tuple(taking))
+
+
+def _changing(one: _Set, sets: Sequence[_Set]) -> GivenParameters:
+    """What a set changes; a default counts if it takes back what another set gives."""
+    values = tuple(
+        value
+        for value in one.given.values
+        if not _is_default(one, value) or _differs(one, value, sets)
+    )
+    return dataclasses.replace(one.given, values=values)
+
+
+def _is_default(one: _Set, value: GivenValue) -> bool:
+    """Whether a value is what its parameter has anyway, as the set's own definition shows it."""
+    key = names.key(value.name)
+    shown = [holder for holder in one.taking if holder.guid == one.given.definition]
+    return all(
+        _keeps(parameter, value)
+        for holder in shown or one.taking
+        for parameter in holder.parameters
+        if names.key(parameter.name) == key
+    )
+
+
+def _keeps(parameter: Parameter, value: GivenValue) -> bool:
+    """Whether a value leaves a parameter as it is. What is secret is not compared."""
+    parts = (
+        ("value", value.value, parameter.default),
+        ("secondary", value.secondary, parameter.default2),
+    )
+    return all(
+        given is None or (given == default and not is_secret(parameter.type, part))
+        for part, given, default in parts
+    )
+
+
+def _differs(one: _Set, value: GivenValue, sets: Sequence[_Set]) -> bool:
+    """Whether another set gives the same parameter something else."""
+    key = names.key(value.name)
+    return any(
+        names.key(said.name) == key and not _is_default(other, said)
+        for other in sets
+        if other is not one and any(holder.takes(other.given) for holder in one.taking)
+        for said in other.given.values
+    )
 
 
 def check_required(found: Iterable[Holder], given: Sequence[GivenParameters]) -> None:

@@ -23,10 +23,11 @@ def _get_who(
     licensed: bool | None,
     search: str | None,
 ) -> tuple[messages.JobWho, ...]:
+    del licensed  # every agent of this installation is
     with_agents, with_teams = _kinds(agents, teams)
     found: list[Agent | Team] = []
     if with_agents:
-        found += _agents(call, online, licensed)
+        found += _agents(call, online_only=bool(online))
     if with_teams:
         found += _teams(call)
     part = names.key(search or "")
@@ -42,10 +43,7 @@ def _kinds(agents: bool | None, teams: bool | None) -> tuple[bool, bool]:
     return (not teams if agents is None else agents), (not agents if teams is None else teams)
 
 
-def _agents(call: Call, online: bool | None, licensed: bool | None) -> list[Agent]:
-    # Every agent of this installation is licensed.
-    if licensed is False:
-        return []
+def _agents(call: Call, *, online_only: bool) -> list[Agent]:
     services = call.services
     with services.store.reading() as session:
         found = roster.agents(session)
@@ -53,7 +51,7 @@ def _agents(call: Call, online: bool | None, licensed: bool | None) -> list[Agen
     return [
         agent
         for agent in call.readable(Node.AGENTS, found, Places.agent)
-        if online is None or agent.online(now, services.offline_after) is online
+        if not online_only or agent.online(now, services.offline_after)
     ]
 
 
@@ -129,8 +127,9 @@ WHO_OPERATIONS = (
         (
             query("agents", BOOLEAN, "Agents; listed unless only teams are asked for."),
             query("teams", BOOLEAN, "Teams; listed unless only agents are asked for."),
-            query("online", BOOLEAN, "Of the agents only those that are (not) online."),
-            query("licensed", BOOLEAN, "Of the agents only those that are (not) licensed."),
+            # A client sends False with every call and means "not only those".
+            query("online", BOOLEAN, "True: of the agents only those that are online."),
+            query("licensed", BOOLEAN, "True: of the agents only those that are licensed."),
             query("search", TEXT, "A part of the name."),
         ),
         list_of(messages.JobWho),

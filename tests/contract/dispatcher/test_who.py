@@ -48,7 +48,9 @@ TEAMS = ["Pc team", "Ärzte"]
         ("?search=%00", []),
         ("?search=", ALL),
         ("?agents=True&teams=True", ALL),
-        ("?agents=True&teams=False&online=False&licensed=True", []),
+        # What LUCD sends where nothing is asked of it: it wants to see all, to choose by name.
+        ("?agents=True&teams=True&online=False&licensed=False", ALL),
+        ("?agents=True&teams=False&online=False&licensed=True", AGENTS),
         ("?agents=True&teams=False&online=True&licensed=True", AGENTS),
         ("?agents=True", AGENTS),
         ("?teams=False", AGENTS),
@@ -56,8 +58,8 @@ TEAMS = ["Pc team", "Ärzte"]
         ("?agents=False", TEAMS),
         ("?teams=True", TEAMS),
         ("?agents=False&teams=False", []),
-        ("?licensed=False", TEAMS),
-        ("?online=False", TEAMS),
+        ("?licensed=False", ALL),
+        ("?online=False", ALL),
         ("?online=True&search=pc", ["Pc team", "PC1", "Pc2"]),
     ],
 )
@@ -73,7 +75,7 @@ def test_row_13_an_agent_that_is_silent_for_long_is_offline(house: House) -> Non
     house.agent("here")
     house.silence(house.agent("gone"))
     assert names(house, "?online=True") == ["here"]
-    assert names(house, "?online=False") == ["gone"]
+    assert names(house, "?online=False") == ["gone", "here"]
     assert names(house) == ["gone", "here"]
 
 

@@ -488,15 +488,27 @@ def test_a_launch_timeout_that_is_none_is_refused(engine: Engine, timeout: int) 
 
 
 def test_the_desk_gives_an_agent_no_more_runs_than_it_may_have(engine: Engine) -> None:
+    """At once as many as it may have; besides, as many that have ended and are being reported."""
     session = agent(engine, "agent", max_runs=3)
     module = engine.module()
-    for _ in range(5):
+    for _ in range(9):
         engine.accept(engine.order(module, session))
-    first = engine.reception.claim(session, 2)
-    second = engine.reception.claim(session, 10)
-    assert [len(first), len(second), len(engine.reception.claim(session, 10))] == [2, 1, 0]
-    engine.finish(session, first[0])
+    claims = [engine.reception.claim(session, limit) for limit in (2, 10, 10, 10)]
+    assert [len(orders) for orders in claims] == [2, 3, 1, 0]
+    engine.finish(session, claims[0][0])
     assert len(engine.reception.claim(session, 10)) == 1
+
+
+def test_an_agent_that_was_full_is_called_when_a_run_has_been_reported(engine: Engine) -> None:
+    session = agent(engine, "agent", max_runs=1)
+    module = engine.module()
+    for _ in range(3):
+        engine.accept(engine.order(module, session))
+    first, _ = (engine.reception.claim(session, 1) for _ in range(2))
+    assert engine.reception.claim(session, 1) == []
+    seen = engine.signals.wait(0, 0)
+    engine.finish(session, first[0])
+    assert engine.signals.wait(seen, 0) > seen
 
 
 # Teams and run books.
