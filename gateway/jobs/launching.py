@@ -103,16 +103,13 @@ def of_part(timing: Mapping[str, Any]) -> dict[str, Any]:
 _WAITED_FOR = frozenset({"local", "zone", "boot", "offline_at_next_boot"})
 
 
-def span(timing: Mapping[str, Any], agents: Iterable[Agent], *, others: bool) -> tuple[int, int]:
-    """The first and last moment of a wall time on the agents' clocks.
+def span(timing: Mapping[str, Any], agents: Iterable[Agent]) -> tuple[int, int]:
+    """The first and last moment of a wall time on the clocks of the agents that are known by now.
 
-    With ``others``, who are known only when the job starts (those of teams and run books), on any
-    clock of the world.
+    On the server's clock where none is. Whoever joins a team later is in time, unless his clock is
+    ahead of all of theirs: then he begins with the first of them.
     """
     wall = datetime.datetime.fromisoformat(timing["local"])
-    if others:
-        return local_time.earliest(wall), local_time.latest(wall)
-    # A run book's agents are its own matter: its time is that of the zone that it was asked in.
     own = [_local(timing, agent) for agent in agents] or [
         local_time.moment(wall, local_time.zone_of({}, timing["zone"]))
     ]

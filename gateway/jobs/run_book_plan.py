@@ -147,13 +147,14 @@ def is_run_book(what: Iterable[Entry]) -> bool:
     return any(one["kind"] == DefinitionKind.RUN_BOOK for one in what)
 
 
-def plan(what: Sequence[Entry], parameters: Sets) -> Plan:
+def plan(what: Sequence[Entry], parameters: Sets, *, in_parallel: bool = False) -> Plan:
     """The plan of a job with a run book in its ``what``, ``parameters`` being what was given.
 
-    Several definitions, a run book among them, are worked off one after the other, each as a job.
+    Several definitions, a run book among them, are worked off each as a job: one after the other,
+    or ``in_parallel``.
     """
     if len(what) > 1:
-        steps = tuple(_alone(one) for one in what)
+        steps = tuple(_alone(one, in_parallel) for one in what)
         return Plan(steps, frozenset(), (), WHO_PARAMETER, WhoSelection.COMPUTER_NAME)
     (book,) = what
     given = {
@@ -321,13 +322,14 @@ _KINDS = {
 }
 
 
-def _alone(one: Entry) -> Step:
+def _alone(one: Entry, in_parallel: bool) -> Step:
     """A definition that was ordered besides a run book, as a job of its own."""
     guid = uuid.UUID(str(one["guid"]))
     job = RunBookJob(
         guid=guid,
         name=one["name"],
         what=(RunBookWhat(kind=_KINDS[DefinitionKind(one["kind"])], guid=guid),),
+        parallel=in_parallel,
         on_failure=OnFailure.CONTINUE,
     )
     return Step(job, (one,), one["tasks"], one["retries"], one["definition"], one["folder"])

@@ -48,9 +48,7 @@ def of_step(
     text = _who_text(plan, values) if step.job.use_run_book_who else ""
     if text:
         return [
-            one
-            for part in _parts(text)
-            for one in _named(session, plan.who_selection, part, rights)
+            one for part in parts(text) for one in _named(session, plan.who_selection, part, rights)
         ]
     if not asked and not is_run_book(step.what):
         raise NobodyFound(f"the job {step.job.name!r} of the run book names no agent")
@@ -61,7 +59,8 @@ def _who_text(plan: Plan, values: Mapping[str, Value]) -> str:
     return str(values.get(names.key(plan.who_parameter), {}).get("value") or "").strip()
 
 
-def _parts(text: str) -> Iterable[str]:
+def parts(text: str) -> Iterable[str]:
+    """The names in the value of a who parameter."""
     return (part.strip() for part in text.split(SEPARATOR) if part.strip())
 
 

@@ -10,8 +10,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gateway import moments, names
+from gateway.agents.outcomes import OF_VERDICT
 from gateway.catalog import comparisons
-from gateway.catalog.definitions import Condition, Effect, Operator, Subject
+from gateway.catalog.definitions import (
+    Condition,
+    Effect,
+    Evaluator,
+    Evidence,
+    Operator,
+    Subject,
+)
 from gateway.jobs import dispatch, launching, moves, rows, run_book_plan, run_book_who
 from gateway.jobs.orders import Origin
 from gateway.jobs.places import OwnersRights
@@ -103,6 +111,12 @@ def _start(session: WritingSession, job: JobRow, request: Row, now: int) -> None
     _Book(session, job, request, children, now).go_on()
 
 
+def _plan(request: Row) -> Plan:
+    return run_book_plan.plan(
+        request["what"], request["parameters"], in_parallel=request["options"]["in_parallel"]
+    )
+
+
 def _made(
     session: WritingSession, job: JobRow, request: Row, seq: int, step: Step, now: int
 ) -> JobRow:
@@ -133,7 +147,11 @@ def _made(
         "retries": step.retries,
         "tasks": step.tasks,
         "step": {"guid": str(step.job.guid), "name": step.job.name},
-        "conditions": run_book_plan.conditions_on_agents(step),
+        # Those of the job that runs this run book hold for each of its jobs, on their agents.
+        "conditions": [
+            *request["options"].get("conditions", ()),
+            *run_book_plan.conditions_on_agents(step),
+        ],
         "evaluators": run_book_plan.evaluators(step),
     }
     rows.insert_request(
@@ -169,7 +187,7 @@ class _Book:
         self._request = request
         self._children = children
         self._now = now
-        self._plan: Plan = run_book_plan.plan(request["what"], request["parameters"])
+        self._plan = _plan(request)
         self._values = _values(session, parent.id)
 
     def go_on(self) -> None:
@@ -296,11 +314,47 @@ class _Book:
         moves.move(self._session, child, status, self._now, ACTOR, reason)
         _dealt_with(self._session, child)
 
-    def _end(self, status: JobStatus) -> None:
+    def _end(self, ended: JobStatus) -> None:
         self._parent.runs_open = 0
+        status, reason = self._evaluated(ended)
         late = self._parent.status is JobStatus.ABORTING and status is not JobStatus.ABORTED
-        reason = "the abort came too late: all jobs had ended" if late else ""
+        reason = "the abort came too late: all jobs had ended" if late else reason
         moves.move(self._session, self._parent, status, self._now, ACTOR, reason)
+
+    def _evaluated(self, ended: JobStatus) -> tuple[JobStatus, str]:
+        """How a run book within a run book has ended, by the evaluators of the job that runs it.
+
+        They look at its own parameters, and at how it has ended so far; not after an abort.
+        """
+        if ended is JobStatus.ABORTED:
+            return ended, ""
+        for stored in self._request["options"].get("evaluators", ()):
+            evaluator = Evaluator.model_validate(stored)
+            try:
+                holds = self._meets(evaluator, ended)
+            except _Undecidable as error:
+                return JobStatus.FAILED, str(error)
+            if holds:
+                return OF_VERDICT[
+                    evaluator.verdict
+                ], f"an evaluator on its {evaluator.subject} holds"
+        return ended, ""
+
+    def _meets(self, evaluator: Evaluator, ended: JobStatus) -> bool:
+        if evaluator.subject is Evidence.STATUS:
+            return comparisons.compare_words(evaluator.operator, ended.name, evaluator.value)
+        if evaluator.subject is not Evidence.PARAMETER:
+            # It has no output and no exit code: what is not there is not met.
+            return False
+        return self._holds(
+            Condition(
+                subject=Subject.PARAMETER,
+                name=evaluator.name,
+                operator=evaluator.operator,
+                value=evaluator.value,
+            ),
+            None,
+        )
 
 
 def _subject(condition: Condition) -> str:

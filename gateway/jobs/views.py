@@ -41,6 +41,9 @@ _REQUEST_OF = statements.Statement(
 )
 
 
+_MODULE_RANK = 2
+
+
 @dataclass(frozen=True)
 class ShownWhat:
     """A definition that a job runs."""
@@ -238,13 +241,16 @@ class _Sets:
         # What a link brings is not asked for, and would count if it were sent back.
         brought = {names.key(link.target) for link in links if link.action.sets}
         asked = tree_parameters.input_parameters(tree, self._parsed)
+        given = self._values(entry, job)
         summary = tree.summary
         return ShownSet(
             what=ShownWhat(summary.guid, summary.kind, summary.name, summary.version_id),
             step=None if job is None else job.guid,
             step_name="" if job is None else job.name,
-            parameters=tuple(one for one in asked if names.key(one.name) not in brought),
-            given=self._values(entry, job),
+            parameters=tuple(
+                one for one in asked if names.key(one.name) not in brought or one.name in given
+            ),
+            given=given,
         )
 
     @functools.cached_property
@@ -253,14 +259,20 @@ class _Sets:
 
     def _values(self, entry: Entry, job: RunBookJob | None) -> dict[str, ShownValue]:
         own = None if job is None else str(job.guid)
-        guids = {str(entry["guid"]), *(str(one["guid"]) for one in entry.get("modules", ()))}
+        modules = [str(one["guid"]) for one in entry.get("modules", ())]
+        # What is given for a module counts before what is given for its project, or for all.
+        ranks = {guid: rank for rank, guid in enumerate((None, str(entry["guid"]), *modules))}
+        counting = [
+            one
+            for one in self._given
+            if one["definition"] in ranks and one.get("step") in (None, own)
+        ]
+        counting.sort(key=lambda one: min(ranks[one["definition"]], _MODULE_RANK))
         return {
             value["name"]: ShownValue(
                 value["name"], _shown(value, "value"), _shown(value, "secondary")
             )
-            for one in self._given
-            if (one["definition"] is None or one["definition"] in guids)
-            and one.get("step") in (None, own)
+            for one in counting
             for value in one["values"]
         }
 

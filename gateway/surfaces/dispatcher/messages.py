@@ -226,7 +226,7 @@ class JobStatus(Message):
     """
 
     Type: JobStatusType | None = member(
-        enumeration(JobStatusType), "How far the job is.", sample=JobStatusType.Completed
+        enumeration(JobStatusType), "How far the job is.", sample=JobStatusType.Aborting
     )
     StartDateTime: datetime.datetime | None = member(DATETIME, "When it started or is to start.")
     StopDateTime: datetime.datetime | None = member(

@@ -184,7 +184,8 @@ class Operation:
 
     ``node`` and ``access`` are the right that the caller needs, checked before a body is read;
     where the address tells what kind of thing is asked for, ``node_of`` names the node instead. The
-    right to ``or_node`` will do as well: of a list that holds both kinds.
+    right to ``or_node`` will do as well: of a list that holds both kinds. Something of the nodes
+    ``besides`` must be readable, too; that is checked when the operation is called.
     ``without_right`` is what somebody without it is answered where that is no error: lists hold
     what the caller may read (Dispatcher contract 1.3).
     """
@@ -201,6 +202,7 @@ class Operation:
     without_right: Callable[[Mapping[str, Any]], Any] | None = None
     node_of: Callable[[Mapping[str, Any]], Node] | None = None
     or_node: Node | None = None
+    besides: tuple[Node, ...] = ()
 
     def admit(
         self, check: Callable[[Node, Access], Caller], arguments: Mapping[str, Any]
@@ -228,6 +230,10 @@ class Operation:
         for argument in self.arguments:
             if argument.required and values[argument.name] is None:
                 raise BadArgument(f"{argument.soap_name}: is missing")
+        for node in self.besides:
+            if self.without_right is not None and not call.reach(node, Access.READ).anywhere:
+                return self.without_right(arguments)
+            call.check(node, Access.READ)
         answer = self.handler(call, **values)
         return _begun(answer) if isinstance(answer, Iterator) else answer
 

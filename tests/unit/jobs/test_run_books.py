@@ -12,11 +12,14 @@ from gateway.catalog.catalog import DefinitionKind
 from gateway.catalog.definitions import (
     Condition,
     Effect,
+    Evaluator,
+    Evidence,
     OnFailure,
     Operator,
     Parameter,
     ParameterType,
     Subject,
+    Verdict,
 )
 from gateway.catalog.projects import Project, ProjectModule
 from gateway.catalog.run_books import (
@@ -289,6 +292,61 @@ def test_conditions_skip_or_fail_a_job(engine: Engine) -> None:
     assert statuses(engine, job) == [skipped, skipped, skipped, JobStatus.FAILED, DONE]
     assert status(engine, job) is JobStatus.COMPLETED_WITH_ERRORS
     assert engine.jobs.children(job.guid)[3].reason == "a condition on its parameter 'Mode' is met"
+
+
+def test_conditions_and_evaluators_on_a_run_book_within_a_run_book(engine: Engine) -> None:
+    """What only agents can judge holds for each of its jobs; its end is evaluated as theirs is."""
+    agent = engine.agent()
+    module = engine.module(parameters=(Parameter(name="X", default="0"),))
+    get = ParameterLink(parameter="V", target="X", action=LinkAction.GET)
+    inner = run_book(engine, module_job(module, links=(get,)), parameters=(Parameter(name="V"),))
+
+    def nested(**members: object) -> RunBookJob:
+        link = ParameterLink(parameter="Top", target="V", action=LinkAction.GET)
+        return RunBookJob(
+            guid=uuid.uuid4(),
+            name="nested",
+            what=(RunBookWhat(kind=WhatKind.RUN_BOOK, guid=inner),),
+            links=(link,),
+            on_failure=OnFailure.CONTINUE,
+            **members,  # type: ignore[arg-type]
+        )
+
+    bad = Evaluator(
+        subject=Evidence.PARAMETER,
+        name="Top",
+        operator=Operator.EQUALS,
+        value="bad",
+        verdict=Verdict.FAILED,
+    )
+    platform = Condition(subject=Subject.PLATFORM, operator=Operator.MATCHES, value=".*")
+    ended = Evaluator(
+        subject=Evidence.STATUS,
+        operator=Operator.EQUALS,
+        value="completed",
+        verdict=Verdict.COMPLETED_WITH_ERRORS,
+    )
+    book = run_book(
+        engine,
+        nested(evaluators=(bad,)),
+        nested(evaluators=(ended,)),
+        nested(conditions=(platform,)),
+        parameters=(Parameter(name="Top"),),
+    )
+    job = schedule(engine, book, agent)
+    for value in ("bad", "good"):
+        (order,) = engine.reception.claim(agent, 5)
+        engine.finish(agent, order, values=left(module, X=value))
+        engine.clock.tick()
+    (order,) = engine.reception.claim(agent, 5)
+    assert order.conditions == (platform,)
+    engine.finish(agent, order, JobStatus.SKIPPED)
+    engine.clock.tick()
+    assert statuses(engine, job) == [
+        JobStatus.FAILED,
+        JobStatus.COMPLETED_WITH_ERRORS,
+        JobStatus.SKIPPED,
+    ]
 
 
 def test_an_aborted_run_book_begins_nothing_more(engine: Engine) -> None:
