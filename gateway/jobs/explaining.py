@@ -129,8 +129,11 @@ class Explainer:
         if right.or_node is None:
             return right
         nodes = {one.node for one in found}
-        had = self._permissions.explain(principal, right.node, right.access, None).allowed
-        other = right.or_node in nodes if nodes else not had
+        first, second = (
+            self._permissions.explain(principal, node, right.access, None).allowed
+            for node in (right.node, right.or_node)
+        )
+        other = right.or_node in nodes if nodes else second and not first
         return dataclasses.replace(right, node=right.or_node) if other else right
 
     def _check(

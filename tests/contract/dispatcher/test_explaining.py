@@ -94,6 +94,23 @@ def test_without_an_object_anything_of_the_node_is_asked_for(scene: Scene) -> No
 
 
 @pytest.mark.parametrize(
+    ("operation", "permissions", "allowed"),
+    [
+        ("GetWho", {Node.TEAMS: Access.READ}, True),
+        ("ModifyTeamMembership", {Node.TEAMS: Access.MODIFY}, False),
+        ("ModifyTeamMembership", {Node.TEAMS: Access.MODIFY, Node.AGENTS: Access.READ}, True),
+        ("GetJobUsageReport", {Node.REPORTS: Access.READ}, False),
+        ("GetJobUsageReport", {Node.REPORTS: Access.READ, Node.JOBS: Access.READ}, True),
+    ],
+)
+def test_operations_that_ask_for_several_nodes(
+    scene: Scene, operation: str, permissions: dict[str, Access], allowed: bool
+) -> None:
+    scene.login("somebody", permissions, EVERYWHERE)
+    assert explain(scene, "somebody", operation)["allowed"] is allowed
+
+
+@pytest.mark.parametrize(
     ("name", "node"),
     [("Inside agent", "Agents"), ("inside TEAM", "Teams"), ("Inside module", "Modules")],
 )

@@ -5,6 +5,7 @@ import uuid
 
 import pytest
 
+from gateway.agents.membership import AgentChange
 from gateway.agents.teams import Teams
 from gateway.catalog.definitions import Parameter
 from gateway.catalog.folders import FolderKind
@@ -383,6 +384,22 @@ def test_members_are_named_and_shown_as_far_as_they_may_be_read(scene: Scene) ->
     assert without_ids(change(outside.agent.agent, inside.inner.guid)) == without_ids(
         change(uuid.uuid4(), inside.inner.guid)
     )
+
+
+def test_a_primary_team_is_displaced_only_by_who_may_modify_it(scene: Scene) -> None:
+    inside, outside = scene.inside, scene.outside
+    put_into(scene.house, outside.team, inside.agent)
+    scene.house.gateway.memberships.change_agent(
+        str(inside.agent.agent), AgentChange(primary=str(outside.team.guid)), MACHINE
+    )
+    client = scene.login("somebody", READ, EVERYWHERE)
+    scene.give("somebody", {Node.TEAMS: Access.MODIFY}, scene.team)
+    for primary in (inside.team.guid, uuid.UUID(int=0)):
+        body = (
+            f"<AgentMembership><Agent><ID>{inside.agent.agent}</ID></Agent>"
+            f"<PrimaryTeam><ID>{primary}</ID></PrimaryTeam></AgentMembership>"
+        )
+        client.post("agentmembership", body, XML).refused(403, "for its primary team")
 
 
 def test_a_team_that_may_only_be_read_is_403(scene: Scene) -> None:

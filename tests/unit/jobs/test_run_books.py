@@ -14,11 +14,13 @@ from gateway.catalog.definitions import (
     Effect,
     Evaluator,
     Evidence,
+    Module,
     OnFailure,
     Operator,
     Parameter,
     ParameterType,
     Subject,
+    Task,
     Verdict,
 )
 from gateway.catalog.projects import Project, ProjectModule
@@ -492,6 +494,48 @@ def test_values_given_for_one_job_count_for_that_job(engine: Engine) -> None:
     stray = GivenParameters(module, (GivenValue("P", "x"),), uuid.uuid4())
     with pytest.raises(OrderRefused, match="JobGuid: names no job"):
         schedule(engine, book, agent, given=[stray])
+
+
+def test_what_was_given_is_shown_as_it_counts(engine: Engine) -> None:
+    """A linked parameter only where it was given; a module's own value before its project's."""
+    agent = engine.agent()
+    use = Task(
+        guid=uuid.uuid4(), name="use", type="command", settings={"argv": ["echo", "$[P]", "$[Q]"]}
+    )
+    module = Module(
+        guid=uuid.uuid4(),
+        name="Module",
+        parameters=(Parameter(name="P"), Parameter(name="Q")),
+        tasks=(use,),
+    )
+    engine.catalog.save(module, MACHINE)
+    project = Project(
+        guid=uuid.uuid4(),
+        name="Project",
+        modules=(ProjectModule(guid=uuid.uuid4(), module=module.guid),),
+    )
+    engine.catalog.save(project, MACHINE)
+    step = RunBookJob(
+        guid=uuid.uuid4(),
+        name="job",
+        what=(RunBookWhat(kind=WhatKind.PROJECT, guid=project.guid),),
+        links=(ParameterLink(parameter="V", target="P"),),
+    )
+    book = run_book(engine, step, parameters=(Parameter(name="V", default="v"),))
+
+    def shown(*given: GivenParameters) -> dict[str, str | None]:
+        job = schedule(engine, book, agent, given=given)
+        of_step = engine.jobs.values(job)[-1]
+        return {
+            one.name: of_step.given[one.name].value if one.name in of_step.given else None
+            for one in of_step.parameters
+        }
+
+    assert shown() == {"Q": None}
+    assert shown(
+        GivenParameters(project.guid, (GivenValue("P", "own"), GivenValue("Q", "p")), step.guid),
+        GivenParameters(module.guid, (GivenValue("Q", "m"),), step.guid),
+    ) == {"P": "own", "Q": "m"}
 
 
 def test_two_engines_on_one_store_move_a_run_book_on_once(engine: Engine) -> None:
