@@ -1,10 +1,13 @@
-"""How conditions and evaluators compare a text with the value that they name."""
+"""How conditions and evaluators compare a text with the value that they name, on the agent."""
 
-from gateway.catalog import patterns
+from collections.abc import Callable
+
+from gateway.catalog import comparisons
+from gateway.catalog.comparisons import Incomparable
 from gateway.catalog.definitions import Operator
 from gateway.tasks.base import TaskFailed
 
-PRESENCE = frozenset({Operator.EXISTS, Operator.NOT_EXISTS})
+PRESENCE = comparisons.PRESENCE
 
 
 def compare(operator: Operator, subject: str, value: str) -> bool:
@@ -12,45 +15,18 @@ def compare(operator: Operator, subject: str, value: str) -> bool:
 
     Raises TaskFailed, with a sentence that tells neither, for what cannot be compared so.
     """
-    match operator:
-        case Operator.EQUALS:
-            return subject == value
-        case Operator.NOT_EQUALS:
-            return subject != value
-        case Operator.CONTAINS:
-            return value in subject
-        case Operator.MATCHES:
-            return _matches(value, subject)
-        case Operator.LESS:
-            return _number(subject) < _number(value)
-        case _:
-            return _number(subject) > _number(value)
+    return _judged(comparisons.compare, operator, subject, value)
 
 
 def compare_words(operator: Operator, subject: str, value: str) -> bool:
-    """The same for names of statuses and platforms.
-
-    "Timed Out", "TimedOut" and "timed_out" are one; a pattern keeps its characters.
-    """
-    if operator is Operator.MATCHES:
-        return compare(operator, _folded(subject), f"(?i){value}")
-    return compare(operator, _folded(subject), _folded(value))
+    """The same for names of statuses and platforms."""
+    return _judged(comparisons.compare_words, operator, subject, value)
 
 
-def _folded(word: str) -> str:
-    return word.casefold().replace("_", "").replace(" ", "")
-
-
-def _matches(pattern: str, subject: str) -> bool:
+def _judged(
+    compared: Callable[[Operator, str, str], bool], operator: Operator, subject: str, value: str
+) -> bool:
     try:
-        return patterns.matches(pattern, subject)
-    except patterns.PatternError as error:
+        return compared(operator, subject, value)
+    except Incomparable as error:
         raise TaskFailed(f"A condition or evaluator cannot be judged: {error}.") from error
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError as error:
-        # The text is not told: it may be a secret.
-        raise TaskFailed("A condition or evaluator compares numbers, but one is none.") from error

@@ -5,6 +5,9 @@ from collections.abc import Callable, Mapping
 from gateway.catalog import patterns
 from gateway.catalog.definitions import Operator
 
+PRESENCE = frozenset({Operator.EXISTS, Operator.NOT_EXISTS})
+"""The operators that need no value."""
+
 _PLAIN: Mapping[Operator, Callable[[str, str], bool]] = {
     Operator.EQUALS: lambda subject, value: subject == value,
     Operator.NOT_EQUALS: lambda subject, value: subject != value,
@@ -56,4 +59,4 @@ def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError as error:
-        raise Incomparable("numbers are compared, but one of the two is none") from error
+        raise Incomparable("numbers are compared, but one is none") from error

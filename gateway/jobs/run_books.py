@@ -17,7 +17,6 @@ from gateway.catalog.definitions import (
     Effect,
     Evaluator,
     Evidence,
-    Operator,
     Subject,
 )
 from gateway.jobs import dispatch, launching, moves, rows, run_book_plan, run_book_who
@@ -297,7 +296,7 @@ class _Book:
             raise _Undecidable(f"a condition cannot be judged: {error}") from error
 
     def _subject(self, condition: Condition) -> str:
-        if condition.operator in (Operator.EXISTS, Operator.NOT_EXISTS):
+        if condition.operator in comparisons.PRESENCE:
             present = self._values.get(names.key(condition.name), {})
             return "there" if secret(present) else str(present.get("value") or "")
         return self._text(condition.name)

@@ -135,7 +135,7 @@ def test_an_evaluator_that_cannot_be_judged_fails_its_task(
     desk.submit(run)
     status, _, record = ended(desk, run)
     assert status is HALTED
-    assert "compares numbers" in record.tasks[0].detail
+    assert "numbers are compared" in record.tasks[0].detail
 
 
 def test_conditions_of_tasks(desk: MemoryDesk, agent: EmbeddedAgent) -> None:
