@@ -525,6 +525,17 @@ def test_a_failure_two_levels_down_counts_by_the_rule_above(
     assert shop.output(shop.children(below)["Run Breaks"]["JobID"]) == {"one": ["broken"]}
 
 
+def test_a_date_long_past_begins_at_once(shop: Shop) -> None:
+    """Whatever the date, nobody else has to wait until the clock has caught up with it."""
+    tell = shop.module("Tell", sh("echo told"))
+    book = shop.run_book("Late", step(tell, "two"))
+    when = {"Immediate": False, "ScheduledDateTime": "/Date(86400000)/"}
+    body = {"What": [{"ID": braced(book.guid), "Type": 2}], "When": when}
+    late = str(shop.client.post("jobs", json.dumps(body)).json["JobID"])
+    prompt = shop.post(book)
+    assert [shop.ended(job) for job in (late, prompt)] == [COMPLETED, COMPLETED]
+
+
 # --- an abort ------------------------------------------------------------------------------------
 
 
