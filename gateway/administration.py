@@ -46,7 +46,7 @@ from gateway.identity.principals import MACHINE, Caller
 from gateway.identity.role_changes import Roles
 from gateway.identity.rotation import Rotation
 from gateway.identity.vault import Vault
-from gateway.jobs import launch_windows, scopes
+from gateway.jobs import explaining, launch_windows, scopes
 from gateway.jobs.explaining import Explainer, Right
 from gateway.jobs.orders import (
     Boot,
@@ -261,13 +261,12 @@ class Administration:
 
     def permission_explain(self, login: str, operation: str, objects: Sequence[str] = ()) -> Json:
         """Whether a login may do an operation with objects, and which roles say so."""
-        rights = {name.casefold(): name for name in self._gateway.rights}
-        name = rights.get(operation.casefold())
-        if name is None:
-            known = ", ".join(self._gateway.rights)
-            raise CommandFailed(
-                "operation", f"there is no operation {operation!r}; there are: {known}"
-            )
+        named = explaining.operations_of(self._gateway.rights, operation)
+        if len(named) != 1:
+            known = ", ".join(named or self._gateway.rights)
+            several = "are several operations" if named else "is no operation"
+            raise CommandFailed("operation", f"there {several} {operation!r}; name one of: {known}")
+        (name,) = named
         principal = self._gateway.logins.find(login)
         right = self._gateway.rights[name]
         told = self._gateway.explainer.explain(principal, right, objects)
@@ -756,7 +755,11 @@ def _progress(view: JobView, runs: Sequence[RunView]) -> Json:
 
 
 def _machine(comment: str) -> Caller:
-    """The machine itself, with what is to stand beside its change in the audit trail."""
+    """The machine itself, with what is to stand beside its change in the audit trail.
+
+    Raises audit.CommentRefused.
+    """
+    audit.check_comment(comment)
     return dataclasses.replace(MACHINE, comment=comment)
 
 

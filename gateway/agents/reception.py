@@ -132,6 +132,8 @@ class Reception:
         self._windows = windows
         self._leases = Leases(lease / moments.SECOND, elapsed)
         self._seen: dict[uuid.UUID, int] = defaultdict(int)
+        # Sessions that wanted more runs than they may have at once.
+        self._full: set[uuid.UUID] = set()
 
     def open_session(self, agent: AgentFacts) -> AgentSession:
         """Register the agent under its name; runs that an older session had are lost."""
@@ -273,7 +275,12 @@ class Reception:
     def _claim(self, db: WritingSession, agent: AgentSession, limit: int) -> list[RunOrder]:
         now = self._now()
         present = self._check(db, agent)
-        places = min(limit, present["max_runs"] - present["held"])
+        # It counts its own runs. Those that have ended there are still held here, until their
+        # reports have come: so much more than it may have is no mistake of its.
+        places = min(limit, present["max_runs"], 2 * present["max_runs"] - present["held"])
+        if places < limit:
+            # Its reports are under way: with each that ends a run, there is a place.
+            self._full.add(agent.session)
         if places < 1:
             return []
         asked = {"agent_id": agent.agent_id, "now": now, "boot": present["boot_id"]}
@@ -393,6 +400,9 @@ class Reception:
                 refused[attempt] = Refusal(*attempt, OVER)
         book.write()
         settlement.finish_jobs(db, endings)
+        if ends and agent.session in self._full:
+            self._full.discard(agent.session)
+            db.after_commit(self._signals.wake)
         for ending in endings:
             self._tell_clock(db, ending.job)
         return list(refused.values())

@@ -13,6 +13,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from gateway.agents import roster
 from gateway.agents.roster import Agent
 from gateway.jobs.states import JobStatus
 from storage import models
@@ -20,14 +21,14 @@ from storage.database import Store
 from storage.errors import StoreUnavailable
 from storage.session import Session
 
-_AGENT = models.Agent
 _RUN = models.Run
 _JOB = models.Job
 _REQUEST = models.JobRequest
+_FIRING = models.ScheduleFiring
 _SYNCHRONISATION = b"\xff" * 6
 _REPEATED = 16
 _MAC = re.compile(r"[0-9A-Fa-f]{12}")
-_PORTION = 500
+_PORTION = 100
 _CLOSE_SECONDS = 5.0
 
 _log = logging.getLogger(__name__)
@@ -110,10 +111,11 @@ class Waker:
     def wake(self, job_ids: Sequence[int]) -> None:
         """Wake the machines of offline agents for which runs of these jobs wait."""
         with self._store.reading() as session:
-            offline = self._offline(session)
-            waited_for = self._waited_for(session, job_ids, list(offline)) if offline else set()
-        for agent in sorted(waited_for):
-            self._packets.send(offline[agent])
+            asking = _asking(session, job_ids)
+            waited_for = self._waited_for(session, asking) if asking else []
+        for agent in waited_for:
+            if not agent.online(self._now(), self._silence):
+                self._packets.send(agent.facts.get("mac_addresses", ()))
 
     def _run(self) -> None:
         while (first := self._jobs.get()) is not None:
@@ -137,27 +139,33 @@ class Waker:
                 return
             yield job_id
 
-    def _offline(self, session: Session) -> dict[int, list[str]]:
-        """The MAC addresses of agents that are offline, by agent; of those that have some."""
-        last = self._now() - self._silence
-        silent = _AGENT.last_contact_at.is_null() | (_AGENT.last_contact_at < last)
-        found = map(
-            Agent.of, session.rows(_AGENT.select().where(_AGENT.deleted_at.is_null(), silent))
+    def _waited_for(self, session: Session, job_ids: Sequence[int]) -> list[Agent]:
+        """The agents that runs of these jobs wait for, which might begin now."""
+        query = _RUN.select(_RUN.agent_id).where(
+            _RUN.job_id.in_(job_ids),
+            _RUN.status == JobStatus.SCHEDULED,
+            _RUN.not_before.is_null() | (_RUN.not_before <= self._now()),
         )
-        return {agent.id: macs for agent in found if (macs := agent.facts.get("mac_addresses"))}
+        found = roster.by_ids(session, {row["agent_id"] for row in session.rows(query)})
+        return [found[number] for number in sorted(found)]
 
-    def _waited_for(
-        self, session: Session, job_ids: Sequence[int], agents: Sequence[int]
-    ) -> set[int]:
-        query = (
-            _RUN.select(_RUN.agent_id, _REQUEST.timing)
-            .join(_JOB, on=(_JOB.id == _RUN.job_id))
-            .join(_REQUEST, on=(_REQUEST.job_id == _JOB.id))
-            .where(
-                _RUN.status == JobStatus.SCHEDULED,
-                _RUN.agent_id.in_(agents),
-                _RUN.not_before.is_null() | (_RUN.not_before <= self._now()),
-                _JOB.id.in_(job_ids) | _JOB.parent_id.in_(job_ids),
-            )
-        )
-        return {row["agent_id"] for row in session.rows(query) if row["timing"]["wake_on_lan"]}
+
+def _asking(session: Session, job_ids: Sequence[int]) -> list[int]:
+    """Which of these jobs ask for machines to be woken, and the jobs that those have made."""
+    query = _JOB.select(_JOB.id, _JOB.schedule_id, _JOB.recurring, _REQUEST.timing)
+    query = query.join(_REQUEST, on=(_REQUEST.job_id == _JOB.id)).where(_JOB.id.in_(job_ids))
+    asking = [row for row in session.rows(query) if row["timing"]["wake_on_lan"]]
+    once = [row["id"] for row in asking if not row["recurring"]]
+    children = _JOB.select(_JOB.id).where(_JOB.parent_id.in_(once))
+    found = [*once, *(row["id"] for row in session.rows(children))] if once else []
+    for row in asking:
+        if row["recurring"]:
+            found += _fired(session, row["schedule_id"])
+    return found
+
+
+def _fired(session: Session, schedule_id: int) -> list[int]:
+    """The last jobs that a schedule has made: it may have made very many in its time."""
+    query = _FIRING.select(_FIRING.job_id).where(_FIRING.schedule_id == schedule_id)
+    last = session.rows(query.order_by(_FIRING.due_at.desc()).limit(_PORTION))
+    return [row["job_id"] for row in last if row["job_id"] is not None]

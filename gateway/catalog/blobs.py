@@ -262,15 +262,15 @@ def _even_chunks(pieces: Iterable[bytes]) -> Iterator[list[bytes]]:
     for piece in pieces:
         waiting += piece
         whole = len(waiting) - len(waiting) % CHUNK_BYTES
-        yield from _grouped(waiting[:whole])
+        yield from _grouped(waiting, whole)
         del waiting[:whole]
-    yield from _grouped(waiting)
+    yield from _grouped(waiting, len(waiting))
 
 
-def _grouped(data: bytearray) -> Iterator[list[bytes]]:
+def _grouped(data: bytearray, end: int) -> Iterator[list[bytes]]:
     group = CHUNK_BYTES * _CHUNKS_AT_ONCE
-    for start in range(0, len(data), group):
-        some = bytes(data[start : start + group])
+    for start in range(0, end, group):
+        some = bytes(data[start : min(start + group, end)])
         yield [some[at : at + CHUNK_BYTES] for at in range(0, len(some), CHUNK_BYTES)]
 
 

@@ -1,5 +1,6 @@
 """Who uses which resource."""
 
+import functools
 from collections.abc import Iterable, Iterator
 from uuid import UUID
 
@@ -12,7 +13,11 @@ from gateway.catalog.definitions import Task
 from gateway.catalog.resources import Resource, as_guid
 from gateway.catalog.sealing import SealedModule
 from storage import models
+from storage.remembered import Remembered
 from storage.session import Session
+
+# Every look at a job asks.
+_PARSED = Remembered(models.Resource, models.ResourceVersion)
 
 
 def resource_users(
@@ -36,6 +41,11 @@ def resource_users(
 
 def parsed_resources(session: Session, tenant: int = 1) -> frozenset[UUID | str]:
     """The keys of the resources in whose content parameters are put (by GUID and by name)."""
+    read = functools.partial(_parsed_resources, session, tenant)
+    return session.recall(_PARSED, tenant, read)
+
+
+def _parsed_resources(session: Session, tenant: int) -> frozenset[UUID | str]:
     table, version = models.Resource, models.ResourceVersion
     query = (
         table.select(table.guid, table.name_key)

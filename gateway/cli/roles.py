@@ -113,9 +113,9 @@ def explain(
 ) -> int:
     """Tell which role lets a LOGIN do an OPERATION, or keeps it from it.
 
-    OPERATION is one of the Web API, such as ScheduleJob. OBJECT is a module, project, run book,
-    agent, team or resource by GUID or name, or a job by its id; several for a job of a module on
-    an agent. The exit code is 1 if it may not.
+    OPERATION is one of the Web API, such as ScheduleJob or "POST jobs". OBJECT is a module,
+    project, run book, agent, team or resource by GUID or name, or a job by its id; several for a
+    job of a module on an agent. The exit code is 1 if it may not.
     """
     with connect(loaded.settings) as session:
         arguments = {"login": login, "operation": operation, "objects": objects}

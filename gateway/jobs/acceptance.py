@@ -68,6 +68,7 @@ class ResolvedOrder:
     """An order whose every reference was found and whose every value fits.
 
     ``agents`` are those that the job would run on at present: teams are asked again when it starts.
+    ``known`` are, besides, those that the jobs of run books name, where that matters.
     """
 
     order: JobOrder
@@ -76,6 +77,7 @@ class ResolvedOrder:
     agents: tuple[Agent, ...]
     holders: tuple[Holder, ...]
     parameters: tuple[GivenParameters, ...]
+    known: tuple[Agent, ...]
 
     @property
     def is_run_book(self) -> bool:
@@ -137,7 +139,11 @@ class Acceptance:
             # What is remembered of them need not know who is online and in which boot.
             present = roster.by_ids(session, {agent.id for agent in agents})
             agents = tuple(present[agent.id] for agent in agents)
-        return ResolvedOrder(order, what, who, agents, holders, parameters)
+        known = agents
+        if order.timing.wall is not None:
+            own = run_book_order.agents(session, what, holders, parameters)
+            known = tuple({one.id: one for one in (*agents, *own)}.values())
+        return ResolvedOrder(order, what, who, agents, holders, parameters, known)
 
     def made(self, resolved: ResolvedOrder, caller: Caller, now: int) -> MadeJob:
         """The job of an order, which nobody has stored yet."""
@@ -147,6 +153,8 @@ class Acceptance:
         if (rule := order.timing.schedule) is not None:
             job.due_at = recurrence.next_due(rule, now)
             job.wake_at = None if order.on_hold else job.due_at
+            # Each job that it makes has its own.
+            job.launch_by = None
         plans: list[dispatch.RunPlan] = []
         if _is_due(job, now) and not resolved.is_run_book:
             starts = launching.starts(timing, self._timeout(order), now)
@@ -267,8 +275,7 @@ class Acceptance:
         due = order.timing.scheduled_at if not order.timing.immediate else now
         due = last = now if due is None else due
         if "local" in timing:
-            others = resolved.is_run_book or any(isinstance(one, Team) for one in resolved.who)
-            due, last = launching.span(timing, resolved.agents, others=others)
+            due, last = launching.span(timing, resolved.known)
         timeout = self._timeout(order)
         on_hold = order.on_hold
         return JobRow(

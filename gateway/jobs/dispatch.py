@@ -73,7 +73,7 @@ def await_agents(job: JobRow, plans: Sequence[RunPlan], now: int) -> None:
     if all(item.start is _AT_ONCE for item in plans):
         job.wake_at = job.launch_by
         return
-    job.wake_at = launching.next_look(job, [item.start for item in plans], now)
+    launching.look_next(job, [item.start for item in plans], now)
     if any(item.start.after_boot is not None for item in plans):
         job.reason = launching.SOME_AFTER_BOOT
 

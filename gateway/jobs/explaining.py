@@ -1,6 +1,7 @@
 """Why somebody may do something or not: which role grants or denies, and where it counts."""
 
-from collections.abc import Iterator, Sequence
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -24,11 +25,29 @@ _DEFINITIONS = {
 
 @dataclass(frozen=True)
 class Right:
-    """What an operation of a surface needs; ``by_kind``: its node is that of its object."""
+    """What an operation of a surface needs; ``by_kind``: its node is that of its object.
+
+    ``verb`` and ``path`` are its route, such as ``GET`` and ``jobs/{JOBID}``. The right to
+    ``or_node`` will do as well; something of the nodes ``besides`` must be readable, too.
+    """
 
     node: Node
     access: Access
     by_kind: bool = False
+    verb: str = ""
+    path: str = ""
+    or_node: Node | None = None
+    besides: tuple[Node, ...] = ()
+
+
+def operations_of(rights: Mapping[str, Right], wanted: str) -> list[str]:
+    """The operations of a name or a route, in any case; of a path alone those of all verbs."""
+    key = " ".join(wanted.split()).casefold()
+    return [
+        name
+        for name, right in rights.items()
+        if key in {each.casefold() for each in (name, f"{right.verb} {right.path}", right.path)}
+    ]
 
 
 class ObjectNotFound(LookupError):
@@ -100,10 +119,22 @@ class Explainer:
         """
         with self._store.reading() as session:
             found = [self._object(session, Places(session), one) for one in references]
-            asked = list(_asked(principal, right, found))
+            asked = list(_asked(principal, self._chosen(principal, right, found), found))
             checks = tuple(self._check(session, principal, *one) for one in asked)
         refused = [check for check in checks if not check.allowed]
         return Explained(not refused, _verdict(refused), checks)
+
+    def _chosen(self, principal: Principal, right: Right, found: Sequence[_Object]) -> Right:
+        """The right, with its other node where that is meant or only that is had."""
+        if right.or_node is None:
+            return right
+        nodes = {one.node for one in found}
+        first, second = (
+            self._permissions.explain(principal, node, right.access, None).allowed
+            for node in (right.node, right.or_node)
+        )
+        other = right.or_node in nodes if nodes else second and not first
+        return dataclasses.replace(right, node=right.or_node) if other else right
 
     def _check(
         self,
@@ -199,6 +230,9 @@ _Asked = tuple[Node, Access, str, Place | None]
 
 def _asked(principal: Principal, right: Right, found: Sequence[_Object]) -> Iterator[_Asked]:
     node = found[0].node if right.by_kind and found else right.node
+    for other in right.besides:
+        if all(one.node is not other for one in found):
+            yield other, Access.READ, "", None
     if not found:
         yield node, right.access, "", None
         return

@@ -103,16 +103,13 @@ def of_part(timing: Mapping[str, Any]) -> dict[str, Any]:
 _WAITED_FOR = frozenset({"local", "zone", "boot", "offline_at_next_boot"})
 
 
-def span(timing: Mapping[str, Any], agents: Iterable[Agent], *, others: bool) -> tuple[int, int]:
-    """The first and last moment of a wall time on the agents' clocks.
+def span(timing: Mapping[str, Any], agents: Iterable[Agent]) -> tuple[int, int]:
+    """The first and last moment of a wall time on the clocks of the agents that are known by now.
 
-    With ``others``, who are known only when the job starts (those of teams and run books), on any
-    clock of the world.
+    On the server's clock where none is. Whoever joins a team later is in time, unless his clock is
+    ahead of all of theirs: then he begins with the first of them.
     """
     wall = datetime.datetime.fromisoformat(timing["local"])
-    if others:
-        return local_time.earliest(wall), local_time.latest(wall)
-    # A run book's agents are its own matter: its time is that of the zone that it was asked in.
     own = [_local(timing, agent) for agent in agents] or [
         local_time.moment(wall, local_time.zone_of({}, timing["zone"]))
     ]
@@ -158,15 +155,26 @@ def launch_by(job: JobRow, run: RunRow | Start) -> int | None:
     return None if run.after_boot is not None else job.launch_by
 
 
-def next_look(job: JobRow, waiting: Iterable[RunRow | Start], now: int) -> int | None:
-    """When the clock must look at a job whose runs wait: one may begin, or has waited too long."""
+def too_late(job: JobRow, run: RunRow, now: int) -> bool:
+    """Whether a run has waited for longer than it may."""
+    limit = launch_by(job, run)
+    return limit is not None and limit <= now
+
+
+def look_next(job: JobRow, waiting: Iterable[RunRow | Start], now: int) -> None:
+    """Have the clock look at a job when one of its waiting runs may begin, or has waited too long.
+
+    One that waits only for boots has no launch timeout any more.
+    """
     times = [
         moment
         for run in waiting
         for moment in (run.not_before, launch_by(job, run))
         if moment is not None and moment > now
     ]
-    return min(times, default=None)
+    job.wake_at = min(times, default=None)
+    if job.wake_at is None:
+        job.launch_by = None
 
 
 def kept_reason(job: JobRow) -> str:

@@ -31,11 +31,6 @@ def earliest(wall: datetime.datetime) -> int:
     return moments.from_datetime(wall.replace(tzinfo=datetime.timezone(_FIRST)))
 
 
-def latest(wall: datetime.datetime) -> int:
-    """When the last clock in the world shows this time."""
-    return moments.from_datetime(wall.replace(tzinfo=datetime.timezone(_LAST)))
-
-
 def zone_of(facts: Mapping[str, Any], otherwise: str) -> datetime.tzinfo:
     """The zone of an agent by what it tells of itself (``time_zone``, an IANA name).
 

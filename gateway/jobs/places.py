@@ -1,7 +1,7 @@
 """Where objects lie, for rights that do not count everywhere: in folders, in teams, whose."""
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from gateway.agents import roster, teams
@@ -12,7 +12,7 @@ from gateway.catalog.catalog import DefinitionSummary
 from gateway.catalog.folders import FolderKind
 from gateway.catalog.resources import Resource
 from gateway.identity import permissions
-from gateway.identity.permissions import Access, Node, Place, Reach
+from gateway.identity.permissions import Access, Node, Place
 from gateway.jobs.views import JobView
 from storage import models
 from storage.session import Session
@@ -95,31 +95,49 @@ class Places:
         return teams.composition(self._session, self._tenant)
 
 
-class Visible:
-    """What agents and teams somebody may read who is not here now: the owner of a job.
+class OwnersRights:
+    """What the owner of a job may do who is not here now, where a value of his names agents.
 
-    None stands for the machine itself, who may read all. Who was disabled or removed reads nothing.
+    ``folder_id`` is where his job lies. An owner who is None is the machine itself.
     """
 
-    def __init__(self, session: Session, owner_id: int | None, tenant: int = 1) -> None:
+    def __init__(
+        self, session: Session, owner_id: int | None, folder_id: int | None, tenant: int = 1
+    ) -> None:
         self._session = session
         self._owner_id = owner_id
+        self._folder_id = folder_id
         self._places = Places(session, tenant)
 
-    def agent(self, agent: Agent) -> bool:
-        """Whether he may read an agent."""
-        reach = self._reach(Node.AGENTS)
-        return reach is None or reach.everywhere or reach.covers(self._places.agent(agent))
+    def refusal(self, found: Agent | Team, reference: str) -> str | None:
+        """Why he may have no job on what he named by a reference; None if he may.
 
-    def team(self, team: Team) -> bool:
-        """Whether he may read a team."""
-        reach = self._reach(Node.TEAMS)
-        return reach is None or reach.everywhere or reach.covers(self._places.team(team))
-
-    def _reach(self, node: Node) -> Reach | None:
+        He must be allowed to read it, or it does not exist for him, and to make jobs there.
+        """
         if self._owner_id is None:
             return None
-        return permissions.reach(self._bindings, self._owner_id, node, Access.READ)
+        if not self._bindings:
+            return "who asked for the run book has no rights any more"
+        node = Node.AGENTS if isinstance(found, Agent) else Node.TEAMS
+        if not self._covers(node, Access.READ, functools.partial(self._place, found)):
+            unknown = roster.AgentNotFound if isinstance(found, Agent) else teams.TeamNotFound
+            return str(unknown.of(reference))
+        if not self._covers(Node.JOBS, Access.MODIFY, functools.partial(self._job_on, found)):
+            return f"who asked for the run book has no modify access to Jobs on {found.name!r}"
+        return None
+
+    def _place(self, found: Agent | Team) -> Place:
+        if isinstance(found, Agent):
+            return self._places.agent(found)
+        return self._places.team(found)
+
+    def _job_on(self, found: Agent | Team) -> Place:
+        above = self._places.folder(self._folder_id).folders
+        return Place(above, self._place(found).teams, self._owner_id)
+
+    def _covers(self, node: Node, access: Access, place: Callable[[], Place]) -> bool:
+        reach = permissions.reach(self._bindings, self._owner_id or 0, node, access)
+        return reach.everywhere or reach.covers(place())
 
     @functools.cached_property
     def _bindings(self) -> tuple[permissions.Binding, ...]:

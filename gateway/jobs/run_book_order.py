@@ -1,15 +1,18 @@
 """What an order of a run book must have: somebody to run on for every job, a time."""
 
+import contextlib
 from collections.abc import Sequence
 
 from gateway import names
 from gateway.agents import targets
+from gateway.agents.roster import Agent
+from gateway.agents.teams import Team
 from gateway.catalog.run_books import RunBookJob
 from gateway.catalog.sealing import SealedRunBook
 from gateway.catalog.trees import Tree
 from gateway.jobs import values
-from gateway.jobs.orders import Boot, GivenParameters, OrderRefused, Timing
-from gateway.jobs.run_book_who import KINDS
+from gateway.jobs.orders import Boot, GivenParameters, OrderRefused, Timing, WhoKind
+from gateway.jobs.run_book_who import KINDS, parts
 from gateway.jobs.values import Holder
 from storage.session import Session
 
@@ -33,8 +36,48 @@ def check(
             if not asked:
                 raise OrderRefused("Who", "name at least one agent or team to run on")
             continue
-        holder = next(one for one in holders if one.guid == tree.summary.guid and one.step is None)
-        _Check(session, index, holder, given).check(tree, asked)
+        _Check(session, index, _top(tree, holders), given).check(tree, asked)
+
+
+def agents(
+    session: Session,
+    what: Sequence[Tree],
+    holders: Sequence[Holder],
+    given: Sequence[GivenParameters],
+) -> list[Agent]:
+    """The agents that the jobs of run books name themselves or by the who parameter, by now.
+
+    Whom nobody can find is left out: the check of the order, or the job's turn, says so.
+    """
+    found: list[Agent | Team] = []
+    for tree in what:
+        if tree.run_book is not None:
+            found += _named_in(session, tree)
+            text = values.text(given, _top(tree, holders), tree.run_book.who_parameter)
+            found += _found(session, [(WhoKind.AGENT, part) for part in parts(text)])
+    return targets.agents_of(session, found)
+
+
+def _top(tree: Tree, holders: Sequence[Holder]) -> Holder:
+    return next(one for one in holders if one.guid == tree.summary.guid and one.step is None)
+
+
+def _named_in(session: Session, tree: Tree) -> list[Agent | Team]:
+    found: list[Agent | Team] = []
+    for step in tree.steps:
+        if step.job.enabled:
+            found += _found(session, [(KINDS[one.kind], one.reference) for one in step.job.who])
+            for inner in step.what:
+                found += _named_in(session, inner)
+    return found
+
+
+def _found(session: Session, references: Sequence[tuple[WhoKind, str]]) -> list[Agent | Team]:
+    found = []
+    for kind, reference in references:
+        with contextlib.suppress(targets.TargetNotFound):
+            found.append(targets.resolve(session, kind, reference))
+    return found
 
 
 def _check_boot(timing: Timing, asked: bool) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 
 from gateway import names
 from gateway.catalog import sealing
-from gateway.catalog.catalog import DefinitionKind
-from gateway.catalog.definitions import OnFailure, ParameterType, Subject
+from gateway.catalog.catalog import Catalog, DefinitionKind, DefinitionSummary
+from gateway.catalog.definitions import Condition, OnFailure, ParameterType, Subject
 from gateway.catalog.run_books import (
     WHO_PARAMETER,
     RunBookJob,
@@ -24,6 +24,7 @@ from gateway.catalog.run_books import (
 )
 from gateway.catalog.sealing import SealedParameter
 from gateway.catalog.trees import ModulePart, StepTree, Tree
+from storage.session import Session
 
 # The parts of a stored value: each in clear, or as the vault's reference.
 VALUE_PARTS = ("value", "value_secret", "secondary", "secondary_secret")
@@ -77,6 +78,53 @@ def entry(tree: Tree) -> dict[str, Any]:
     return found
 
 
+def tree(catalog: Catalog, session: Session, entry: Entry) -> Tree:
+    """The tree of an entry, in the versions that it has kept.
+
+    Raises DefinitionNotFound for a version that is no longer stored.
+    """
+    summary = DefinitionSummary(
+        id=0,
+        guid=uuid.UUID(str(entry["guid"])),
+        kind=DefinitionKind(entry["kind"]),
+        name=entry["name"],
+        folder="",
+        version_id=entry["version"],
+        enabled=True,
+    )
+    if summary.kind is DefinitionKind.RUN_BOOK:
+        steps = tuple(
+            StepTree(
+                RunBookJob.model_validate(step["job"]),
+                tuple(tree(catalog, session, what) for what in step["what"]),
+            )
+            for step in entry["jobs"]
+        )
+        return Tree(summary, run_book=catalog.run_book(session, entry["version"]), steps=steps)
+    parts = entry.get("modules", (entry,))
+    return Tree(summary, tuple(_kept_part(catalog, session, part) for part in parts))
+
+
+def _kept_part(catalog: Catalog, session: Session, part: Entry) -> ModulePart:
+    module = catalog.module(session, part["version"])
+    return ModulePart(
+        entry_guid=None,
+        summary=DefinitionSummary(
+            id=0,
+            guid=uuid.UUID(str(part["guid"])),
+            kind=DefinitionKind.MODULE,
+            name=part["name"],
+            folder="",
+            version_id=part["version"],
+            enabled=True,
+        ),
+        module=module,
+        on_failure=OnFailure(part.get("on_failure", OnFailure.STOP)),
+        conditions=tuple(map(Condition.model_validate, part.get("conditions", ()))),
+        enabled=part.get("enabled", True),
+    )
+
+
 def value(parameter: SealedParameter) -> dict[str, Any]:
     """A parameter's default as a stored value, with its type."""
     found: dict[str, Any] = {"name": parameter.name, "type": int(parameter.type)}
@@ -99,13 +147,14 @@ def is_run_book(what: Iterable[Entry]) -> bool:
     return any(one["kind"] == DefinitionKind.RUN_BOOK for one in what)
 
 
-def plan(what: Sequence[Entry], parameters: Sets) -> Plan:
+def plan(what: Sequence[Entry], parameters: Sets, *, in_parallel: bool = False) -> Plan:
     """The plan of a job with a run book in its ``what``, ``parameters`` being what was given.
 
-    Several definitions, a run book among them, are worked off one after the other, each as a job.
+    Several definitions, a run book among them, are worked off each as a job: one after the other,
+    or ``in_parallel``.
     """
     if len(what) > 1:
-        steps = tuple(_alone(one) for one in what)
+        steps = tuple(_alone(one, in_parallel) for one in what)
         return Plan(steps, frozenset(), (), WHO_PARAMETER, WhoSelection.COMPUTER_NAME)
     (book,) = what
     given = {
@@ -273,13 +322,14 @@ _KINDS = {
 }
 
 
-def _alone(one: Entry) -> Step:
+def _alone(one: Entry, in_parallel: bool) -> Step:
     """A definition that was ordered besides a run book, as a job of its own."""
     guid = uuid.UUID(str(one["guid"]))
     job = RunBookJob(
         guid=guid,
         name=one["name"],
         what=(RunBookWhat(kind=_KINDS[DefinitionKind(one["kind"])], guid=guid),),
+        parallel=in_parallel,
         on_failure=OnFailure.CONTINUE,
     )
     return Step(job, (one,), one["tasks"], one["retries"], one["definition"], one["folder"])

@@ -5,16 +5,24 @@ from typing import Any
 
 from gateway import names
 from gateway.agents import roster, targets, teams
-from gateway.agents.roster import Agent
 from gateway.agents.targets import TargetNotFound
 from gateway.catalog.run_books import WhoReferenceKind, WhoSelection
 from gateway.jobs.orders import WhoKind
-from gateway.jobs.places import Visible
+from gateway.jobs.places import OwnersRights
 from gateway.jobs.run_book_plan import Plan, Step, Value, is_run_book
 from storage.session import Session
 
 SEPARATOR = ";"
 KINDS = {WhoReferenceKind.AGENT: WhoKind.AGENT, WhoReferenceKind.TEAM: WhoKind.TEAM}
+
+
+_UNKNOWN = (
+    TargetNotFound,
+    roster.AgentNotFound,
+    roster.AgentAmbiguous,
+    teams.TeamNotFound,
+    teams.TeamAmbiguous,
+)
 
 
 class NobodyFound(LookupError):
@@ -27,22 +35,20 @@ def of_step(
     step: Step,
     asked: Sequence[Mapping[str, Any]],
     values: Mapping[str, Value],
-    visible: Visible,
+    rights: OwnersRights,
 ) -> list[dict[str, Any]]:
     """The ``who`` of the request of a step's job.
 
     Its own agents and teams; or those that the who parameter names; or those ``asked`` for when
-    the run book was scheduled. A nested run book may do without. What the who parameter names is
-    as named by who asked for the run book: only what he may read. Raises NobodyFound.
+    the run book was scheduled. A nested run book may do without. What the who parameter names
+    counts as named by who asked for the run book, by his ``rights``. Raises NobodyFound.
     """
     if step.job.who:
         return [_found(session, KINDS[one.kind], one.reference) for one in step.job.who]
     text = _who_text(plan, values) if step.job.use_run_book_who else ""
     if text:
         return [
-            one
-            for part in _parts(text)
-            for one in _named(session, plan.who_selection, part, visible)
+            one for part in parts(text) for one in _named(session, plan.who_selection, part, rights)
         ]
     if not asked and not is_run_book(step.what):
         raise NobodyFound(f"the job {step.job.name!r} of the run book names no agent")
@@ -53,24 +59,27 @@ def _who_text(plan: Plan, values: Mapping[str, Value]) -> str:
     return str(values.get(names.key(plan.who_parameter), {}).get("value") or "").strip()
 
 
-def _parts(text: str) -> Iterable[str]:
+def parts(text: str) -> Iterable[str]:
+    """The names in the value of a who parameter."""
     return (part.strip() for part in text.split(SEPARATOR) if part.strip())
 
 
 def _named(
-    session: Session, selection: WhoSelection, text: str, visible: Visible
+    session: Session, selection: WhoSelection, text: str, rights: OwnersRights
 ) -> list[dict[str, Any]]:
     """The agents that a part of the who parameter's value names (Dispatcher contract 6)."""
     if selection is WhoSelection.COMPUTER_NAME:
         try:
-            return [_found(session, WhoKind.AGENT, text, visible)]
+            return [_found(session, WhoKind.AGENT, text, rights)]
         except NobodyFound as error:
             # A team will do, if there is one of that name.
             try:
-                return [_found(session, WhoKind.TEAM, text, visible)]
+                return [_found(session, WhoKind.TEAM, text, rights)]
             except NobodyFound:
                 raise error from None
-    agents = [one for one in roster.agents(session) if one.enabled and visible.agent(one)]
+    agents = [
+        one for one in roster.agents(session) if one.enabled and not rights.refusal(one, text)
+    ]
     if selection is WhoSelection.ACTIVE_CONSOLE_USER:
         fitting = [one for one in agents if _same_user(one.facts.get("console_user", ""), text)]
     else:
@@ -95,17 +104,15 @@ def _same_user(found: str, wanted: str) -> bool:
 
 
 def _found(
-    session: Session, kind: WhoKind, reference: str, visible: Visible | None = None
+    session: Session, kind: WhoKind, reference: str, rights: OwnersRights | None = None
 ) -> dict[str, Any]:
     try:
-        found = targets.resolve(session, kind, reference)
-    except TargetNotFound as error:
+        if rights is not None:
+            # Before anything else is told of it: it may be disabled.
+            find = teams.find if kind is WhoKind.TEAM else roster.find
+            refusal = rights.refusal(find(session, reference), reference)
+            if refusal is not None:
+                raise NobodyFound(refusal)
+        return targets.stored(targets.resolve(session, kind, reference))
+    except _UNKNOWN as error:
         raise NobodyFound(str(error)) from error
-    if visible is None:
-        return targets.stored(found)
-    if isinstance(found, Agent):
-        if not visible.agent(found):
-            raise NobodyFound(str(roster.AgentNotFound.of(reference)))
-    elif not visible.team(found):
-        raise NobodyFound(str(teams.TeamNotFound.of(reference)))
-    return targets.stored(found)

@@ -10,11 +10,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gateway import moments, names
+from gateway.agents.outcomes import OF_VERDICT
 from gateway.catalog import comparisons
-from gateway.catalog.definitions import Condition, Effect, Operator, Subject
+from gateway.catalog.definitions import (
+    Condition,
+    Effect,
+    Evaluator,
+    Evidence,
+    Operator,
+    Subject,
+)
 from gateway.jobs import dispatch, launching, moves, rows, run_book_plan, run_book_who
 from gateway.jobs.orders import Origin
-from gateway.jobs.places import Visible
+from gateway.jobs.places import OwnersRights
 from gateway.jobs.rows import JobRow
 from gateway.jobs.run_book_plan import Plan, Step, Value, secret
 from gateway.jobs.run_book_progress import StepState, before, progress
@@ -74,12 +82,39 @@ def family(session: Session, job: JobRow) -> list[JobRow]:
     return [job, *rows.lock_jobs(session, found[1:]).values()]
 
 
+def outputs(session: Session, job_id: int) -> dict[str, str]:
+    """The present values of a run book's parameters that its links get; no secrets."""
+    request = session.first(_REQUEST.select(_REQUEST.what).where(_REQUEST.job_id == job_id))
+    if request is None or not run_book_plan.is_run_book(request["what"]):
+        return {}
+    got = {
+        names.key(link.parameter)
+        for step in run_book_plan.plan(request["what"], ()).steps
+        if step.job.enabled
+        for link in step.job.links
+        if link.action.gets
+    }
+    return {
+        value["name"]: str(value.get("value") or "")
+        for key, value in _values(session, job_id).items()
+        if key in got and not secret(value)
+    }
+
+
 def _start(session: WritingSession, job: JobRow, request: Row, now: int) -> None:
     plan = run_book_plan.plan(request["what"], request["parameters"])
+    # From now on its jobs are looked at.
+    job.wake_at = None
     moves.move(session, job, JobStatus.ACTIVE, now, ACTOR)
     children = [_made(session, job, request, seq, step, now) for seq, step in enumerate(plan.steps)]
     session.execute(_OUTPUT.insert(job_id=job.id, outputs=list(plan.values)))
     _Book(session, job, request, children, now).go_on()
+
+
+def _plan(request: Row) -> Plan:
+    return run_book_plan.plan(
+        request["what"], request["parameters"], in_parallel=request["options"]["in_parallel"]
+    )
 
 
 def _made(
@@ -112,7 +147,11 @@ def _made(
         "retries": step.retries,
         "tasks": step.tasks,
         "step": {"guid": str(step.job.guid), "name": step.job.name},
-        "conditions": run_book_plan.conditions_on_agents(step),
+        # Those of the job that runs this run book hold for each of its jobs, on their agents.
+        "conditions": [
+            *request["options"].get("conditions", ()),
+            *run_book_plan.conditions_on_agents(step),
+        ],
         "evaluators": run_book_plan.evaluators(step),
     }
     rows.insert_request(
@@ -148,7 +187,7 @@ class _Book:
         self._request = request
         self._children = children
         self._now = now
-        self._plan: Plan = run_book_plan.plan(request["what"], request["parameters"])
+        self._plan = _plan(request)
         self._values = _values(session, parent.id)
 
     def go_on(self) -> None:
@@ -228,7 +267,7 @@ class _Book:
             step,
             self._request["who"],
             self._values,
-            Visible(self._session, child.owner_id),
+            OwnersRights(self._session, self._parent.owner_id, self._parent.folder_id),
         )
         sets = run_book_plan.sets_for(self._plan, step, self._request["parameters"], self._values)
         query = _REQUEST.update(who=who, parameters=sets)
@@ -275,11 +314,47 @@ class _Book:
         moves.move(self._session, child, status, self._now, ACTOR, reason)
         _dealt_with(self._session, child)
 
-    def _end(self, status: JobStatus) -> None:
+    def _end(self, ended: JobStatus) -> None:
         self._parent.runs_open = 0
+        status, reason = self._evaluated(ended)
         late = self._parent.status is JobStatus.ABORTING and status is not JobStatus.ABORTED
-        reason = "the abort came too late: all jobs had ended" if late else ""
+        reason = "the abort came too late: all jobs had ended" if late else reason
         moves.move(self._session, self._parent, status, self._now, ACTOR, reason)
+
+    def _evaluated(self, ended: JobStatus) -> tuple[JobStatus, str]:
+        """How a run book within a run book has ended, by the evaluators of the job that runs it.
+
+        They look at its own parameters, and at how it has ended so far; not after an abort.
+        """
+        if ended is JobStatus.ABORTED:
+            return ended, ""
+        for stored in self._request["options"].get("evaluators", ()):
+            evaluator = Evaluator.model_validate(stored)
+            try:
+                holds = self._meets(evaluator, ended)
+            except _Undecidable as error:
+                return JobStatus.FAILED, str(error)
+            if holds:
+                return OF_VERDICT[
+                    evaluator.verdict
+                ], f"an evaluator on its {evaluator.subject} holds"
+        return ended, ""
+
+    def _meets(self, evaluator: Evaluator, ended: JobStatus) -> bool:
+        if evaluator.subject is Evidence.STATUS:
+            return comparisons.compare_words(evaluator.operator, ended.name, evaluator.value)
+        if evaluator.subject is not Evidence.PARAMETER:
+            # It has no output and no exit code: what is not there is not met.
+            return False
+        return self._holds(
+            Condition(
+                subject=Subject.PARAMETER,
+                name=evaluator.name,
+                operator=evaluator.operator,
+                value=evaluator.value,
+            ),
+            None,
+        )
 
 
 def _subject(condition: Condition) -> str:

@@ -202,6 +202,11 @@ class Jobs:
             query = _JOB.select().where(_JOB.parent_id == job.id, _JOB.origin == Origin.RUN_BOOK)
             return views.jobs(session, session.rows(query.order_by(_JOB.seq)))
 
+    def outputs(self, guid: uuid.UUID) -> dict[str, str]:
+        """The present values of what a run book's links get, by name. Raises JobNotFound."""
+        with self._store.reading() as session:
+            return run_books.outputs(session, self._get(session, guid).id)
+
     def runs(self, guid: uuid.UUID, *, tasks: bool = False) -> list[RunView]:
         """The runs of a job. Raises JobNotFound."""
         with self._store.reading(long=True) as session:
@@ -216,11 +221,6 @@ class Jobs:
         """The parameters of all that a job runs, with the values that were given."""
         with self._store.reading() as session:
             return views.values(session, self._catalog, view)
-
-    def outcome(self, view: JobView) -> dict[str, str]:
-        """What the jobs of a run book have left in its parameters, by name, without secrets."""
-        with self._store.reading() as session:
-            return views.outcome(session, view)
 
     def output(
         self, guid: uuid.UUID, seen: dict[tuple[uuid.UUID, int], int] | None = None
@@ -385,7 +385,7 @@ def _resume(session: WritingSession, job: JobRow, now: int, actor: str, reason: 
                 run.status = JobStatus.SCHEDULED
                 run.launch_by = _extended(run.launch_by, run.not_before or due, now)
                 rows.write_run(session, run)
-        job.wake_at = launching.next_look(job, settlement.waiting_runs(session, job), now)
+        launching.look_next(job, settlement.waiting_runs(session, job), now)
     rows.write_job(session, job)
 
 

@@ -124,11 +124,10 @@ def look_after_waiting(session: WritingSession, job: JobRow, now: int) -> None:
     Ends the job if none of its runs is left.
     """
     waiting = waiting_runs(session, job)
-    job.wake_at = launching.next_look(job, waiting, now)
-    for run in waiting:
-        limit = launching.launch_by(job, run)
-        if limit is not None and limit <= now:
-            finish_run(session, job, run, JobStatus.CANCELED, now, TOO_LATE)
+    late = [run for run in waiting if launching.too_late(job, run, now)]
+    launching.look_next(job, waiting, now)
+    for run in late:
+        finish_run(session, job, run, JobStatus.CANCELED, now, TOO_LATE)
     if not job.status.finished:
         rows.write_job(session, job)
 
@@ -196,7 +195,7 @@ def _await_agent(session: WritingSession, job: JobRow, run: RunRow, now: int) ->
         if run.launch_by is not None:
             run.launch_by = max(run.launch_by, now + timeout)
     rows.write_run(session, run)
-    job.wake_at = launching.next_look(job, waiting_runs(session, job), now)
+    launching.look_next(job, waiting_runs(session, job), now)
     rows.write_job(session, job)
 
 

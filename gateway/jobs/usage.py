@@ -154,7 +154,7 @@ def _next(after: _After) -> Any:
 
 
 def _requested() -> Any:
-    runs = _RUN.select(peewee.fn.COUNT(_RUN.job_id)).where(_RUN.job_id == _REQUEST.job_id)
+    runs = _RUN.select(peewee.fn.COUNT(_RUN.started_at)).where(_RUN.job_id == _REQUEST.job_id)
     return _REQUEST.select(
         _REQUEST.job_id,
         _REQUEST.description,

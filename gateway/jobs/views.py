@@ -1,22 +1,24 @@
 """Jobs as others see them: values read from the store, secrets never among them."""
 
+import functools
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
 from gateway import names
 from gateway.agents import roster
-from gateway.catalog import references
+from gateway.catalog import tree_parameters, usage
 from gateway.catalog.catalog import Catalog, DefinitionKind
 from gateway.catalog.definitions import Parameter
+from gateway.catalog.run_books import RunBookJob
+from gateway.catalog.trees import Tree
 from gateway.identity.vault import SECRET_MARKER
 from gateway.jobs import launching, run_book_plan
 from gateway.jobs.orders import Origin, Timing, WhoKind
-from gateway.jobs.run_book_plan import Entry, Step
+from gateway.jobs.run_book_plan import Entry
 from gateway.jobs.states import JobStatus
-from gateway.jobs.values import merged_parameters
 from storage import models, statements
 from storage.session import Row, Session
 from storage.statements import named
@@ -37,6 +39,9 @@ _SHOWN = (
 _REQUEST_OF = statements.Statement(
     lambda: _REQUEST.select(*_SHOWN).where(_REQUEST.job_id == named(_REQUEST.job_id))
 )
+
+
+_MODULE_RANK = 2
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,11 @@ class JobView:
     comment: str = ""
     timing: Timing = field(default_factory=Timing)
     launch_timeout: int | None = None
+
+    @property
+    def is_run_book(self) -> bool:
+        """Whether it is worked off by jobs of its own."""
+        return any(one.kind is DefinitionKind.RUN_BOOK for one in self.what)
 
 
 @dataclass(frozen=True)
@@ -202,32 +212,7 @@ def values(session: Session, catalog: Catalog, view: JobView) -> list[ShownSet]:
     """The parameters of all that a job runs, each with the values that were given for it."""
     request = session.select(_REQUEST_OF, {"job_id": view.id})[0]
     sets = _Sets(session, catalog, request["parameters"])
-    return [one for entry in request["what"] for one in sets.of(entry, None)]
-
-
-def outcome(session: Session, view: JobView) -> dict[str, str]:
-    """What the jobs of a run book have left in its parameters, by name, as far as it has come.
-
-    Those that a link of an enabled job gets; a secret is never among them. Of any other job
-    nothing: there its tasks have them.
-    """
-    output = models.JobOutput
-    stored = session.first(output.select().where(output.job_id == view.id))
-    if stored is None:
-        return {}
-    request = session.select(_REQUEST_OF, {"job_id": view.id})[0]
-    got = {
-        names.key(link.parameter)
-        for step in run_book_plan.plan(request["what"], ()).steps
-        if step.job.enabled
-        for link in step.job.links
-        if link.action.gets
-    }
-    return {
-        one["name"]: str(one.get("value") or "")
-        for one in stored["outputs"]
-        if names.key(one["name"]) in got and not run_book_plan.secret(one)
-    }
+    return [one for entry in request["what"] for one in sets.of(entry)]
 
 
 class _Sets:
@@ -240,53 +225,56 @@ class _Sets:
         self._catalog = catalog
         self._given = given
 
-    def of(self, entry: Entry, step: Step | None) -> Iterator[ShownSet]:
-        """The sets of a definition and of all that is run within it."""
-        if entry["kind"] == DefinitionKind.RUN_BOOK:
-            book = self._catalog.run_book(self._session, entry["version"])
-            yield self._set(entry, step, (one for one in book.parameters if one.ask))
-            for inner in run_book_plan.plan([entry], ()).steps:
-                if inner.job.enabled:
-                    for what in inner.what:
-                        yield from self.of(what, inner)
-            return
-        versions = [one["version"] for one in entry.get("modules", (entry,)) if _is_run(one)]
-        modules = [self._catalog.module(self._session, version) for version in versions]
-        yield self._set(entry, step, merged_parameters(map(references.input_parameters, modules)))
+    def of(self, entry: Entry) -> Iterator[ShownSet]:
+        """The sets of an entry of ``what`` and of all that is run within it."""
+        yield from self._sets(run_book_plan.tree(self._catalog, self._session, entry), entry, None)
 
-    def _set(self, entry: Entry, step: Step | None, parameters: Iterable[Parameter]) -> ShownSet:
-        linked = () if step is None else step.job.links
-        brought = {names.key(link.target) for link in linked if link.action.sets}
+    def _sets(self, tree: Tree, entry: Entry, job: RunBookJob | None) -> Iterator[ShownSet]:
+        yield self._set(tree, entry, job)
+        for step, kept in zip(tree.steps, entry.get("jobs", ()), strict=True):
+            if step.job.enabled:
+                for what, inner in zip(step.what, kept["what"], strict=True):
+                    yield from self._sets(what, inner, step.job)
+
+    def _set(self, tree: Tree, entry: Entry, job: RunBookJob | None) -> ShownSet:
+        links = () if job is None else job.links
+        # What a link brings is not asked for, and would count if it were sent back.
+        brought = {names.key(link.target) for link in links if link.action.sets}
+        asked = tree_parameters.input_parameters(tree, self._parsed)
+        given = self._values(entry, job)
+        summary = tree.summary
         return ShownSet(
-            what=ShownWhat(
-                uuid.UUID(str(entry["guid"])),
-                DefinitionKind(entry["kind"]),
-                entry["name"],
-                entry["version"],
+            what=ShownWhat(summary.guid, summary.kind, summary.name, summary.version_id),
+            step=None if job is None else job.guid,
+            step_name="" if job is None else job.name,
+            parameters=tuple(
+                one for one in asked if names.key(one.name) not in brought or one.name in given
             ),
-            step=None if step is None else step.job.guid,
-            step_name="" if step is None else step.job.name,
-            # What a link brings is not asked for, and would count if it were sent back.
-            parameters=tuple(one for one in parameters if names.key(one.name) not in brought),
-            given=self._values(entry, step),
+            given=given,
         )
 
-    def _values(self, entry: Entry, step: Step | None) -> dict[str, ShownValue]:
-        own = None if step is None else str(step.job.guid)
-        guids = {str(entry["guid"]), *(str(one["guid"]) for one in entry.get("modules", ()))}
+    @functools.cached_property
+    def _parsed(self) -> tree_parameters.Keys:
+        return usage.parsed_resources(self._session)
+
+    def _values(self, entry: Entry, job: RunBookJob | None) -> dict[str, ShownValue]:
+        own = None if job is None else str(job.guid)
+        modules = [str(one["guid"]) for one in entry.get("modules", ())]
+        # What is given for a module counts before what is given for its project, or for all.
+        ranks = {guid: rank for rank, guid in enumerate((None, str(entry["guid"]), *modules))}
+        counting = [
+            one
+            for one in self._given
+            if one["definition"] in ranks and one.get("step") in (None, own)
+        ]
+        counting.sort(key=lambda one: min(ranks[one["definition"]], _MODULE_RANK))
         return {
             value["name"]: ShownValue(
                 value["name"], _shown(value, "value"), _shown(value, "secondary")
             )
-            for one in self._given
-            if (one["definition"] is None or one["definition"] in guids)
-            and one.get("step") in (None, own)
+            for one in counting
             for value in one["values"]
         }
-
-
-def _is_run(one: Entry) -> bool:
-    return bool(one.get("enabled", True))
 
 
 def _shown(value: dict[str, Any], part: str) -> str | None:

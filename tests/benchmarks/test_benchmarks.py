@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from tests.benchmarks import __main__ as program
-from tests.benchmarks import client, disk, figures, running, shop
+from tests.benchmarks import client, disk, figures, running, shop, uploads
 from tests.benchmarks.figures import Effort, Row
 from tests.benchmarks.yardsticks import Kind
 
@@ -32,6 +32,16 @@ def test_a_measurement_is_a_table_and_a_list_of_rows(tmp_path: Path) -> None:
     figures.write(written, rows)
     read = json.loads(written.read_text())
     assert [set(row) for row in read] == [{"name", "value", "unit", "yardstick", "ratio"}] * 4
+
+
+def test_an_upload_is_measured_beside_what_others_do() -> None:
+    with shop.opened(shop.ROOT / "build") as place:
+        rows = {row.name: row for row in uploads.measure(place, _BRIEF)}
+    for name in ("accepts", "GET jobs"):
+        beside = rows[f"{name}, beside an upload: p99"]
+        assert beside.yardstick == f"{name}, no upload: p99"
+        assert min(beside.value, rows[f"an upload beside {name}"].value) > 0
+        assert rows[f"memory of the server, grown beside {name}"].unit == "MiB"
 
 
 def test_a_figure_that_cannot_be_had_is_told_and_left_out(

@@ -7,6 +7,8 @@ import hashlib
 import sqlite3
 from collections.abc import Iterator
 
+# The jobs of a run book have origin 9 and it for their parent. One that has ended keeps a moment to
+# wake until its run book has taken note.
 # Numbers of the statuses (Dispatcher contract 2.7): on hold -1, Scheduled 0, Active 1, Aborting 2;
 # all above are ends. Stages: scheduled 0, active 1, history 2.
 _RULES = {
@@ -31,17 +33,35 @@ _RULES = {
     "job that ended without a time, or has a time without an end": """
         SELECT id FROM job WHERE (status > 2) <> (finished_at IS NOT NULL)""",
     "job that is over and is still waited for": """
-        SELECT id FROM job WHERE status > 2 AND wake_at IS NOT NULL""",
+        SELECT id FROM job WHERE status > 2 AND wake_at IS NOT NULL AND (origin <> 9
+            OR (SELECT status FROM job AS book WHERE book.id = job.parent_id) > 2)""",
     "job that waits for nothing": """
         SELECT id FROM job WHERE status = 0 AND wake_at IS NULL AND launch_by IS NOT NULL""",
     "job whose open runs are miscounted": """
         SELECT job.id FROM job LEFT JOIN run ON run.job_id = job.id AND run.status <= 2
+        WHERE job.id NOT IN (SELECT parent_id FROM job WHERE origin = 9)
         GROUP BY job.id HAVING count(run.id) <> job.runs_open""",
+    "run book that has ended before its jobs": """
+        SELECT book.id FROM job AS book JOIN job ON job.parent_id = book.id AND job.origin = 9
+        WHERE book.status > 2 AND job.status <= 2""",
+    "run book that miscounts its open jobs": """
+        SELECT book.id FROM job AS book JOIN job ON job.parent_id = book.id AND job.origin = 9
+        GROUP BY book.id HAVING book.runs_open < sum(job.status <= 2)""",
+    "run book that waits for a job that nobody will begin": """
+        SELECT book.id FROM job AS book JOIN job ON job.parent_id = book.id AND job.origin = 9
+        WHERE book.status IN (1, 2)
+        GROUP BY book.id HAVING sum(job.status > 2 AND job.wake_at IS NULL) = count(*)""",
+    "job of a run book that was begun before its turn": """
+        SELECT job.id FROM job JOIN job AS earlier
+            ON earlier.parent_id = job.parent_id AND earlier.origin = 9 AND earlier.seq < job.seq
+        WHERE job.origin = 9 AND job.due_at IS NOT NULL AND earlier.due_at IS NULL
+            AND earlier.status <= 2""",
     "job that is active without a run": """
         SELECT id FROM job WHERE stage = 1 AND runs_open = 0""",
     "job that completed without a run": """
         SELECT id FROM job WHERE status = 4 AND NOT recurring
-            AND id NOT IN (SELECT job_id FROM run)""",
+            AND id NOT IN (SELECT job_id FROM run)
+            AND id NOT IN (SELECT parent_id FROM job WHERE origin = 9)""",
     "run without its job": """
         SELECT id FROM run WHERE job_id NOT IN (SELECT id FROM job)""",
     "run under way without session or lease": """

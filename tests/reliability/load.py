@@ -59,16 +59,20 @@ _RETRIED = _LINE + (
 
 
 class Kind(enum.Enum):
-    """The modules of the load."""
+    """What the load asks for: modules, and a run book of them."""
 
     PLAIN = "plain"
     FORKING = "forking"
     RETRIED = "retried"
+    RUN_BOOK = "run book"
 
     @property
     def guid(self) -> uuid.UUID:
-        """The GUID of the module."""
+        """The GUID of the module or run book."""
         return uuid.uuid5(uuid.NAMESPACE_URL, self.value)
+
+
+_STEPS = (Kind.PLAIN.guid, Kind.PLAIN.guid, Kind.RETRIED.guid)
 
 
 def module(guid: uuid.UUID, name: str, text: str, **more: Any) -> dict[str, Any]:
@@ -89,10 +93,32 @@ def module(guid: uuid.UUID, name: str, text: str, **more: Any) -> dict[str, Any]
 
 
 def write_block(path: Path, modules: Iterable[Mapping[str, Any]]) -> Path:
-    """A building block of modules."""
-    block = {"format": "urn:dispatcher-gateway:building-block:1", "modules": list(modules)}
+    """A building block of modules, and of the run book of the load if all of its are there."""
+    listed = list(modules)
+    block = {"format": "urn:dispatcher-gateway:building-block:1", "modules": listed}
+    if {str(guid) for guid in _STEPS} <= {one["guid"] for one in listed}:
+        block["run_books"] = [_run_book()]
     path.write_text(json.dumps(block))
     return path
+
+
+def _run_book() -> dict[str, Any]:
+    """Two jobs side by side, then one that may be tried again, whatever became of them."""
+    guid = Kind.RUN_BOOK.guid
+    return {
+        "guid": str(guid),
+        "name": "Run book",
+        "jobs": [
+            {
+                "guid": str(uuid.uuid5(guid, str(place))),
+                "name": f"job {place}",
+                "what": [{"guid": str(module)}],
+                "parallel": place == 1,
+                "on_failure": "continue",
+            }
+            for place, module in enumerate(_STEPS)
+        ],
+    }
 
 
 def modules() -> list[dict[str, Any]]:
@@ -125,7 +151,7 @@ def as_json(guid: uuid.UUID) -> tuple[str, bytes, str]:
     job = {
         "Description": "load",
         "When": {"Immediate": True},
-        "What": [{"ID": str(guid), "Type": 0}],
+        "What": [{"ID": str(guid), "Type": 2 if guid == Kind.RUN_BOOK.guid else 0}],
         "Who": [{"Name": AGENT, "Type": 0}],
     }
     return f"{_BASE}/jobs", json.dumps(job).encode(), "application/json"
@@ -148,9 +174,13 @@ def as_soap(guid: uuid.UUID) -> tuple[str, bytes, str]:
 def _members(guid: uuid.UUID) -> str:
     return (
         "<Description>load</Description><When><Immediate>true</Immediate></When>"
-        f"<What><JobWhat><ID>{guid}</ID><Type>Module</Type></JobWhat></What>"
+        f"<What><JobWhat><ID>{guid}</ID><Type>{_type(guid)}</Type></JobWhat></What>"
         f"<Who><JobWho><Name>{AGENT}</Name><Type>Agent</Type></JobWho></Who>"
     )
+
+
+def _type(guid: uuid.UUID) -> str:
+    return "RunBook" if guid == Kind.RUN_BOOK.guid else "Module"
 
 
 DIALECTS: tuple[Callable[[uuid.UUID], tuple[str, bytes, str]], ...] = (as_json, as_xml, as_soap)

@@ -174,7 +174,7 @@ def test_a_client_that_goes_midway_leaves_nothing(house: House) -> None:
         upload = Upload(server)
         until("the upload is spooled", lambda: spooled(server) > SIZE // 4)
         with server.client() as client:
-            # Its own connection is cut by the end of its process in life, here by a wrong length.
+            # It has announced more than it sends before its connection is closed.
             headers = JSON | {"Filename": "cut.bin", "Content-Length": str(4 * MIB)}
             with pytest.raises(httpx.HTTPError):
                 client.post(PATH, headers=headers, content=broken())

@@ -160,6 +160,26 @@ def test_all_wrong_values_are_told_at_once() -> None:
     assert len(raised.value.problems) == 2
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"launch_window.opens": "22:00"}, "go together"),
+        ({"launch_window": '{"opens": "22:00", "closes": "24:00"}'}, "closes"),
+        ({"launch_window": '{"opens": "22:00", "closes": "6:00"}'}, "closes"),
+        ({"launch_window.days": "mon,funday"}, "launch_window.days"),
+        ({"launch_window.days": "[]"}, "launch_window.days"),
+        ({"launch_window.outside": "panic"}, "launch_window.outside"),
+        ({"default_schedule_status": "maybe"}, "default_schedule_status"),
+        ({"wake_on_lan.addresses": "everybody"}, "wake_on_lan.addresses"),
+        ({"wake_on_lan.port": "0"}, "wake_on_lan.port"),
+    ],
+)
+def test_settings_of_when_runs_begin_are_checked(given: dict[str, str], words: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(given, {}, None)
+    assert words in str(refused.value)
+
+
 def test_the_variable_that_names_the_file_is_no_setting() -> None:
     assert load(environment={"GATEWAY_CONFIG": "/x"}).settings == load().settings
 

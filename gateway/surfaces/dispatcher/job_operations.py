@@ -3,7 +3,6 @@
 import uuid
 from typing import Any
 
-from gateway.catalog.catalog import DefinitionKind
 from gateway.identity.permissions import Access, Node
 from gateway.jobs.orders import JobOrder, Origin
 from gateway.jobs.places import Places
@@ -132,17 +131,24 @@ def _change_status(call: Call, guid: uuid.UUID, status: messages.JobStatus) -> m
 def _export_results(
     call: Call, guid: uuid.UUID, overview: bool | None, detailed: bool | None
 ) -> messages.JobResults:
-    jobs, view = call.services.jobs, _job(call, guid)
-    runs_book = any(item.kind is DefinitionKind.RUN_BOOK for item in view.what)
+    found = _result(call, _job(call, guid), tasks=detailed is not False)
     document = results.document(
-        view,
-        jobs.runs(guid, tasks=detailed is not False),
-        jobs.log,
-        outputs=jobs.outcome(view) if runs_book else {},
+        found,
+        call.services.jobs.log,
         overview=overview is not False,
         detailed=detailed is not False,
     )
     return messages.JobResults(Xml=document)
+
+
+def _result(call: Call, view: JobView, *, tasks: bool) -> results.JobResult:
+    """A job with all that became of it; of a run book with the jobs that the caller may read."""
+    jobs = call.services.jobs
+    if not view.is_run_book:
+        return results.JobResult(view, jobs.runs(view.guid, tasks=tasks), {})
+    children = call.readable(Node.JOBS, jobs.children(view.guid), Places.job)
+    inner = tuple(_result(call, child, tasks=tasks) for child in children)
+    return results.JobResult(view, (), jobs.outputs(view.guid), inner)
 
 
 JOB_OPERATIONS = (

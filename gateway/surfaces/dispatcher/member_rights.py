@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from gateway.agents import teams
 from gateway.agents.membership import (
     MOST_REFERENCES,
-    NO_TEAM,
     AgentChange,
     AgentMembership,
     MembershipRefused,
@@ -40,7 +39,8 @@ def agent_change(call: Call, agent: str, change: AgentChange) -> tuple[str, Agen
     with call.services.store.reading() as session:
         seen = _seen(call, session)
         found, _ = seen.agent(agent)
-        if change.primary == NO_TEAM:
+        if change.primary is not None:
+            # Another one displaces the present one.
             _may_leave_primary(call, session, found)
         return str(found.guid), AgentChange(
             [_team(call, seen, f"AddTo[{i}]", one) for i, one in enumerate(change.add_to)],

@@ -226,7 +226,7 @@ class JobStatus(Message):
     """
 
     Type: JobStatusType | None = member(
-        enumeration(JobStatusType), "How far the job is.", sample=JobStatusType.Completed
+        enumeration(JobStatusType), "How far the job is.", sample=JobStatusType.Aborting
     )
     StartDateTime: datetime.datetime | None = member(DATETIME, "When it started or is to start.")
     StopDateTime: datetime.datetime | None = member(
@@ -262,7 +262,9 @@ class Job(Message):
     )
     Status: JobStatus | None = nested(JobStatus, "How far it is; ignored in POST.")
     ScheduleInParallel: bool | None = member(
-        BOOLEAN, "Run on all agents at once (inferred from one client).", sample=False
+        BOOLEAN,
+        "Several run books in What: side by side. Else agents begin at once anyway.",
+        sample=False,
     )
 
 

@@ -183,7 +183,9 @@ class Operation:
     """One operation of the service. ``answer`` is None where nothing comes back.
 
     ``node`` and ``access`` are the right that the caller needs, checked before a body is read;
-    where the address tells what kind of thing is asked for, ``node_of`` names the node instead.
+    where the address tells what kind of thing is asked for, ``node_of`` names the node instead. The
+    right to ``or_node`` will do as well: of a list that holds both kinds. Something of the nodes
+    ``besides`` must be readable, too; that is checked when the operation is called.
     ``without_right`` is what somebody without it is answered where that is no error: lists hold
     what the caller may read (Dispatcher contract 1.3).
     """
@@ -199,6 +201,19 @@ class Operation:
     handler: Callable[..., Any]
     without_right: Callable[[Mapping[str, Any]], Any] | None = None
     node_of: Callable[[Mapping[str, Any]], Node] | None = None
+    or_node: Node | None = None
+    besides: tuple[Node, ...] = ()
+
+    def admit(
+        self, check: Callable[[Node, Access], Caller], arguments: Mapping[str, Any]
+    ) -> Caller:
+        """Who calls, if he has the right. Raises what ``check`` raises, and BadArgument."""
+        try:
+            return check(self.about(arguments), self.access)
+        except MissingRight:
+            if self.or_node is None:
+                raise
+            return check(self.or_node, self.access)
 
     def about(self, arguments: Mapping[str, Any]) -> Node:
         """The node whose right a call needs. Raises BadArgument for a kind that is none."""
@@ -215,6 +230,10 @@ class Operation:
         for argument in self.arguments:
             if argument.required and values[argument.name] is None:
                 raise BadArgument(f"{argument.soap_name}: is missing")
+        for node in self.besides:
+            if self.without_right is not None and not call.reach(node, Access.READ).anywhere:
+                return self.without_right(arguments)
+            call.check(node, Access.READ)
         answer = self.handler(call, **values)
         return _begun(answer) if isinstance(answer, Iterator) else answer
 

@@ -18,8 +18,6 @@ def _get_job_usage(
 ) -> Iterator[messages.JobUsage]:
     period = _period(start, stop)
     reports, jobs = call.reach(Node.REPORTS, Access.READ), call.reach(Node.JOBS, Access.READ)
-    if not jobs.anywhere:
-        return iter(())
     return map(mapping.usage, usage.report(call.services.store, period, reports, jobs))
 
 
@@ -51,5 +49,6 @@ REPORT_OPERATIONS = (
         list_of(messages.JobUsage),
         _get_job_usage,
         lambda _arguments: (),
+        besides=(Node.JOBS,),
     ),
 )

@@ -5,7 +5,8 @@
 """
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from lxml import etree
 
@@ -42,36 +43,63 @@ for _fit in (0x09, 0x0A, 0x0D):
     del _UNFIT[_fit]
 
 
+@dataclass(frozen=True)
+class JobResult:
+    """A job with its runs; one of a run book has instead the jobs in it, and its last values."""
+
+    job: JobView
+    runs: Sequence[RunView]
+    outputs: Mapping[str, str]
+    jobs: Sequence["JobResult"] = ()
+
+    def all_runs(self) -> Iterator[RunView]:
+        """Its runs and those of all jobs within it."""
+        yield from self.runs
+        for inner in self.jobs:
+            yield from inner.all_runs()
+
+
 def document(
-    job: JobView,
-    runs: Sequence[RunView],
+    found: JobResult,
     read_log: Callable[[int, int], bytes],
     *,
-    outputs: Mapping[str, str],
     overview: bool,
     detailed: bool,
 ) -> bytes:
     """The results in UTF-16LE without byte order mark; the declaration says utf-16.
 
     ``overview`` adds a line for each agent, ``detailed`` every task with its output.
-    ``read_log`` answers the beginning of a log, at most so many bytes. ``outputs`` are what a run
-    book's jobs have left in its parameters.
+    ``read_log`` answers the beginning of a log, at most so many bytes.
     """
     root = etree.Element("masterjobresults")
-    result = etree.SubElement(root, "masterjobresult")
-    _job_members(result, job)
-    _output_parameters(result, outputs)
+    beginning = _beginnings(list(found.all_runs()), read_log)
+    _job_result(etree.SubElement(root, "masterjobresult"), found, beginning, overview, detailed)
+    text = etree.tostring(root, encoding="unicode")
+    return ('<?xml version="1.0" encoding="utf-16"?>' + text).encode("utf-16-le")
+
+
+def _job_result(
+    result: etree._Element,
+    found: JobResult,
+    beginning: Callable[[int], str],
+    overview: bool,
+    detailed: bool,
+) -> None:
+    _job_members(result, found.job)
+    if found.outputs:
+        _outputs(result, found.outputs)
     if overview:
         agents = etree.SubElement(result, "agents")
-        for run in runs:
+        for run in found.runs:
             _overview(agents, run)
     if detailed:
         tasks = etree.SubElement(result, "tasks")
-        beginning = _beginnings(runs, read_log)
-        for same in _by_task(runs):
+        for same in _by_task(found.runs):
             _task(tasks, same, beginning)
-    text = etree.tostring(root, encoding="unicode")
-    return ('<?xml version="1.0" encoding="utf-16"?>' + text).encode("utf-16-le")
+    if found.jobs:
+        jobs = etree.SubElement(result, "runbookjobs")
+        for inner in found.jobs:
+            _job_result(etree.SubElement(jobs, "job"), inner, beginning, overview, detailed)
 
 
 def _beginnings(
@@ -139,17 +167,16 @@ def _result(agent: etree._Element, task: TaskView, beginning: Callable[[int], st
     _text(result, "startdatetime", _time(task.started_at))
     _text(result, "stopdatetime", _time(task.finished_at))
     _text(result, "details", task.detail)
-    _output_parameters(result, task.outputs)
+    if task.outputs:
+        _outputs(result, task.outputs)
     if task.log_id is not None:
         output = _text(result, "output", beginning(task.log_id))
         output.set("truncated", "true" if task.log_truncated else "false")
 
 
-def _output_parameters(parent: etree._Element, outputs: Mapping[str, str]) -> None:
-    if not outputs:
-        return
+def _outputs(parent: etree._Element, values: Mapping[str, str]) -> None:
     parameters = etree.SubElement(parent, "outputparameters")
-    for name, value in outputs.items():
+    for name, value in values.items():
         parameter = etree.SubElement(parameters, "parameter")
         _text(parameter, "name", name)
         _text(parameter, "value", value)

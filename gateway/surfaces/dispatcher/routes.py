@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib import parse
 
 import flask
@@ -194,7 +194,7 @@ def _view(
         try:
             arguments = _arguments(operation, path)
             try:
-                caller = guard.check(operation.about(arguments), operation.access)
+                caller = operation.admit(guard.check, arguments)
             except MissingRight:
                 if operation.without_right is None:
                     raise
@@ -263,8 +263,29 @@ def _body(operation: Operation, limits: MessageLimits, dates: wcf_json.Dates) ->
             content: type[Message] = argument.content  # type: ignore[assignment]  # by its place
             return {argument.name: _message(content, limits, dates)}
         if argument.place is Place.CONTENT:
+            _refuse_wrapped()
             return {argument.name: _File(limits.content_size)}
     return {}
+
+
+def _refuse_wrapped() -> None:
+    """Refuse a body that holds the file in another form: what is around it would be stored, too.
+
+    Clients that send the file as it is and call it multipart/form-data give no boundary.
+    """
+    request = requests.present()
+    encoding = (request.content_encoding or "identity").strip().lower()
+    if encoding != "identity":
+        flask.abort(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"The file came as Content-Encoding {encoding[:40]!r}: send it as it is.",
+        )
+    if request.mimetype.startswith("multipart/") and "boundary" in request.mimetype_params:
+        flask.abort(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "The file came in a form (multipart): send it as it is, as the whole body "
+            "(curl --data-binary @FILE, Invoke-RestMethod -InFile FILE).",
+        )
 
 
 @dataclass(frozen=True)
@@ -278,7 +299,16 @@ class _File:
 
     def receive(self) -> Received:
         length, file = requests.content(self.limit)
-        return Received(length, iter(lambda: file.read(_PIECE), b""))
+        return Received(length, _pieces(file))
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    """A file's content; it is closed at the end, for to free a large one takes its time, and who
+    reads it has given up its turn to compute.
+    """
+    with file:
+        while piece := file.read(_PIECE):
+            yield piece
 
 
 def _message(content: type[Message], limits: MessageLimits, dates: wcf_json.Dates) -> Message:

@@ -62,7 +62,15 @@ RESOURCES = Service(
 SERVICES = (SCHEDULING, RESOURCES)
 
 RIGHTS = {
-    one.name: Right(one.node, one.access, by_kind=one.node_of is not None)
+    one.name: Right(
+        one.node,
+        one.access,
+        one.node_of is not None,
+        one.verb,
+        one.template,
+        one.or_node,
+        one.besides,
+    )
     for service in SERVICES
     for one in service.operations
 }

@@ -90,7 +90,7 @@ def add(
     def handle(operation: Operation, _context: object, *values: Any) -> Any:
         arguments = _named(operation, values)
         try:
-            caller = guard.check(operation.about(arguments), operation.access)
+            caller = operation.admit(guard.check, arguments)
         except MissingRight:
             if operation.without_right is None:
                 raise

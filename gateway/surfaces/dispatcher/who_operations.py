@@ -73,7 +73,6 @@ def _node_of_list(arguments: Mapping[str, Any]) -> Node:
 def _modify_agent_membership(
     call: Call, membership: messages.AgentMembership
 ) -> messages.AgentMembership:
-    call.check(Node.AGENTS, Access.READ)
     named = mapping.named("Agent", membership.Agent, messages.JobWhoType.Agent)
     agent, change = member_rights.agent_change(call, named, mapping.agent_change(membership))
     changed = call.services.memberships.change_agent(
@@ -85,7 +84,6 @@ def _modify_agent_membership(
 def _modify_team_membership(
     call: Call, membership: messages.TeamMembership
 ) -> messages.TeamMembership:
-    call.check(Node.AGENTS, Access.READ)
     named = mapping.named("Team", membership.Team, messages.JobWhoType.Team)
     team, change = member_rights.team_change(call, named, mapping.team_change(membership))
     changed = call.services.memberships.change_team(
@@ -136,6 +134,7 @@ WHO_OPERATIONS = (
         _get_who,
         _nothing,
         _node_of_list,
+        Node.TEAMS,
     ),
     Operation(
         "ModifyAgentMembership",
@@ -156,6 +155,7 @@ WHO_OPERATIONS = (
         ),
         messages.AgentMembership,
         _modify_agent_membership,
+        besides=(Node.AGENTS,),
     ),
     Operation(
         "ModifyTeamMembership",
@@ -176,6 +176,7 @@ WHO_OPERATIONS = (
         ),
         messages.TeamMembership,
         _modify_team_membership,
+        besides=(Node.AGENTS,),
     ),
     Operation(
         "RemoveAgent",

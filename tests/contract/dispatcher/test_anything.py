@@ -117,3 +117,30 @@ def test_1_6_any_address_is_answered(
 )
 def test_1_4_any_accept_header_is_answered(house: House, accept: str) -> None:
     assert house.client().get("who", Accept=accept).status == 200
+
+
+HEADERS = st.sampled_from(
+    ["Guid", "Filename", "Name", "Folder", "Description", "Version", "ParseContent"]
+)
+HEADER_VALUES = st.text(
+    st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_characters="\x7f"), max_size=20
+) | st.sampled_from([ID, "true", "A/B", "%00", "%ED%A0%80", "UTF-8''%FF", "UTF-8''%EF%BF%BF", "%"])
+
+
+@shared
+@given(st.dictionaries(HEADERS, HEADER_VALUES), st.binary(max_size=20), st.booleans())
+def test_1_6_any_headers_of_an_upload_are_taken_whole_or_refused(
+    house: House, headers: dict[str, str], body: bytes, as_json: bool
+) -> None:
+    def stored() -> int:
+        with house.gateway.store.reading() as session:
+            return len(house.gateway.resources.all(session))
+
+    before = stored()
+    path = "/Dispatcher/ResourceService/UploadResource"
+    headers["Accept"] = JSON if as_json else XML
+    answer = house.client().send("POST", path, body, "application/octet-stream", **headers)
+    assert answer.status in (200, 400, 404, 409), answer.text
+    if answer.status != 200:
+        answer.refused(answer.status)
+    assert stored() == before + (answer.status == 200)

@@ -94,6 +94,23 @@ def test_without_an_object_anything_of_the_node_is_asked_for(scene: Scene) -> No
 
 
 @pytest.mark.parametrize(
+    ("operation", "permissions", "allowed"),
+    [
+        ("GetWho", {Node.TEAMS: Access.READ}, True),
+        ("ModifyTeamMembership", {Node.TEAMS: Access.MODIFY}, False),
+        ("ModifyTeamMembership", {Node.TEAMS: Access.MODIFY, Node.AGENTS: Access.READ}, True),
+        ("GetJobUsageReport", {Node.REPORTS: Access.READ}, False),
+        ("GetJobUsageReport", {Node.REPORTS: Access.READ, Node.JOBS: Access.READ}, True),
+    ],
+)
+def test_operations_that_ask_for_several_nodes(
+    scene: Scene, operation: str, permissions: dict[str, Access], allowed: bool
+) -> None:
+    scene.login("somebody", permissions, EVERYWHERE)
+    assert explain(scene, "somebody", operation)["allowed"] is allowed
+
+
+@pytest.mark.parametrize(
     ("name", "node"),
     [("Inside agent", "Agents"), ("inside TEAM", "Teams"), ("Inside module", "Modules")],
 )
@@ -110,6 +127,28 @@ def test_a_disabled_login_has_nothing(scene: Scene) -> None:
     told = explain(scene, "somebody", "GetJobs")
     assert not told["allowed"]
     assert told["checks"][0]["bindings"] == []
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("getmodules", "GetModules"),
+        ("what/modules", "GetModules"),
+        ("post JOBS", "ScheduleJob"),
+        ("GET  jobs", "GetJobs"),
+        ("put jobs/{jobid}", "AbortJob"),
+        ("DeleteResource", "DeleteResource"),
+    ],
+)
+def test_an_operation_is_named_as_itself_or_by_its_route(
+    scene: Scene, written: str, name: str
+) -> None:
+    assert explain(scene, "admin", written)["operation"] == name
+
+
+def test_a_path_of_several_operations_names_none(scene: Scene) -> None:
+    with pytest.raises(CommandFailed, match=r"several operations 'jobs'.*: ScheduleJob, GetJobs"):
+        explain(scene, "admin", "jobs")
 
 
 def test_what_there_is_not(scene: Scene) -> None:

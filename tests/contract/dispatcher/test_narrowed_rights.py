@@ -5,11 +5,17 @@ import uuid
 
 import pytest
 
+from gateway.agents.membership import AgentChange
 from gateway.agents.teams import Teams
+from gateway.catalog.definitions import Parameter
+from gateway.catalog.folders import FolderKind
+from gateway.catalog.run_books import RunBook, RunBookJob, RunBookWhat
 from gateway.identity.permissions import EVERYWHERE, OWN, Access, Node
 from gateway.identity.principals import MACHINE
+from gateway.jobs.states import JobStatus
+from storage import models
 from tests.contract.dispatcher.house import NAMESPACE, XML, Answer, Client, House
-from tests.contract.dispatcher.narrowed import EVERY, READ, Scene
+from tests.contract.dispatcher.narrowed import EVERY, READ, Scene, put_into
 
 SOAP = (
     '<Envelope xmlns="http://schemas.xmlsoap.org/soap/envelope/"><Body>'
@@ -237,3 +243,207 @@ def test_a_scope_that_lost_its_object_covers_nothing(scene: Scene) -> None:
     assert names(client.get("who?agents=true")) == ["Inside agent"]
     Teams(scene.house.gateway.store).delete(scene.inside.team.guid, MACHINE)
     assert client.get("who?agents=true").json == []
+
+
+def who_book(scene: Scene, folder: str = "Inside") -> RunBook:
+    """A run book whose one job runs where its who parameter says."""
+    job = RunBookJob(
+        guid=uuid.uuid4(),
+        name="somewhere",
+        what=(RunBookWhat(guid=scene.outside.module.guid),),
+        use_run_book_who=True,
+    )
+    book = RunBook(
+        guid=uuid.uuid4(),
+        name="Where you say",
+        folder=folder,
+        parameters=(Parameter(name="RunBookWho"),),
+        jobs=(job,),
+    )
+    scene.house.gateway.catalog.save(book, MACHINE)
+    return book
+
+
+def run_where(scene: Scene, client: Client, book: RunBook, text: str) -> tuple[JobStatus, str]:
+    """Schedule the run book there; how its job stands then, and why."""
+    made = post(
+        client,
+        f"<What><JobWhat><ID>{book.guid}</ID><Type>RunBook</Type></JobWhat></What><Parameters>"
+        f"<ParameterSet><TaskContainerGuid>{book.guid}</TaskContainerGuid><JobParameters>"
+        f"<Parameter><Name>RunBookWho</Name><Value1>{text}</Value1></Parameter></JobParameters>"
+        "</ParameterSet></Parameters>",
+    )
+    scene.house.gateway.clock.tick()
+    jobs = scene.house.gateway.jobs
+    (child,) = jobs.children(uuid.UUID(made.xml.findtext("{*}JobID") or ""))
+    return child.status, child.reason
+
+
+def test_the_who_parameter_of_a_run_book_names_what_its_caller_may_read(scene: Scene) -> None:
+    client = scene.login("somebody", EVERY, *scene.narrow)
+    book = who_book(scene)
+    assert run_where(scene, client, book, "Inside agent")[0] is JobStatus.SCHEDULED
+    status, hidden = run_where(scene, client, book, "Outside agent")
+    assert status is JobStatus.FAILED
+    _, missing = run_where(scene, client, book, "Nobodys agent")
+    assert hidden.replace("Outside", "Nobodys") == missing
+    table = models.Agent
+    disable = table.update(enabled=False).where(table.name == "Outside agent")
+    scene.house.gateway.store.unit_of_work(lambda session: session.execute(disable))
+    assert run_where(scene, client, book, "Outside agent") == (status, hidden)
+
+
+def test_jobs_by_a_who_parameter_need_the_right_to_make_them(scene: Scene) -> None:
+    client = scene.login("somebody", {"*": Access.READ, Node.JOBS: Access.UNSET}, EVERYWHERE)
+    scene.give("somebody", {Node.JOBS: Access.MODIFY}, scene.folder_of(FolderKind.RUN_BOOK))
+    book = who_book(scene)
+    assert run_where(scene, client, book, "Outside agent")[0] is JobStatus.SCHEDULED
+    scene.give("somebody", {Node.JOBS: Access.DENY}, scene.team)
+    status, reason = run_where(scene, client, book, "Inside agent")
+    assert status is JobStatus.FAILED
+    assert "no modify access to Jobs on 'Inside agent'" in reason
+    assert run_where(scene, client, book, "Outside agent")[0] is JobStatus.SCHEDULED
+
+
+def test_jobs_inside_a_run_book_are_shown_as_far_as_they_may_be_read(scene: Scene) -> None:
+    book = who_book(scene)
+    admin = scene.house.client()
+    run_where(scene, admin, book, "Outside agent")
+    (run_book,) = (job for job in admin.get("jobs").json["Items"] if job["What"][0]["Type"] == 2)
+    path = f"runbookjobs/{run_book['JobID']}"
+    assert len(admin.get(path).json) == 1
+    # The run book lies in the folder, what its job runs does not.
+    client = scene.login("somebody", READ, scene.folder_of(FolderKind.RUN_BOOK))
+    assert client.get(f"jobs/{run_book['JobID']}").status == 200
+    assert client.get(path).json == []
+    scene.login("another", READ, scene.folder).get(path).refused(404, "there is no job")
+
+
+def test_who_asked_for_a_run_book_sees_the_jobs_inside_it(scene: Scene) -> None:
+    client = scene.login("somebody", {"*": Access.READ, Node.JOBS: Access.UNSET}, EVERYWHERE)
+    scene.give("somebody", {Node.JOBS: Access.MODIFY}, OWN)
+    run_where(scene, client, who_book(scene), "Inside agent")
+    (own,) = client.get("jobs?runBookJobs=False").json["Items"]
+    (child,) = client.get(f"runbookjobs/{own['JobID']}").json
+    assert client.get(f"jobs/{child['JobID']}").status == 200
+    assert client.put(f"jobs/{child['JobID']}", '{"Type":2}').status == 200
+
+
+UPLOAD = "/Dispatcher/ResourceService/UploadResource"
+DELETE = "/Dispatcher/ResourceService/DeleteResource"
+
+
+def test_a_new_resource_goes_into_folders_that_may_be_changed(scene: Scene) -> None:
+    client = scene.login("somebody", EVERY, scene.folder_of(FolderKind.RESOURCE))
+    for folder in ("Inside", "inside/new/deep"):
+        headers = {"Filename": "a.txt", "Folder": folder}
+        assert client.send("POST", UPLOAD, b"x", XML, **headers).status == 200
+    for folder, titled in (("Outside", "'Outside'"), ("", "top")):
+        headers = {"Filename": "a.txt", "Folder": folder}
+        refused = client.send("POST", UPLOAD, b"x", XML, **headers)
+        refused.refused(403, "has no modify access to Resources", titled)
+    moved = scene.inside.resource(scene.house)
+    headers = {"Guid": str(moved.guid), "Folder": "Outside"}
+    client.send("POST", UPLOAD, b"", XML, **headers).refused(403, "'Outside'")
+
+
+def test_a_resource_outside_has_no_name_either(scene: Scene) -> None:
+    client = scene.login("somebody", EVERY, scene.folder_of(FolderKind.RESOURCE))
+    admin = scene.house.client()
+    for folder in ("Inside", "Outside", "Outside/Other"):
+        admin.send("POST", UPLOAD, b"x", XML, Filename="a.txt", Folder=folder)
+    deleted = client.send("POST", DELETE, b"", XML, Name="A.txt")
+    assert deleted.xml.findtext("{*}Folder") == "Inside"
+    hidden = client.send("POST", DELETE, b"", XML, Name="a.txt")
+    missing = client.send("POST", DELETE, b"", XML, Name="b.txt")
+    assert hidden.status == missing.status == 404
+    assert without_ids(hidden)[1].replace("a.txt", "b.txt") == without_ids(missing)[1]
+
+
+def test_members_are_named_and_shown_as_far_as_they_may_be_read(scene: Scene) -> None:
+    client = scene.login("somebody", EVERY, scene.team)
+    inside, outside = scene.inside, scene.outside
+    put_into(scene.house, outside.team, inside.agent)
+
+    def change(agent: uuid.UUID, team: uuid.UUID) -> Answer:
+        return client.post(
+            "agentmembership",
+            f"<AgentMembership><Agent><ID>{agent}</ID></Agent><AddTo><JobWho><ID>{team}</ID>"
+            "<Type>Team</Type></JobWho></AddTo></AgentMembership>",
+            XML,
+        )
+
+    done = change(inside.agent.agent, inside.inner.guid).xml
+    assert done.xpath("//*[local-name()='MemberOf']//*[local-name()='Name']/text()") == [
+        "Inside inner team",
+        "Inside team",
+    ]
+    hidden = change(inside.agent.agent, outside.team.guid)
+    hidden.refused(400, "AddTo[0]", "there is no team")
+    assert without_ids(hidden) == without_ids(change(inside.agent.agent, uuid.uuid4()))
+    assert without_ids(change(outside.agent.agent, inside.inner.guid)) == without_ids(
+        change(uuid.uuid4(), inside.inner.guid)
+    )
+
+
+def test_a_primary_team_is_displaced_only_by_who_may_modify_it(scene: Scene) -> None:
+    inside, outside = scene.inside, scene.outside
+    put_into(scene.house, outside.team, inside.agent)
+    scene.house.gateway.memberships.change_agent(
+        str(inside.agent.agent), AgentChange(primary=str(outside.team.guid)), MACHINE
+    )
+    client = scene.login("somebody", READ, EVERYWHERE)
+    scene.give("somebody", {Node.TEAMS: Access.MODIFY}, scene.team)
+    for primary in (inside.team.guid, uuid.UUID(int=0)):
+        body = (
+            f"<AgentMembership><Agent><ID>{inside.agent.agent}</ID></Agent>"
+            f"<PrimaryTeam><ID>{primary}</ID></PrimaryTeam></AgentMembership>"
+        )
+        client.post("agentmembership", body, XML).refused(403, "for its primary team")
+
+
+def test_a_team_that_may_only_be_read_is_403(scene: Scene) -> None:
+    client = scene.login("somebody", READ, EVERYWHERE)
+    scene.give("somebody", {Node.TEAMS: Access.MODIFY}, scene.team)
+    body = (
+        f"<TeamMembership><Team><ID>{scene.outside.team.guid}</ID></Team><Add><JobWho>"
+        f"<ID>{scene.inside.agent.agent}</ID></JobWho></Add></TeamMembership>"
+    )
+    client.post("teammembership", body, XML).refused(
+        403, "has no modify access to Teams", "the team 'Outside team'"
+    )
+
+
+def test_the_report_of_usage_holds_what_reports_and_jobs_both_reach(scene: Scene) -> None:
+    jobs = [objects.job(scene.house) for objects in (scene.inside, scene.outside)]
+    for objects in (scene.inside, scene.outside):
+        scene.house.engine.run_all(objects.agent)
+    for permissions, told in (
+        ({Node.REPORTS: Access.READ, Node.JOBS: Access.READ}, jobs[:1]),
+        ({Node.REPORTS: Access.READ}, []),
+    ):
+        client = scene.login(f"of {len(permissions)}", permissions, scene.folder)
+        scene.give(f"of {len(permissions)}", {Node.REPORTS: Access.READ}, EVERYWHERE)
+        found = [uuid.UUID(one["JobID"]) for one in client.get("report/jobusage").json]
+        assert found == [job.guid for job in told]
+    client = scene.login("reports of the folder", {Node.REPORTS: Access.READ}, scene.folder)
+    scene.give("reports of the folder", {Node.JOBS: Access.READ}, EVERYWHERE)
+    found = [uuid.UUID(one["JobID"]) for one in client.get("report/jobusage").json]
+    assert found == [jobs[0].guid]
+
+
+@pytest.mark.parametrize(
+    ("node", "held"),
+    [
+        (Node.AGENTS, ["Inside agent", "Outside agent"]),
+        (Node.TEAMS, ["Inside inner team", "Inside team", "Outside inner team", "Outside team"]),
+    ],
+)
+def test_of_agents_and_teams_the_list_holds_the_kind_that_may_be_read(
+    scene: Scene, node: Node, held: list[str]
+) -> None:
+    client = scene.login("somebody", {node: Access.READ}, EVERYWHERE)
+    assert names(client.get("who")) == held
+    assert all(name in soap(client, "GetWho").text for name in held)
+    other = "teams" if node is Node.AGENTS else "agents"
+    assert client.get(f"who?{other}=true").json == []

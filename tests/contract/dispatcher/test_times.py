@@ -1,7 +1,9 @@
 """When jobs begin, as clients ask for it (Dispatcher contract 2.6, 6), in all three dialects."""
 
+import contextlib
 import json
 import re
+import socket
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -360,3 +362,24 @@ def test_6_a_site_has_a_launch_window(build: Build, outside: str, status: int) -
 def weekday() -> int:
     """Which day of the week it is, where Monday is 0."""
     return moments.to_datetime(moments.now()).weekday()
+
+
+def test_2_6_sleeping_machines_are_woken(build: Build) -> None:
+    with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as wire:
+        wire.bind(("127.0.0.1", 0))
+        wire.settimeout(20)
+        port = wire.getsockname()[1]
+        house = build(wake_on_lan={"addresses": ["127.0.0.1"], "port": port})
+        module, agent, client = house.module(), house.agent(), house.client()
+        query = models.Agent.update(
+            last_contact_at=1, facts={"mac_addresses": ["00:00:00:00:00:01"]}
+        )
+        house.gateway.store.unit_of_work(lambda db: db.execute(query))
+        house.gateway.waker.start()
+        for wanted in (False, True):
+            when = {"Immediate": True, "UseWakeOnLAN": wanted}
+            assert client.post("jobs", json.dumps(body(module, agent, **when))).status == 200
+        assert wire.recv(1024) == b"\xff" * 6 + bytes.fromhex("000000000001") * 16
+        wire.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            wire.recv(1024)

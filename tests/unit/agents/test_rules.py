@@ -20,7 +20,7 @@ FACTS = {
 
 def agent(name: str = "Straße 1", facts: dict[str, Any] | None = None) -> Agent:
     told = FACTS if facts is None else facts
-    return Agent(1, uuid.uuid4(), name, True, True, 10, None, "boot", None, told)
+    return Agent(1, uuid.uuid4(), name, True, True, 10, None, "boot", None, None, "", told)
 
 
 def comparison(fact: str, operator: str, value: str) -> dict[str, str]:

@@ -28,7 +28,9 @@ def a_team(number: int, rule: Rule | None = None) -> Team:
 
 def an_agent(number: int, name: str, platform: str) -> Agent:
     facts = {"platform": platform}
-    return Agent(number, uuid.UUID(int=number), name, True, True, 1, None, "", None, facts)
+    return Agent(
+        number, uuid.UUID(int=number), name, True, True, 1, None, "", None, None, "", facts
+    )
 
 
 @st.composite

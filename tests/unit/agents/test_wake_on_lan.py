@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import logging
 import socket
+import uuid
 from collections.abc import Iterator
 from typing import Any
 from unittest.mock import Mock
@@ -12,8 +13,11 @@ import pytest
 
 from gateway.agents.desk import AgentSession
 from gateway.agents.wake_on_lan import MagicPackets, Waker, packet
+from gateway.catalog.catalog import DefinitionKind
+from gateway.catalog.run_books import RunBook, RunBookJob, RunBookWhat
+from gateway.identity.principals import MACHINE
 from gateway.jobs import launching
-from gateway.jobs.orders import Boot, Timing
+from gateway.jobs.orders import Boot, Recurrence, RecurrenceKind, Timing, What
 from storage import models
 from storage.errors import StoreUnavailable
 from tests.engine import HOUR, MINUTE, Engine
@@ -139,6 +143,30 @@ def test_a_machine_is_woken_for_its_next_boot_and_after_a_hold(sleepers: Sleeper
     engine.jobs.hold(job.guid, engine.caller)
     assert sleepers.woken() == []
     engine.jobs.resume(job.guid, engine.caller)
+    assert sleepers.woken() == [magic(MAC)]
+
+
+def test_a_machine_is_woken_for_each_job_of_a_schedule_and_of_a_run_book(
+    sleepers: Sleepers,
+) -> None:
+    engine = sleepers.engine
+    asleep = sleepers.agent("asleep", mac_addresses=[MAC])
+    engine.now.advance(launching.OFFLINE_AFTER + MINUTE)
+    hourly = Recurrence(RecurrenceKind.INTERVAL, "3600")
+    timing = dataclasses.replace(WAKING, immediate=False, recurrence=hourly)
+    engine.accept(engine.order(engine.module(), asleep, timing=timing))
+    assert sleepers.woken() == []
+    for _ in range(2):
+        engine.now.advance(HOUR)
+        engine.clock.tick()
+        assert sleepers.woken() == [magic(MAC)]
+    job = RunBookJob(guid=uuid.uuid4(), name="one", what=(RunBookWhat(guid=engine.module()),))
+    book = RunBook(guid=uuid.uuid4(), name="book", jobs=(job,))
+    engine.catalog.save(book, MACHINE)
+    order = engine.order(book.guid, asleep, timing=WAKING)
+    what = (What(book.guid, DefinitionKind.RUN_BOOK),)
+    engine.accept(dataclasses.replace(order, what=what))
+    engine.clock.tick()
     assert sleepers.woken() == [magic(MAC)]
 
 

@@ -73,3 +73,9 @@ def test_changes_are_listed_with_their_comments(gateway: Run) -> None:
     older = gateway("audit", "list", "--older-than", str(found[1]["id"]), "--json").json
     assert all(one["id"] < found[1]["id"] for one in older)
     assert "on leave" in gateway("audit", "list").out
+
+
+def test_a_comment_that_cannot_be_kept_is_refused(gateway: Run) -> None:
+    refused = gateway("login", "disable", "admin", "--comment", "x" * 5000)
+    assert refused.code == 2
+    assert "Comment: is longer than" in refused.err

@@ -127,7 +127,8 @@ def test_a_certificate_that_is_missing_is_named(tmp_path: Path) -> None:
 
 
 def test_settings_reach_the_front() -> None:
-    assert limits(load({}, {}, None).settings) == Limits()
+    settings = load({}, {}, None).settings
+    assert limits(settings) == Limits(spool_free_bytes=settings.low_disk_bytes)
     made = listener(
         ListenerSettings(
             address="::",

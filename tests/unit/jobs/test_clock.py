@@ -109,3 +109,13 @@ def test_what_was_missed_is_done_once(engine: Engine) -> None:
         job.modify(next_run_time=moments.to_datetime(86_400 * moments.SECOND))
         for _ in range(2):
             assert done.acquire(timeout=WAIT)
+
+
+def test_what_is_to_be_done_once_is_done_when_the_clock_runs(engine: Engine) -> None:
+    done = threading.Semaphore(0)
+    clock = Clock(engine.store, MINUTE, lambda: None)
+    clock.once(done.release, "once")
+    assert not done.acquire(blocking=False)
+    with running(clock):
+        assert done.acquire(timeout=WAIT)
+    assert not done.acquire(blocking=False)

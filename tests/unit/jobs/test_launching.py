@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -46,6 +47,20 @@ from tests.engine import HOUR, LAUNCH_TIMEOUT, LEASE, MINUTE, Engine
 DAY = 24 * HOUR
 NEXT = Timing(boot=Boot.NEXT)
 EVERY = Timing(boot=Boot.EVERY)
+
+
+@pytest.fixture(autouse=True)
+def consistent(engine: Engine) -> Iterator[None]:
+    """Whatever was done, nothing is left that nobody looks after."""
+    yield
+    engine.clock.tick()
+    with engine.store.reading() as session:
+        rows = session.rows(models.Job.select())
+    for row in rows:
+        ended = JobStatus(row["status"]).finished
+        assert not (ended and row["wake_at"])
+        if row["status"] == JobStatus.SCHEDULED:
+            assert row["wake_at"] or not row["launch_by"]
 
 
 def agent(
@@ -473,15 +488,27 @@ def test_a_launch_timeout_that_is_none_is_refused(engine: Engine, timeout: int) 
 
 
 def test_the_desk_gives_an_agent_no_more_runs_than_it_may_have(engine: Engine) -> None:
+    """At once as many as it may have; besides, as many that have ended and are being reported."""
     session = agent(engine, "agent", max_runs=3)
     module = engine.module()
-    for _ in range(5):
+    for _ in range(9):
         engine.accept(engine.order(module, session))
-    first = engine.reception.claim(session, 2)
-    second = engine.reception.claim(session, 10)
-    assert [len(first), len(second), len(engine.reception.claim(session, 10))] == [2, 1, 0]
-    engine.finish(session, first[0])
+    claims = [engine.reception.claim(session, limit) for limit in (2, 10, 10, 10)]
+    assert [len(orders) for orders in claims] == [2, 3, 1, 0]
+    engine.finish(session, claims[0][0])
     assert len(engine.reception.claim(session, 10)) == 1
+
+
+def test_an_agent_that_was_full_is_called_when_a_run_has_been_reported(engine: Engine) -> None:
+    session = agent(engine, "agent", max_runs=1)
+    module = engine.module()
+    for _ in range(3):
+        engine.accept(engine.order(module, session))
+    first, _ = (engine.reception.claim(session, 1) for _ in range(2))
+    assert engine.reception.claim(session, 1) == []
+    seen = engine.signals.wait(0, 0)
+    engine.finish(session, first[0])
+    assert engine.signals.wait(seen, 0) > seen
 
 
 # Teams and run books.
@@ -509,21 +536,19 @@ def run_book(engine: Engine, *names: str) -> What:
     return What(book.guid, DefinitionKind.RUN_BOOK)
 
 
-def test_a_team_is_asked_before_its_first_clock_shows_the_time(engine: Engine) -> None:
-    """Who joins it before that is in time, wherever he is."""
+def test_a_team_is_asked_again_when_its_first_clock_shows_the_time(engine: Engine) -> None:
+    """Who joins before that is in time; one whose clock is ahead of all begins with the first."""
     west = agent(engine, "west", time_zone="America/New_York")
     team = a_team(engine)
     join(engine, team, west)
     order = engine.order(engine.module(), timing=wall("2026-01-07T12:00"))
     who = (Who(team, WhoKind.TEAM),)
     job = engine.accept(dataclasses.replace(order, who=who))
-    assert job.due_at == engine.now() + 2 * DAY - 14 * HOUR
+    assert job.due_at == engine.now() + 2 * DAY + 5 * HOUR
     east = agent(engine, "east", time_zone="Pacific/Kiritimati")
     join(engine, team, east)
     engine.now.moment = job.due_at or 0
-    assert claimed(engine, east, west) == [1, 0]
-    engine.now.advance(19 * HOUR)
-    assert claimed(engine, east, west) == [0, 1]
+    assert claimed(engine, east, west) == [1, 1]
     assert status(engine, job) is JobStatus.COMPLETED
 
 
@@ -533,12 +558,12 @@ def test_the_jobs_of_a_run_book_begin_on_no_agent_before_its_time_there(engine: 
     what = (run_book(engine, "one", "two"),)
     order = engine.order(uuid.uuid4(), tokyo, berlin, timing=wall("2026-01-07T12:00"))
     job = engine.accept(dataclasses.replace(order, what=what))
-    engine.now.moment = job.due_at or 0
+    engine.now.moment = (job.due_at or 0) - 1
     assert claimed(engine, tokyo, berlin) == [0, 0]
-    assert status(engine, job) is JobStatus.ACTIVE
-    assert [child.timing.wall for child in engine.jobs.children(job.guid)] == [job.timing.wall] * 2
-    engine.now.advance(5 * HOUR)
+    assert status(engine, job) is JobStatus.SCHEDULED
+    engine.now.advance(1)
     assert claimed(engine, tokyo, berlin) == [1, 0]
+    assert [child.timing.wall for child in engine.jobs.children(job.guid)] == [job.timing.wall] * 2
     engine.now.advance(8 * HOUR)
     assert claimed(engine, tokyo, berlin) == [0, 1]
     # The second job's turn: its time has come everywhere.
@@ -560,6 +585,7 @@ def test_a_run_book_for_agents_that_nobody_named_yet_starts_in_time_for_all(
     order = engine.order(uuid.uuid4(), timing=wall("2026-01-07T12:00"))
     what = (What(book.guid, DefinitionKind.RUN_BOOK),)
     job = engine.accept(dataclasses.replace(order, what=what))
+    assert job.due_at == engine.now() + 2 * DAY - 14 * HOUR
     engine.now.moment = job.due_at or 0
     assert claimed(engine, session) == [1]
 
@@ -610,4 +636,85 @@ def test_a_team_is_asked_at_every_boot(engine: Engine) -> None:
     assert claimed(engine, session) == [0]
     join(engine, team, session)
     session = agent(engine, "agent", "third")
+    assert claimed(engine, session) == [1]
+
+
+# What waits again.
+
+
+def test_what_is_canceled_leaves_those_that_wait_for_a_boot(engine: Engine) -> None:
+    asleep = agent(engine, "asleep")
+    engine.now.advance(launching.OFFLINE_AFTER + MINUTE)
+    awake = agent(engine, "awake")
+    timing = Timing(offline_at_next_boot=True)
+    job = engine.accept(engine.order(engine.module(), asleep, awake, timing=timing))
+    engine.now.advance(LAUNCH_TIMEOUT)
+    assert engine.clock.tick() == 1
+    assert (status(engine, job), wake_at(engine, job)) == (JobStatus.SCHEDULED, None)
+    asleep = agent(engine, "asleep", "second")
+    assert claimed(engine, asleep, awake) == [1, 0]
+    assert status(engine, job) is JobStatus.COMPLETED_WITH_ERRORS
+
+
+def test_a_run_that_is_tried_again_has_its_launch_timeout_anew(engine: Engine) -> None:
+    session = agent(engine, "agent", time_zone="Asia/Tokyo")
+    module = engine.module(retries=2)
+    job = engine.accept(engine.order(module, session, timing=wall("2026-01-06T12:00")))
+    engine.now.moment = job.due_at or 0
+    engine.clock.tick()
+    for _ in range(2):
+        engine.now.advance(LAUNCH_TIMEOUT - MINUTE)
+        assert len(engine.reception.claim(session, 10)) == 1
+        # It comes anew: what it had is lost.
+        session = agent(engine, "agent", time_zone="Asia/Tokyo")
+        engine.clock.tick()
+        assert status(engine, job) is JobStatus.ACTIVE
+        assert wake_at(engine, job) == engine.now() + LAUNCH_TIMEOUT
+    engine.now.advance(LAUNCH_TIMEOUT)
+    assert claimed(engine, session) == [0]
+    assert status(engine, job) is JobStatus.CANCELED
+
+
+def test_a_run_that_is_given_back_after_a_boot_needs_no_other(engine: Engine) -> None:
+    session = agent(engine, "agent")
+    job = engine.accept(engine.order(engine.module(), session, timing=NEXT))
+    session = agent(engine, "agent", "second")
+    (order,) = engine.reception.claim(session, 10)
+    engine.reception.give_back(session, [(order.run, order.attempt)])
+    assert status(engine, job) is JobStatus.SCHEDULED
+    assert wake_at(engine, job) is None
+    assert claimed(engine, session) == [1]
+    assert status(engine, job) is JobStatus.COMPLETED
+
+
+def test_a_run_that_is_tried_again_waits_for_the_window_again(engine: Engine) -> None:
+    session = agent(engine, "agent")
+    timing = windowed(OutsideWindow.WAIT)
+    job = engine.accept(engine.order(engine.module(retries=1), session, timing=timing))
+    engine.now.advance(11 * HOUR)
+    assert len(engine.reception.claim(session, 10)) == 1
+    engine.now.advance(8 * HOUR)
+    session = agent(engine, "agent")
+    assert claimed(engine, session) == [0]
+    assert reasons(engine, job) == [launching.WINDOW]
+    engine.now.advance(15 * HOUR)
+    assert claimed(engine, session) == [1]
+    assert status(engine, job) is JobStatus.COMPLETED
+
+
+def test_a_window_that_lies_in_a_skipped_hour_keeps_the_run_waiting(engine: Engine) -> None:
+    session = agent(engine, "agent", time_zone="Europe/Berlin")
+    sunday = LaunchWindow(130, 170, frozenset({6}))
+    order = engine.order(
+        engine.module(), session, timing=Timing(window=sunday, outside=OutsideWindow.WAIT)
+    )
+    # The Saturday before the change.
+    engine.now.moment = moments.from_datetime(
+        datetime.datetime(2026, 3, 28, 12, tzinfo=datetime.UTC)
+    )
+    job = engine.accept(dataclasses.replace(order, launch_timeout=30 * DAY))
+    assert claimed(engine, session) == [0]
+    opens = datetime.datetime(2026, 4, 5, 0, 10, tzinfo=datetime.UTC)
+    assert wake_at(engine, job) == moments.from_datetime(opens)
+    engine.now.moment = moments.from_datetime(opens)
     assert claimed(engine, session) == [1]

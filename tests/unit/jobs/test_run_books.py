@@ -12,11 +12,16 @@ from gateway.catalog.catalog import DefinitionKind
 from gateway.catalog.definitions import (
     Condition,
     Effect,
+    Evaluator,
+    Evidence,
+    Module,
     OnFailure,
     Operator,
     Parameter,
     ParameterType,
     Subject,
+    Task,
+    Verdict,
 )
 from gateway.catalog.projects import Project, ProjectModule
 from gateway.catalog.run_books import (
@@ -291,6 +296,61 @@ def test_conditions_skip_or_fail_a_job(engine: Engine) -> None:
     assert engine.jobs.children(job.guid)[3].reason == "a condition on its parameter 'Mode' is met"
 
 
+def test_conditions_and_evaluators_on_a_run_book_within_a_run_book(engine: Engine) -> None:
+    """What only agents can judge holds for each of its jobs; its end is evaluated as theirs is."""
+    agent = engine.agent()
+    module = engine.module(parameters=(Parameter(name="X", default="0"),))
+    get = ParameterLink(parameter="V", target="X", action=LinkAction.GET)
+    inner = run_book(engine, module_job(module, links=(get,)), parameters=(Parameter(name="V"),))
+
+    def nested(**members: object) -> RunBookJob:
+        link = ParameterLink(parameter="Top", target="V", action=LinkAction.GET)
+        return RunBookJob(
+            guid=uuid.uuid4(),
+            name="nested",
+            what=(RunBookWhat(kind=WhatKind.RUN_BOOK, guid=inner),),
+            links=(link,),
+            on_failure=OnFailure.CONTINUE,
+            **members,  # type: ignore[arg-type]
+        )
+
+    bad = Evaluator(
+        subject=Evidence.PARAMETER,
+        name="Top",
+        operator=Operator.EQUALS,
+        value="bad",
+        verdict=Verdict.FAILED,
+    )
+    platform = Condition(subject=Subject.PLATFORM, operator=Operator.MATCHES, value=".*")
+    ended = Evaluator(
+        subject=Evidence.STATUS,
+        operator=Operator.EQUALS,
+        value="completed",
+        verdict=Verdict.COMPLETED_WITH_ERRORS,
+    )
+    book = run_book(
+        engine,
+        nested(evaluators=(bad,)),
+        nested(evaluators=(ended,)),
+        nested(conditions=(platform,)),
+        parameters=(Parameter(name="Top"),),
+    )
+    job = schedule(engine, book, agent)
+    for value in ("bad", "good"):
+        (order,) = engine.reception.claim(agent, 5)
+        engine.finish(agent, order, values=left(module, X=value))
+        engine.clock.tick()
+    (order,) = engine.reception.claim(agent, 5)
+    assert order.conditions == (platform,)
+    engine.finish(agent, order, JobStatus.SKIPPED)
+    engine.clock.tick()
+    assert statuses(engine, job) == [
+        JobStatus.FAILED,
+        JobStatus.COMPLETED_WITH_ERRORS,
+        JobStatus.SKIPPED,
+    ]
+
+
 def test_an_aborted_run_book_begins_nothing_more(engine: Engine) -> None:
     agent = engine.agent()
     module = engine.module()
@@ -434,6 +494,48 @@ def test_values_given_for_one_job_count_for_that_job(engine: Engine) -> None:
     stray = GivenParameters(module, (GivenValue("P", "x"),), uuid.uuid4())
     with pytest.raises(OrderRefused, match="JobGuid: names no job"):
         schedule(engine, book, agent, given=[stray])
+
+
+def test_what_was_given_is_shown_as_it_counts(engine: Engine) -> None:
+    """A linked parameter only where it was given; a module's own value before its project's."""
+    agent = engine.agent()
+    use = Task(
+        guid=uuid.uuid4(), name="use", type="command", settings={"argv": ["echo", "$[P]", "$[Q]"]}
+    )
+    module = Module(
+        guid=uuid.uuid4(),
+        name="Module",
+        parameters=(Parameter(name="P"), Parameter(name="Q")),
+        tasks=(use,),
+    )
+    engine.catalog.save(module, MACHINE)
+    project = Project(
+        guid=uuid.uuid4(),
+        name="Project",
+        modules=(ProjectModule(guid=uuid.uuid4(), module=module.guid),),
+    )
+    engine.catalog.save(project, MACHINE)
+    step = RunBookJob(
+        guid=uuid.uuid4(),
+        name="job",
+        what=(RunBookWhat(kind=WhatKind.PROJECT, guid=project.guid),),
+        links=(ParameterLink(parameter="V", target="P"),),
+    )
+    book = run_book(engine, step, parameters=(Parameter(name="V", default="v"),))
+
+    def shown(*given: GivenParameters) -> dict[str, str | None]:
+        job = schedule(engine, book, agent, given=given)
+        of_step = engine.jobs.values(job)[-1]
+        return {
+            one.name: of_step.given[one.name].value if one.name in of_step.given else None
+            for one in of_step.parameters
+        }
+
+    assert shown() == {"Q": None}
+    assert shown(
+        GivenParameters(project.guid, (GivenValue("P", "own"), GivenValue("Q", "p")), step.guid),
+        GivenParameters(module.guid, (GivenValue("Q", "m"),), step.guid),
+    ) == {"P": "own", "Q": "m"}
 
 
 def test_two_engines_on_one_store_move_a_run_book_on_once(engine: Engine) -> None:

@@ -107,6 +107,63 @@ def test_an_upgrade_keeps_what_is_there_and_calls_for_a_backup(
     assert backups == [schema.newest()]
 
 
+def test_an_upgrade_from_the_first_schema_keeps_the_rows(
+    store_place: StorePlace, tmp_path: Path
+) -> None:
+    """New columns hold what old rows mean."""
+    first = tmp_path / "first"
+    first.mkdir()
+    shutil.copy(schema.MIGRATIONS / "0001_initial.py", first)
+    with connected(store_place) as database:
+        emptied(database)
+        assert len(schema.upgrade(database, folder=first)) == 1
+        for statement in OLD_ROWS.split(";"):
+            database.execute_sql(statement)
+        assert len(schema.upgrade(database)) == schema.newest() - 1
+        (agent,) = models.Agent.select().dicts().execute(database)
+        (job,) = models.Job.select().dicts().execute(database)
+        (run,) = models.Run.select().dicts().execute(database)
+        (version,) = models.ResourceVersion.select().dicts().execute(database)
+    assert (agent["primary_team_id"], agent["last_console_user"]) == (None, "")
+    assert job["seq"] == 0
+    assert (run["not_before"], run["launch_by"], run["after_boot"]) == (None, None, None)
+    assert (version["version_name"], version["parse_content"], version["skip_environment"]) == (
+        "1.0.0",
+        False,
+        False,
+    )
+
+
+OLD_ROWS = """
+INSERT INTO agent (id, guid, tenant_id, name, name_key, embedded, enabled, facts, max_runs, boot_id,
+    created_at) VALUES (1, '00000000-0000-0000-0000-000000000001', 1, 'A', 'a', TRUE, TRUE, '{}', 1,
+    'boot', 1);
+INSERT INTO blob (id, guid, tenant_id, state, size, created_at) VALUES
+    (1, '00000000-0000-0000-0000-000000000002', 1, 1, 0, 1);
+INSERT INTO resource (id, guid, tenant_id, name, name_key, created_at) VALUES
+    (1, '00000000-0000-0000-0000-000000000003', 1, 'R', 'r', 1);
+INSERT INTO resource_version (id, resource_id, number, file_name, blob_id, comment, created_at)
+    VALUES (1, 1, 1, 'r.txt', 1, '', 1);
+INSERT INTO job (id, guid, tenant_id, origin, recurring, status, stage, reason, priority, runs_open,
+    created_at) VALUES (1, '00000000-0000-0000-0000-000000000004', 1, 1, FALSE, 0, 0, '', 5, 1, 1);
+INSERT INTO run (id, guid, job_id, agent_id, attempt, status, reason, priority, tasks_total,
+    tasks_done, created_at) VALUES (1, '00000000-0000-0000-0000-000000000005', 1, 1, 1, 0, '', 5, 1,
+    0, 1)"""
+
+
+def emptied(database: Any) -> None:
+    """Take all tables out of a database."""
+    if isinstance(database, peewee.PostgresqlDatabase):
+        database.execute_sql("DROP SCHEMA public CASCADE")
+        database.execute_sql("CREATE SCHEMA public")
+        return
+    database.execute_sql("PRAGMA foreign_keys = OFF")
+    for table in set(database.get_tables()) - {"sqlite_sequence"}:
+        database.execute_sql(f'DROP TABLE "{table}"')
+    database.execute_sql("DELETE FROM sqlite_sequence")
+    database.execute_sql("PRAGMA foreign_keys = ON")
+
+
 def test_a_store_of_a_newer_program_is_refused(store_place: StorePlace, newer: Path) -> None:
     with connected(store_place) as database:
         schema.upgrade(database, folder=newer)
