@@ -357,6 +357,17 @@ def test_a_value_comes_up_from_one_agent_and_goes_down_to_another(shop: Shop, di
     # And of each run book what has come up to it.
     assert shop.left(outer["Run Inner"]["JobID"]) == {"Made": "vm-4711-shiny", "Number": "42"}
     assert shop.left(job) == {"Result": "vm-4711-shiny", "Counter": "42"}
+    # A client looks for tasks in the results of the whole, wherever they stand in it (2.9).
+    whole = shop.results(job)
+    assert whole.xpath("count(/masterjobresults/masterjobresult)") == 1
+    assert whole.xpath("//task/results/agent/name/text()") == [
+        "one",
+        "one",
+        "two",
+        "three",
+        "three",
+    ]
+    assert set(whole.xpath("//task/results/agent/result/status/text()")) == {"Completed"}
 
     # The parameters of a job are those that it was given (row 4).
     assert given(outer["Run Use"]) == {"Name": "vm-4711-shiny", "Number": "42"}
