@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import peewee
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
 
 from gateway import moments
 from gateway.jobs import moves, rows, run_books, schedules, settlement
@@ -36,6 +37,28 @@ _PUT_OFF = 60 * moments.SECOND
 _WAKE = "wake"
 # A step back that no correction of a good clock makes.
 _JUMP = 2 * moments.SECOND
+
+
+class _Every(IntervalTrigger):  # type: ignore[misc]  # the library has no types
+    """At an interval; times that have passed meanwhile are one.
+
+    APScheduler lists all of them, from the moment aimed at to the present one, before it makes one
+    of them: for a job that was due years ago millions, and as many when a machine gets the right
+    time after it has started.
+    """
+
+    def get_next_fire_time(
+        self, previous_fire_time: datetime.datetime | None, now: datetime.datetime
+    ) -> datetime.datetime | None:
+        """The next time, which is not past where there was one before."""
+        found: datetime.datetime | None = super().get_next_fire_time(previous_fire_time, now)
+        if previous_fire_time is not None and found is not None and found <= now:
+            return now + datetime.timedelta(seconds=self.interval_length)
+        return found
+
+
+def _every(seconds: float) -> _Every:
+    return _Every(seconds=seconds, timezone=datetime.UTC)
 
 
 class Clock:
@@ -78,7 +101,10 @@ class Clock:
         """Begin; what has become due meanwhile is dealt with at once."""
         self._last_tick = self._latest = self._now()
         self._target = self._next_wake()
-        self._scheduler.add_job(self._wake, "interval", seconds=_AT_LEAST_EVERY_SECONDS, id=_WAKE)
+        # One may come before the scheduler has noticed that the one before is over.
+        self._scheduler.add_job(
+            self._wake, _every(_AT_LEAST_EVERY_SECONDS), id=_WAKE, max_instances=4
+        )
         self._scheduler.start()
         self._due_now.set()
         self._thread.start()
@@ -95,7 +121,7 @@ class Clock:
 
     def every(self, seconds: float, work: Callable[[], object], name: str) -> None:
         """Have housekeeping done at an interval; a failure is logged, and it goes on."""
-        self._scheduler.add_job(_logged(work, name), "interval", seconds=seconds, id=name)
+        self._scheduler.add_job(_logged(work, name), _every(seconds), id=name)
 
     def once(self, work: Callable[[], object], name: str) -> None:
         """Have housekeeping done once, as soon as the clock runs; a failure is logged."""

@@ -1,6 +1,7 @@
 """The values that an order gives, checked against the parameters of all that it runs."""
 
 import dataclasses
+import functools
 import itertools
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -44,6 +45,22 @@ class _Set:
 
     given: GivenParameters
     taking: tuple[Holder, ...]
+
+    def tells_default(self, value: GivenValue) -> bool:
+        """Whether a value is what its parameter has anyway."""
+        return all(
+            _keeps(parameter, value) for parameter in self._meant.get(names.key(value.name), ())
+        )
+
+    @functools.cached_property
+    def _meant(self) -> Mapping[str, Sequence[Parameter]]:
+        """The parameters by their keys, as the set's own definition shows them."""
+        shown = [holder for holder in self.taking if holder.guid == self.given.definition]
+        found: dict[str, list[Parameter]] = {}
+        for holder in shown or self.taking:
+            for parameter in holder.parameters:
+                found.setdefault(names.key(parameter.name), []).append(parameter)
+        return found
 
 
 def holders(tree: Tree, job: RunBookJob | None = None) -> Iterator[Holder]:
@@ -98,7 +115,8 @@ def checked(
     book's links and of what a task sets (Dispatcher contract 7, item 5).
     """
     sets = list(_sets(given, found))
-    changing = (_changing(one, sets) for one in sets)
+    telling = _telling(sets)
+    changing = (_changing(one, telling) for one in sets)
     return tuple(one for one in changing if one.values)
 
 
@@ -123,25 +141,31 @@ def _sets(given: Sequence[GivenParameters], found: Sequence[Holder]) -> Iterator
         yield _Set(GivenParameters(item.definition, values, item.step), tuple(taking))
 
 
-def _changing(one: _Set, sets: Sequence[_Set]) -> GivenParameters:
+def _changing(one: _Set, telling: Mapping[str, Sequence[_Set]]) -> GivenParameters:
     """What a set changes; a default counts if it takes back what another set gives."""
     values = tuple(
         value
         for value in one.given.values
-        if not _is_default(one, value) or _differs(one, value, sets)
+        if not one.tells_default(value) or _taken_back(one, telling.get(names.key(value.name), ()))
     )
     return dataclasses.replace(one.given, values=values)
 
 
-def _is_default(one: _Set, value: GivenValue) -> bool:
-    """Whether a value is what its parameter has anyway, as the set's own definition shows it."""
-    key = names.key(value.name)
-    shown = [holder for holder in one.taking if holder.guid == one.given.definition]
-    return all(
-        _keeps(parameter, value)
-        for holder in shown or one.taking
-        for parameter in holder.parameters
-        if names.key(parameter.name) == key
+def _telling(sets: Iterable[_Set]) -> dict[str, list[_Set]]:
+    """The sets that give a parameter something else than its default, by its key."""
+    found: dict[str, list[_Set]] = {}
+    for one in sets:
+        for value in one.given.values:
+            if not one.tells_default(value):
+                found.setdefault(names.key(value.name), []).append(one)
+    return found
+
+
+def _taken_back(one: _Set, others: Iterable[_Set]) -> bool:
+    """Whether one of these sets is another one, for the same holder."""
+    return any(
+        other is not one and any(holder.takes(other.given) for holder in one.taking)
+        for other in others
     )
 
 
@@ -154,17 +178,6 @@ def _keeps(parameter: Parameter, value: GivenValue) -> bool:
     return all(
         given is None or (given == default and not is_secret(parameter.type, part))
         for part, given, default in parts
-    )
-
-
-def _differs(one: _Set, value: GivenValue, sets: Sequence[_Set]) -> bool:
-    """Whether another set gives the same parameter something else."""
-    key = names.key(value.name)
-    return any(
-        names.key(said.name) == key and not _is_default(other, said)
-        for other in sets
-        if other is not one and any(holder.takes(other.given) for holder in one.taking)
-        for said in other.given.values
     )
 
 

@@ -357,6 +357,17 @@ def test_a_value_comes_up_from_one_agent_and_goes_down_to_another(shop: Shop, di
     # And of each run book what has come up to it.
     assert shop.left(outer["Run Inner"]["JobID"]) == {"Made": "vm-4711-shiny", "Number": "42"}
     assert shop.left(job) == {"Result": "vm-4711-shiny", "Counter": "42"}
+    # A client looks for tasks in the results of the whole, wherever they stand in it (2.9).
+    whole = shop.results(job)
+    assert whole.xpath("count(/masterjobresults/masterjobresult)") == 1
+    assert whole.xpath("//task/results/agent/name/text()") == [
+        "one",
+        "one",
+        "two",
+        "three",
+        "three",
+    ]
+    assert set(whole.xpath("//task/results/agent/result/status/text()")) == {"Completed"}
 
     # The parameters of a job are those that it was given (row 4).
     assert given(outer["Run Use"]) == {"Name": "vm-4711-shiny", "Number": "42"}
@@ -523,6 +534,17 @@ def test_a_failure_two_levels_down_counts_by_the_rule_above(
     assert broken["Run Breaks"] in (FAILED, HALTED)
     assert broken["Run Fine"] == SKIPPED
     assert shop.output(shop.children(below)["Run Breaks"]["JobID"]) == {"one": ["broken"]}
+
+
+def test_a_date_long_past_begins_at_once(shop: Shop) -> None:
+    """Whatever the date, nobody else has to wait until the clock has caught up with it."""
+    tell = shop.module("Tell", sh("echo told"))
+    book = shop.run_book("Late", step(tell, "two"))
+    when = {"Immediate": False, "ScheduledDateTime": "/Date(86400000)/"}
+    body = {"What": [{"ID": braced(book.guid), "Type": 2}], "When": when}
+    late = str(shop.client.post("jobs", json.dumps(body)).json["JobID"])
+    prompt = shop.post(book)
+    assert [shop.ended(job) for job in (late, prompt)] == [COMPLETED, COMPLETED]
 
 
 # --- an abort ------------------------------------------------------------------------------------

@@ -85,6 +85,32 @@ def test_housekeeping_goes_on_when_the_clock_was_set_back(engine: Engine) -> Non
         assert done.wait(WAIT)
 
 
+def test_a_moment_long_past_wakes_the_clock_once_and_at_once(engine: Engine) -> None:
+    """It is not worked off in steps of some seconds from then on: that would take minutes."""
+    agent, woken = engine.agent(), threading.Event()
+    timing = Timing(immediate=False, scheduled_at=engine.now() + moments.SECOND)
+    clock = Clock(engine.store, MINUTE, woken.set, engine.now)
+    with running(clock):
+        clock.wake_by(engine.now() - 50 * 365 * 24 * HOUR)
+        engine.accept(engine.order(engine.module(), agent, timing=timing))
+        engine.now.advance(moments.SECOND)
+        clock.wake_by(engine.now())
+        assert woken.wait(WAIT)
+    assert len(engine.reception.claim(agent, 1)) == 1
+
+
+def test_what_was_missed_is_done_once(engine: Engine) -> None:
+    """As after a machine without a clock of its own has been told the time."""
+    done = threading.Semaphore(0)
+    clock = Clock(engine.store, MINUTE, lambda: None, moments.now)
+    clock.every(1, done.release, "housekeeping")
+    with running(clock):
+        (job,) = [one for one in clock._scheduler.get_jobs() if one.id == "housekeeping"]
+        job.modify(next_run_time=moments.to_datetime(86_400 * moments.SECOND))
+        for _ in range(2):
+            assert done.acquire(timeout=WAIT)
+
+
 def test_what_is_to_be_done_once_is_done_when_the_clock_runs(engine: Engine) -> None:
     done = threading.Semaphore(0)
     clock = Clock(engine.store, MINUTE, lambda: None)
