@@ -528,7 +528,7 @@ class Administration:
         return {**_brief(removed.agent), "runs_ended": removed.runs}
 
     def _agent(self, composed: Composition, agent: Agent) -> Json:
-        primary = composed.teams.get(agent.primary_team_id or 0)
+        primary = composed.primary_of(agent)
         belongs = composed.teams_of(agent)
         return {
             **_brief(agent),

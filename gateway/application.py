@@ -344,6 +344,7 @@ def _dispatcher(gateway: Gateway) -> surfaces.Surface:
         offline_after=launching.OFFLINE_AFTER,
         zone=settings.zone,
         jobs_on_hold=settings.default_schedule_status is DefaultScheduleStatus.DISABLED,
+        give_way=gateway.gate.give_way,
     )
     blueprint = dispatcher.blueprint(
         services,

@@ -11,7 +11,14 @@ from typing import Any
 from gateway import moments
 from gateway.agents import roster, teams
 from gateway.agents.roster import Agent
-from gateway.agents.teams import Composition, MemberKind, Team
+from gateway.agents.teams import (
+    Composition,
+    MemberKind,
+    Team,
+    as_told,
+    kind_of,
+    settle_primaries,
+)
 from gateway.catalog import changes
 from gateway.identity import audit
 from gateway.identity.principals import Caller
@@ -96,9 +103,9 @@ class Memberships:
     ) -> AgentMembership:
         """Put an agent into teams and take it out of others.
 
-        A primary team that it does not belong to it is put into; one that it is taken out of is
-        its primary team no more. Raises AgentNotFound, AgentAmbiguous, MembershipRefused,
-        CommentRefused.
+        A primary team that it does not belong to it is put into; one that it does not belong to
+        afterwards is its primary team no more. Raises AgentNotFound, AgentAmbiguous,
+        MembershipRefused, CommentRefused.
         """
         audit.check_comment(comment)
         _check_length("AddTo", change.add_to)
@@ -122,9 +129,9 @@ class Memberships:
     ) -> TeamMembership:
         """Put agents and teams into a team and take others out of it.
 
-        It is the primary team no more of agents that are taken out. A team is within itself
-        anyway. Raises TeamNotFound, TeamAmbiguous, MembershipRefused,
-        CommentRefused.
+        It, and each team around it, is the primary team no more of agents that belonged to it
+        through what is taken out; each of them is audited. A team is within itself
+        anyway. Raises TeamNotFound, TeamAmbiguous, MembershipRefused, CommentRefused.
         """
         audit.check_comment(comment)
         _check_length("Add", change.add)
@@ -139,8 +146,10 @@ class Memberships:
             if added or removed:
                 was = _counts(composed, found)
                 became = _counts(teams.composition(session, tenant), found)
-                became |= {"added": _named(added), "removed": _named(removed)}
+                became |= {"added": as_told(added), "removed": as_told(removed)}
                 self._record(session, caller, "team", found, was, became, comment, tenant)
+            if removed:
+                settle_primaries(session, composed, found, caller, self._now(), comment, tenant)
             return after
 
         return self._store.unit_of_work(work)
@@ -167,7 +176,8 @@ class Memberships:
             if primary.id not in teams.composition(session, tenant).teams_of(agent):
                 _put_into(session, agent, [primary])
             _set_primary(session, agent, primary.id)
-        elif change.primary is not None or agent.primary_team_id in own:
+        elif change.primary is not None or _has_lost_primary(session, agent, tenant):
+            # The entry of this change tells of it.
             _set_primary(session, agent, None)
 
     def _change_team(
@@ -182,12 +192,9 @@ class Memberships:
                 _refuse_by_rule(composed, f"Remove[{index}]", team, member)
         added = [one for one in _once(add) if one != team and not _is_in(composed, team, one)]
         removed = [one for one in _once(remove) if _is_in(composed, team, one)]
-        _insert(session, [(team.id, _kind(one), one.id) for one in added])
+        _insert(session, [(team.id, kind_of(one), one.id) for one in added])
         for kind in MemberKind:
-            _remove(session, kind, [one for one in removed if _kind(one) is kind], {team.id})
-        for one in removed:
-            if isinstance(one, Agent) and one.primary_team_id == team.id:
-                _set_primary(session, one, None)
+            _remove(session, kind, [one for one in removed if kind_of(one) is kind], {team.id})
         return added, removed
 
     def _record(
@@ -221,8 +228,7 @@ def of_agent(session: Session, agent: Agent, tenant: int = 1) -> AgentMembership
     composed = teams.composition(session, tenant)
     own = [team for team in composed.teams.values() if _is_in(composed, team, agent)]
     by_rule = [team for team in composed.teams.values() if composed.fits(team.id, agent)]
-    primary = composed.teams.get(agent.primary_team_id or 0)
-    return AgentMembership(agent, tuple(own), tuple(by_rule), primary)
+    return AgentMembership(agent, tuple(own), tuple(by_rule), composed.primary_of(agent))
 
 
 def of_team(session: Session, team: Team, tenant: int = 1) -> TeamMembership:
@@ -291,9 +297,9 @@ def _member(session: Session, path: str, reference: Reference, tenant: int) -> A
 
 
 def _refuse_both(path: str, remove: Sequence[Agent | Team], add: Sequence[Agent | Team]) -> None:
-    kept = {(_kind(one), one.id) for one in add}
+    kept = {(kind_of(one), one.id) for one in add}
     for index, one in enumerate(remove):
-        if (_kind(one), one.id) in kept:
+        if (kind_of(one), one.id) in kept:
             sentence = f"{one.name!r} is to be added and removed at once: name it in one place"
             raise MembershipRefused(f"{path}[{index}]", sentence)
 
@@ -313,13 +319,9 @@ def _is_in(composed: Composition, team: Team, member: Agent | Team) -> bool:
     return member.id in put.get(team.id, ())
 
 
-def _kind(member: Agent | Team) -> MemberKind:
-    return MemberKind.TEAM if isinstance(member, Team) else MemberKind.AGENT
-
-
 def _once(members: Iterable[Any]) -> list[Any]:
     """Each once: a client may name one twice, by GUID and by name."""
-    return list({(_kind(one), one.id): one for one in members}.values())
+    return list({(kind_of(one), one.id): one for one in members}.values())
 
 
 def _insert(session: Session, members: Sequence[tuple[int, MemberKind, int]]) -> None:
@@ -348,19 +350,18 @@ def _set_primary(session: Session, agent: Agent, team_id: int | None) -> None:
     session.execute(_AGENT.update(primary_team_id=team_id).where(_AGENT.id == agent.id))
 
 
-def _named(members: Iterable[Agent | Team]) -> list[dict[str, str]]:
-    return [
-        {"kind": _kind(one).name.lower(), "guid": str(one.guid), "name": one.name}
-        for one in members
-    ]
+def _has_lost_primary(session: Session, agent: Agent, tenant: int) -> bool:
+    if agent.primary_team_id is None:
+        return False
+    return teams.composition(session, tenant).primary_of(agent) is None
 
 
 def facts(membership: AgentMembership) -> dict[str, Any]:
     """What the audit trail says of an agent's teams."""
     primary = membership.primary
     return {
-        "teams": _named(membership.teams),
-        "primary": None if primary is None else _named([primary])[0],
+        "teams": as_told(membership.teams),
+        "primary": None if primary is None else as_told([primary])[0],
     }
 
 

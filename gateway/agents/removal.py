@@ -12,7 +12,7 @@ from gateway.agents.roster import Agent
 from gateway.catalog import changes
 from gateway.identity import audit
 from gateway.identity.principals import Caller
-from gateway.jobs import rows, settlement
+from gateway.jobs import rows, schedules, settlement
 from gateway.jobs.rows import Held
 from gateway.jobs.signals import Signals
 from gateway.jobs.states import JobStatus
@@ -66,7 +66,8 @@ class AgentRemoval:
     def remove(self, agent: str, caller: Caller, comment: str = "", tenant: int = 1) -> Removed:
         """Remove an agent, by GUID or name, from all teams and lists; its history stays.
 
-        Runs that wait for it are canceled, those under way fail. A machine that says its name
+        Runs that wait for it are canceled, those under way fail; jobs after every boot that name
+        nobody else are canceled. A machine that says its name
         again gets a new row. Raises AgentNotFound, AgentAmbiguous, AgentOnline,
         CommentRefused.
         """
@@ -82,8 +83,12 @@ class AgentRemoval:
             session.execute(gone.where(_AGENT.id == found.id))
             self._refuse_online(roster.by_ids(session, {found.id})[found.id])
             membership.forget_agent(session, found)
-            held = rows.lock_runs(session, _open_runs(session, found))
-            ended = _settle(session, held, now)
+            open_runs, recurring = _open_runs(session, found), schedules.at_boot_of(session, found)
+            # All at once: locks of jobs are taken in the order of their ids.
+            jobs = rows.lock_jobs(session, [*(run["job_id"] for run in open_runs), *recurring])
+            ended = _settle(session, rows.lock_runs(session, open_runs), now)
+            deserted = [jobs[job_id] for job_id in recurring if job_id in jobs]
+            schedules.end_deserted(session, deserted, now, REMOVED)
             audit.record(
                 session,
                 caller,

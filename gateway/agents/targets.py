@@ -70,3 +70,12 @@ def agent_ids(session: Session, who: Iterable[Stored]) -> list[int]:
             agent.id for agent in teams.agents_of(session, team_ids) if agent.enabled
         )
     return list(found)
+
+
+def any_left(session: Session, who: Iterable[Stored]) -> bool:
+    """Whether any agent or team that a job's ``who`` names is still there."""
+    listed = list(who)
+    if roster.living(session, [one["agent"] for one in listed if "agent" in one]):
+        return True
+    known = teams.composition(session).teams
+    return any(one["team"] in known for one in listed if "team" in one)

@@ -7,9 +7,10 @@ too: the walk remembers where it has been.
 
 import enum
 import functools
+import re
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -38,6 +39,11 @@ _AGENT = models.Agent
 # Jobs look their teams up, and each request of a narrowed login asks who belongs where.
 _FOUND = Remembered(_TEAM, models.Folder)
 _COMPOSED = Remembered(_TEAM, _MEMBER, models.Folder)
+
+MOST_TOLD = 100
+"""How many members of a team that is deleted the audit trail names."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class MemberKind(enum.IntEnum):
@@ -202,25 +208,77 @@ class Composition:
             for team_id in team_ids
         )
 
-    def direct(self, agents: Sequence[Agent]) -> dict[int, set[int]]:
-        """By team, which of the agents were put into it or fit its rule."""
-        known = {agent.id for agent in agents}
-        found = {
-            team_id: known.intersection(self.agents.get(team_id, ())) for team_id in self.teams
-        }
-        for team_id, team in self.teams.items():
-            if team.rule is not None:
-                found[team_id] |= {agent.id for agent in agents if team.rule.holds(agent)}
-        return found
-
     def teams_of(self, agent: Agent) -> frozenset[int]:
         """The teams that an agent belongs to in any way."""
         return self.above(team_id for team_id in self.teams if self.holds((team_id,), agent))
+
+    def primary_of(self, agent: Agent) -> Team | None:
+        """The primary team of an agent; one that it does not belong to (any more) is none."""
+        team = self.teams.get(agent.primary_team_id or 0)
+        return team if team and self.holds(self.below([team.id]), agent) else None
 
 
 def composition(session: Session, tenant: int = 1) -> Composition:
     """The teams and their members as they stand, in two queries; for readers remembered."""
     return session.recall(_COMPOSED, tenant, functools.partial(_composed, session, tenant))
+
+
+def settle_primaries(
+    session: Session,
+    before: Composition,
+    team: Team,
+    caller: Caller,
+    now: int,
+    comment: str,
+    tenant: int,
+) -> None:
+    """Once who belongs to a team has changed: agents whose primary team that, or one around it,
+    was, and who belong to it no more, have none. Each of them is audited.
+
+    ``before`` is how teams were. For use in the unit of work that makes the change.
+    """
+    around = before.above([team.id])
+    asked = _AGENT.select().where(
+        _AGENT.tenant_id == tenant,
+        _AGENT.deleted_at.is_null(),
+        _AGENT.primary_team_id.is_null(False),
+    )
+    agents = [Agent.of(row) for row in session.rows(asked.order_by(_AGENT.id))]
+    concerned = [agent for agent in agents if agent.primary_team_id in around]
+    if not concerned:
+        return
+    composed = composition(session, tenant)
+    for agent in concerned:
+        if composed.primary_of(agent) is not None:
+            continue
+        session.execute(_AGENT.update(primary_team_id=None).where(_AGENT.id == agent.id))
+        was = before.teams[agent.primary_team_id or 0]
+        audit.record(
+            session,
+            caller,
+            now,
+            "membership",
+            "agent",
+            agent.guid,
+            agent.name,
+            {"primary": as_told([was])[0]},
+            {"primary": None},
+            comment,
+            tenant,
+        )
+
+
+def as_told(members: Iterable[Agent | Team]) -> list[dict[str, str]]:
+    """Agents and teams as the audit trail names them."""
+    return [
+        {"kind": kind_of(one).name.lower(), "guid": str(one.guid), "name": one.name}
+        for one in members
+    ]
+
+
+def kind_of(member: Agent | Team) -> MemberKind:
+    """Which of the two it is."""
+    return MemberKind.TEAM if isinstance(member, Team) else MemberKind.AGENT
 
 
 class Teams:
@@ -265,13 +323,17 @@ class Teams:
         comment: str = "",
         tenant: int = 1,
     ) -> Team:
-        """Give a team another content; its members stay. Raises TeamNotFound and as ``create``."""
+        """Give a team another content; its members stay. Raises TeamNotFound and as ``create``.
+
+        It is the primary team no more of agents that belonged to it by its rule alone.
+        """
         _check_texts(content)
         audit.check_comment(comment)
 
         def work(session: Session) -> Team:
             changes.one_at_a_time(session, tenant)
             before = find(session, str(guid), tenant)
+            composed = composition(session, tenant)
             _refuse_taken_name(session, content, before.id, tenant)
             values = _values(session, content, tenant)
             session.execute(_TEAM.update(**values).where(_TEAM.id == before.id))
@@ -279,6 +341,8 @@ class Teams:
             if team != before:
                 facts = (_facts(before), _facts(team))
                 self._record(session, caller, "update", team, *facts, comment, tenant)
+            if team.rule != before.rule:
+                settle_primaries(session, composed, team, caller, self._now(), comment, tenant)
             return team
 
         return self._store.unit_of_work(work)
@@ -286,6 +350,7 @@ class Teams:
     def delete(self, guid: uuid.UUID, caller: Caller, comment: str = "", tenant: int = 1) -> None:
         """Delete a team: it leaves all teams, and is nobody's primary team.
 
+        Nor are the teams around it, of agents that belonged to those through it.
         Raises TeamNotFound, CommentRefused.
         """
         audit.check_comment(comment)
@@ -294,16 +359,12 @@ class Teams:
             changes.one_at_a_time(session, tenant)
             team = find(session, str(guid), tenant)
             composed = composition(session, tenant)
-            before = _facts(team) | {
-                "agents": len(composed.agents.get(team.id, ())),
-                "teams": len(composed.nested.get(team.id, ())),
-            }
+            before = _facts(team) | _members_told(session, composed, team)
             as_member = (_MEMBER.kind == MemberKind.TEAM) & (_MEMBER.member_id == team.id)
             session.execute(_MEMBER.delete().where((_MEMBER.team_id == team.id) | as_member))
-            primary = _AGENT.update(primary_team_id=None)
-            session.execute(primary.where(_AGENT.primary_team_id == team.id))
             session.execute(_TEAM.update(deleted_at=self._now()).where(_TEAM.id == team.id))
             self._record(session, caller, "delete", team, before, None, comment, tenant)
+            settle_primaries(session, composed, team, caller, self._now(), comment, tenant)
 
         self._store.unit_of_work(work)
 
@@ -412,10 +473,23 @@ def _values(session: Session, content: TeamContent, tenant: int) -> dict[str, An
     }
 
 
+def _members_told(session: Session, composed: Composition, team: Team) -> dict[str, Any]:
+    """Who was put into a team: how many of each kind, and the first of them by name."""
+    agents = roster.living(session, composed.agents.get(team.id, ()))
+    inner = [composed.teams[one] for one in composed.nested_in(team.id)]
+    return {
+        "agents": len(agents),
+        "teams": len(inner),
+        "members": [*as_told(agents[:MOST_TOLD]), *as_told(inner)][:MOST_TOLD],
+    }
+
+
 def _check_texts(content: TeamContent) -> None:
-    faults = tuple(checks.text_faults(content.model_dump(mode="json")))
+    faults = [str(fault) for fault in checks.text_faults(content.model_dump(mode="json"))]
+    if _CONTROL.search(content.name):
+        faults.append("name: must be one line, without control characters")
     if faults:
-        raise TeamRefused("; ".join(map(str, faults)))
+        raise TeamRefused("; ".join(faults))
 
 
 def _refuse_taken_name(

@@ -10,8 +10,12 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
+
+# As long as another thread may take to wake up and have what was given up, in seconds.
+_MOMENT = 0.001
 
 
 class Gate:
@@ -71,6 +75,16 @@ class Gate:
                 self._back()
                 self._turns.get()
             self._thread.depth = depth
+
+    def give_way(self) -> None:
+        """Let others who wait for a turn have it first, in the midst of long computing.
+
+        Does nothing in a thread that holds no turn.
+        """
+        if self._thread.depth:
+            with self.released():
+                # Given up and taken again at once, the turn would never leave this thread.
+                time.sleep(_MOMENT)
 
 
 def _nothing() -> None:

@@ -1,6 +1,7 @@
 """The schedules of recurring jobs: what each due time made, and what it did not."""
 
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from gateway import moments
@@ -107,6 +108,35 @@ def at_boot(session: Session) -> list[int]:
         )
     )
     return [row["job_id"] for row in session.rows(query)]
+
+
+def at_boot_of(session: Session, agent: Agent) -> list[int]:
+    """The ids of the jobs that recur after every boot, held or not, and name this agent itself."""
+    request = models.JobRequest
+    query = (
+        _SCHEDULE.select(_SCHEDULE.job_id, request.who)
+        .join(models.Job, on=(models.Job.id == _SCHEDULE.job_id))
+        .join(request, on=(request.job_id == _SCHEDULE.job_id))
+        .where(
+            _SCHEDULE.kind == RecurrenceKind.EVERY_BOOT,
+            models.Job.status.in_([JobStatus.SCHEDULED, JobStatus.DISABLED]),
+        )
+    )
+    found = session.rows(query.order_by(_SCHEDULE.job_id))
+    return [
+        row["job_id"] for row in found if any(one.get("agent") == agent.id for one in row["who"])
+    ]
+
+
+def end_deserted(session: WritingSession, jobs: Iterable[JobRow], now: int, reason: str) -> None:
+    """Cancel those of these locked recurring jobs that name no agent or team any more."""
+    request = models.JobRequest
+    for job in jobs:
+        asked = session.first(request.select(request.who).where(request.job_id == job.id))
+        if asked is None or job.status.finished or targets.any_left(session, asked["who"]):
+            continue
+        set_enabled(session, job, False, now)
+        moves.move(session, job, JobStatus.CANCELED, now, "engine", reason)
 
 
 def fire_at_boot(session: WritingSession, job: JobRow, agent: Agent, now: int) -> None:

@@ -144,7 +144,7 @@ def _member(seen: Seen, path: str, reference: Reference) -> Reference:
 
 def _may_leave_primary(call: Call, session: Session, agent: Agent) -> None:
     """An agent that is to have no primary team leaves the one that it has."""
-    team = teams.composition(session).teams.get(agent.primary_team_id or 0)
+    team = teams.composition(session).primary_of(agent)
     if team is not None:
         _may_change(call, team, Places(session).team(team), "its primary team")
 

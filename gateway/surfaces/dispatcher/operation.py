@@ -111,6 +111,7 @@ class Services:
     """The parts of the domain that the operations use.
 
     ``zone`` is that of local times; ``jobs_on_hold`` says whether new jobs wait to be let go.
+    ``give_way`` lets others compute first, for what takes long.
     """
 
     store: Store
@@ -123,6 +124,7 @@ class Services:
     offline_after: int
     zone: datetime.tzinfo = datetime.UTC
     jobs_on_hold: bool = False
+    give_way: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The operations on agents and teams."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gateway import names
@@ -99,14 +99,13 @@ def _remove_agent(call: Call, removal: messages.AgentRemoval) -> messages.AgentR
     return mapping.removal(removed)
 
 
-def _get_teams_report(call: Call) -> tuple[messages.TeamReport, ...]:
+def _get_teams_report(call: Call) -> Iterator[messages.TeamReport]:
     services = call.services
     shown = {team.id for team in _teams(call)}
-    with services.store.reading() as session:
-        found = team_report.report(
-            session, services.now(), services.offline_after, lambda team: team.id in shown
-        )
-    return tuple(map(mapping.team_report, found))
+    found = team_report.report(
+        services.store, services.now(), services.offline_after, shown, services.give_way
+    )
+    return map(mapping.team_report, found)
 
 
 def _nothing(_arguments: Mapping[str, Any]) -> tuple[()]:

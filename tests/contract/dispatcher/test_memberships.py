@@ -251,3 +251,17 @@ def test_of_several_agents_of_one_name_none_is_meant(house: House) -> None:
     house.agent("PC1")
     house.engine.agent("PC1", embedded=False)
     remove_agent(house.client()).refused(400, "2 agents are called 'PC1'")
+
+
+def test_an_answer_sent_back_puts_nobody_into_a_primary_team_that_was_lost(
+    stored_teams: House,
+) -> None:
+    client = stored_teams.client()
+    team_membership(client, Add=[team("Floor 3")])
+    team_membership(client, "Floor 3", Add=[named("PC1")])
+    assert agent_membership(client, PrimaryTeam=named("Floor 2")).json["PrimaryTeam"]
+    team_membership(client, Remove=[team("Floor 3")])
+    answer = agent_membership(client).json
+    assert "PrimaryTeam" not in answer
+    assert client.post("agentmembership", json.dumps(answer)).json == answer
+    assert who(answer["MemberOf"]) == ["Floor 3"]

@@ -1,14 +1,29 @@
 """Agents and teams (Dispatcher contract 2.2, rows 13 and 14)."""
 
+import contextlib
+import http.client
+import itertools
 from typing import Any
 
 import pytest
 
+from gateway.agents import team_report
 from gateway.agents.membership import AgentChange, Reference, TeamChange
 from gateway.agents.rules import Rule
-from gateway.agents.teams import MemberKind
+from gateway.agents.teams import MemberKind, TeamContent
 from gateway.identity.principals import MACHINE
-from tests.contract.dispatcher.house import House, braced
+from tests.contract.dispatcher import served
+from tests.contract.dispatcher.house import (
+    ADMIN,
+    BASE,
+    JSON,
+    NAMESPACE,
+    XML,
+    House,
+    basic,
+    braced,
+    checked,
+)
 
 NAMED_PC = Rule.model_validate({"all": [{"fact": "name", "operator": "matches", "value": "^pc"}]})
 
@@ -128,3 +143,50 @@ def test_row_14_in_xml(house: House) -> None:
 
 def test_row_14_of_no_teams_is_an_empty_list(house: House) -> None:
     assert house.client().get("report/teams").json == []
+
+
+LONG = "x" * 4000
+
+
+@pytest.fixture
+def many_teams(house: House) -> House:
+    """More than a piece of teams: two of them within each other."""
+    house.agent("PC1")
+    for number in range(40):
+        content = TeamContent.of(name=f"{number:02}", description=LONG, rule=NAMED_PC)
+        house.gateway.teams.create(content, MACHINE)
+    return house
+
+
+def test_row_14_a_long_report_is_streamed(many_teams: House) -> None:
+    client = many_teams.client()
+    for content_type in (JSON, XML):
+        answer = client.get("report/teams", content_type)
+        assert "Content-Length" not in answer.headers
+        told = answer.json if content_type == JSON else answer.xml
+        assert len(told) == 40
+    call = (
+        f'<Envelope xmlns="http://schemas.xmlsoap.org/soap/envelope/"><Body>'
+        f'<GetTeamsReport xmlns="{NAMESPACE}"/></Body></Envelope>'
+    )
+    answer = client.post("soap", call, "text/xml")
+    assert (answer.status, "Content-Length" in answer.headers) == (200, False)
+    (result,) = checked(answer.body)
+    assert [one.findtext("{*}Agents/{*}TeamAgent/{*}Name") for one in result] == ["PC1"] * 40
+
+
+def test_row_14_a_report_leaves_before_its_end_is_made(
+    many_teams: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This report has no end of its own."""
+    real = team_report.report
+    monkeypatch.setattr(team_report, "report", lambda *given: itertools.cycle(real(*given)))
+    with served.serving(many_teams) as place:
+        connection = http.client.HTTPConnection("127.0.0.1", place.port, timeout=20)
+        with contextlib.closing(connection):
+            many_teams.log.requests += 1
+            headers = {"Authorization": basic(*ADMIN), "Content-Type": JSON}
+            connection.request("GET", f"{BASE}/report/teams", headers=headers)
+            answer = connection.getresponse()
+            assert answer.getheader("Transfer-Encoding") == "chunked"
+            assert len(answer.read(1_000_000)) == 1_000_000

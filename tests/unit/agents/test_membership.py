@@ -203,6 +203,80 @@ def test_the_team_is_no_primary_team_any_more_of_who_is_taken_out(place: Place) 
     assert place.agent("b").primary is not None
 
 
+def primaries_lost(place: Place) -> list[str]:
+    """Who lost which primary team, of the audit trail, the last one first."""
+    lost = [one for one in place.audited() if one.after == {"primary": None}]
+    assert all(one.object_kind == "agent" for one in lost)
+    return [f"{one.object_name}: {one.before['primary']['name']}" for one in lost]
+
+
+def stored_primary(place: Place, agent: str) -> int | None:
+    with place.engine.store.reading() as session:
+        return roster.find(session, agent).primary_team_id
+
+
+def test_a_primary_team_is_lost_with_a_team_between(place: Place) -> None:
+    for name in ("Outer", "Middle", "Inner"):
+        place.team(name)
+    place.add("Outer", "@Middle", "c")
+    place.add("Middle", "@Inner")
+    place.add("Inner", "a", "b", "c")
+    for name in ("a", "b", "c"):
+        place.agent(name, primary="Outer")
+    place.agent("b", primary="Inner")
+    place.remove("Middle", "@Inner")
+    assert primaries_lost(place) == ["a: Outer"]
+    assert [stored_primary(place, name) is None for name in ("a", "b", "c")] == [True, False, False]
+    # What was told can be sent back: it puts nobody into anything.
+    assert names(place.agent("a").teams) == ["Inner"]
+    place.remove("Inner", "b")
+    assert primaries_lost(place) == ["b: Inner", "a: Outer"]
+
+
+def test_an_agent_loses_its_primary_team_by_its_own_change(place: Place) -> None:
+    place.team("Outer")
+    place.team("Inner")
+    place.add("Outer", "@Inner")
+    place.agent("a", add_to=["Inner"], primary="Outer")
+    after = place.agent("a", remove_from=["Inner"])
+    assert (names(after.teams), after.primary, stored_primary(place, "a")) == ([], None, None)
+    entry = place.audited()[0]
+    assert (entry.before["primary"]["name"], entry.after["primary"]) == ("Outer", None)
+
+
+def test_a_primary_team_is_lost_with_its_rule(place: Place) -> None:
+    outer, ruled = place.team("Outer"), place.team("Ruled", NAMED_B)
+    place.add("Outer", "@Ruled")
+    place.add("Ruled", "a")
+    place.agent("a", primary="Ruled")
+    place.agent("b", primary="Outer")
+    place.teams.update(outer.guid, TeamContent.of(name="Around"), MACHINE)
+    place.teams.update(ruled.guid, TeamContent.of(name="Ruled", description="d"), MACHINE)
+    assert primaries_lost(place) == ["b: Around"]
+    assert (stored_primary(place, "a"), stored_primary(place, "b")) == (ruled.id, None)
+
+
+def test_a_primary_team_is_lost_with_a_deleted_team(place: Place) -> None:
+    place.team("Outer")
+    inner = place.team("Inner")
+    place.add("Outer", "@Inner")
+    place.add("Inner", "a", "b")
+    place.agent("a", primary="Outer")
+    place.agent("b", primary="Inner")
+    place.teams.delete(inner.guid, MACHINE)
+    assert primaries_lost(place) == ["b: Inner", "a: Outer"]
+    assert (stored_primary(place, "a"), stored_primary(place, "b")) == (None, None)
+
+
+def test_a_primary_team_by_a_fact_that_has_changed_is_not_told(place: Place) -> None:
+    ruled = place.team("Ruled", NAMED_B)
+    place.agent("b", primary="Ruled")
+    renamed = models.Agent.update(name="x").where(models.Agent.name == "b")
+    place.engine.store.unit_of_work(lambda session: session.execute(renamed))
+    assert stored_primary(place, "b") == ruled.id
+    assert place.agent("b").primary is None
+
+
 def test_a_change_is_audited_with_before_and_after(place: Place) -> None:
     one, two = place.team("One"), place.team("Two")
     place.agent("a", add_to=["Two"])
@@ -215,7 +289,9 @@ def test_a_change_is_audited_with_before_and_after(place: Place) -> None:
     assert entry.after == {"teams": [shown], "primary": shown}
     change = TeamChange(add=references(("b", "@Two")), remove=references(("a", "c")))
     place.memberships.change_team("One", change, MACHINE, "moved")
-    entry = place.audited()[0]
+    lost, entry = place.audited()[:2]
+    assert (lost.object_kind, lost.object_name, lost.comment) == ("agent", "a", "moved")
+    assert (lost.before, lost.after) == ({"primary": shown}, {"primary": None})
     assert (entry.object_kind, entry.object_name, entry.comment) == ("team", "One", "moved")
     assert entry.before == {"agents": 1, "teams": 0}
     assert (entry.after["agents"], entry.after["teams"]) == (1, 1)
@@ -260,22 +336,24 @@ class Model:
             return False
         self.put |= {(team, one) for one in adding if one != team}
         self.put -= {(team, one) for one in removing}
-        for agent in removing:
-            if self.primary.get(agent) == team:
-                del self.primary[agent]
+        self.settle()
         return True
+
+    def settle(self) -> None:
+        for agent, team in list(self.primary.items()):
+            if not self.belongs(agent, team):
+                del self.primary[agent]
 
     def change_agent(self, agent: str, to: list[str], out: list[str], wanted: str | None) -> bool:
         if set(out) & {*to, wanted}:
             return False
-        if self.primary.get(agent) in out and (self.primary[agent], agent) in self.put:
-            del self.primary[agent]
         self.put -= {(one, agent) for one in out}
         self.put |= {(one, agent) for one in to}
         if wanted is not None:
             self.primary[agent] = wanted
             if not self.belongs(agent, wanted):
                 self.put.add((wanted, agent))
+        self.settle()
         return True
 
 

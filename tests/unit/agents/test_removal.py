@@ -16,7 +16,7 @@ from gateway.agents.removal import AgentOnline, AgentRemoval, Removed
 from gateway.agents.teams import TeamContent, Teams
 from gateway.identity import audit
 from gateway.identity.principals import MACHINE
-from gateway.jobs.orders import OrderRefused, Timing
+from gateway.jobs.orders import Boot, JobOrder, OrderRefused, Timing, What, Who, WhoKind
 from gateway.jobs.states import JobStatus, Stage
 from gateway.jobs.views import JobView
 from storage import models
@@ -117,6 +117,43 @@ def test_a_job_that_is_due_later_finds_its_agent_gone(engine: Engine) -> None:
     engine.reception.expire()
     ended = engine.jobs.get(later.guid)
     assert (ended.status, ended.reason) == (JobStatus.CANCELED, REMOVED)
+
+
+def every_boot(engine: Engine, *who: Who) -> JobView:
+    return engine.accept(JobOrder((What(engine.module()),), who, Timing(boot=Boot.EVERY)))
+
+
+def test_jobs_after_every_boot_that_name_nobody_else_end(engine: Engine) -> None:
+    agent, other = engine.agent(), engine.agent("other")
+    team, gone = (
+        Teams(engine.store, engine.now).create(TeamContent.of(name=name), MACHINE)
+        for name in ("Team", "Gone")
+    )
+    own, another = Who(str(agent.agent)), Who(str(other.agent))
+    alone = every_boot(engine, own)
+    held = every_boot(engine, own)
+    engine.jobs.hold(held.guid, engine.caller)
+    aborted = every_boot(engine, own)
+    engine.jobs.abort(aborted.guid, engine.caller)
+    deserted = every_boot(engine, own, Who(str(gone.guid), WhoKind.TEAM))
+    Teams(engine.store, engine.now).delete(gone.guid, MACHINE)
+    stay = [
+        every_boot(engine, own, another),
+        every_boot(engine, own, Who(str(team.guid), WhoKind.TEAM)),
+        every_boot(engine, another),
+    ]
+    engine.now.advance(SILENCE + moments.SECOND)
+    assert remove(engine).runs == 0
+    for job in (alone, held, deserted):
+        ended = engine.jobs.get(job.guid)
+        assert (ended.status, ended.reason) == (JobStatus.CANCELED, REMOVED)
+    assert engine.jobs.get(aborted.guid).status is JobStatus.ABORTED
+    assert {engine.jobs.get(job.guid).status for job in stay} == {JobStatus.SCHEDULED}
+    with engine.store.reading() as session:
+        enabled = session.rows(models.Schedule.select().where(models.Schedule.enabled))
+        assert len(enabled) - 1 == len(stay)  # what was aborted is left as it was
+    by_stage = {count.stage: count.jobs for count in engine.jobs.counts() if count.jobs}
+    assert by_stage == {Stage.SCHEDULED: 3, Stage.HISTORY: 4}
 
 
 def test_jobs_accepted_meanwhile_are_settled_too(engine: Engine) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from gateway.agents import roster, teams
 from gateway.agents.roster import Agent
 from gateway.agents.rules import Rule
+from gateway.agents.team_report import Belonging
 from gateway.agents.teams import Composition, MemberKind, Team, TeamContent, Teams
 from gateway.catalog.changes import NameTaken
 from gateway.identity import audit
@@ -81,8 +82,8 @@ def test_the_walk_finds_what_the_closure_holds(
         within = composed.below([team.id])
         found = {agent.id for agent in agents if composed.holds(within, agent)}
         assert found == expected[team.id] & living
-        direct = composed.direct(agents)
-        assert found == set().union(*(direct[team_id] for team_id in within))
+        reported = Belonging(composed, agents).of(within)
+        assert [agent.id for agent in reported] == sorted(found)
     for agent in agents:
         belongs = {team for team, ids in expected.items() if agent.id in ids}
         assert composed.teams_of(agent) == belongs
@@ -219,6 +220,21 @@ def test_a_deleted_team_is_in_no_team_and_nobodys_primary(engine: Engine, changi
     assert changing.create(TeamContent.of(name="Inner"), MACHINE).guid != inner.guid
 
 
+def test_the_entry_of_a_deleted_team_says_who_was_in_it(engine: Engine, changing: Teams) -> None:
+    team, inner = (changing.create(TeamContent.of(name=n), MACHINE) for n in ("Team", "Inner"))
+    put(engine, team, MemberKind.TEAM, inner.id)
+    for number in range(teams.MOST_TOLD + 1):
+        put(engine, team, MemberKind.AGENT, engine.agent(f"{number:03}").agent_id)
+    changing.delete(inner.guid, MACHINE)
+    put(engine, inner, MemberKind.TEAM, team.id)
+    changing.delete(team.guid, MACHINE)
+    with engine.store.reading() as session:
+        before = audit.page(session)[0].before
+    assert (before["agents"], before["teams"]) == (101, 0)
+    assert [one["name"] for one in before["members"]] == [f"{n:03}" for n in range(100)]
+    assert before["members"][0].keys() == {"kind", "guid", "name"}
+
+
 def test_each_change_is_audited_and_none_that_changes_nothing(
     engine: Engine, changing: Teams
 ) -> None:
@@ -247,6 +263,15 @@ def test_each_change_is_audited_and_none_that_changes_nothing(
 def test_what_is_no_team(values: dict[str, object], words: str) -> None:
     with pytest.raises(teams.TeamRefused, match=words):
         TeamContent.of(**values)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\tb", "a\x7fb", "a\x85b"])
+def test_a_name_is_one_line(changing: Teams, name: str) -> None:
+    with pytest.raises(teams.TeamRefused, match="name: must be one line, without control"):
+        changing.create(TeamContent.of(name=name), MACHINE)
+    made = changing.create(TeamContent.of(name="one line", description="two\nlines"), MACHINE)
+    with pytest.raises(teams.TeamRefused, match="name: must be one line, without control"):
+        changing.update(made.guid, TeamContent.of(name=name), MACHINE)
 
 
 def test_texts_that_cannot_be_stored_are_refused(changing: Teams) -> None:

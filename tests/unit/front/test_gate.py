@@ -111,3 +111,34 @@ def test_an_exception_gives_the_turn_back() -> None:
 def test_a_gate_that_lets_nobody_in_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         Gate(0)
+
+
+def test_who_gives_way_lets_another_in_first() -> None:
+    gate, order = Gate(1), list[str]()
+    begun = threading.Event()
+
+    def other() -> None:
+        begun.set()
+        with gate:
+            order.append("other")
+
+    thread = threading.Thread(target=other)
+    with gate:
+        thread.start()
+        assert begun.wait(20)
+        for _ in range(1000):
+            gate.give_way()
+            if order:
+                break
+        order.append("first")
+    thread.join(20)
+    assert order == ["other", "first"]
+
+
+def test_who_holds_no_turn_gives_none_away() -> None:
+    gate = Gate(1)
+    with gate:
+        thread = threading.Thread(target=gate.give_way)
+        thread.start()
+        thread.join(20)
+        assert not thread.is_alive()
