@@ -330,13 +330,20 @@ class Administration:
         ]
 
     def resource_upload(
-        self, file: str | None = None, resource: str | None = None, **given: Any
+        self,
+        file: str | None = None,
+        resource: str | None = None,
+        description: str | None = None,
+        comment: str = "",
+        **given: Any,
     ) -> Json:
         """Store a file of this machine as a new resource, or edit ``resource`` (GUID or name).
 
-        ``given`` are members of ResourceChanges; without a file an edit keeps the content.
+        ``given`` are the other members of ResourceChanges; without a file an edit keeps the
+        content. ``comment`` is for the audit trail.
         """
-        wanted = ResourceChanges(**given)
+        wanted = ResourceChanges(comment=description, **given)
+        caller = _machine(comment)
         resources = self._gateway.resources
         with contextlib.ExitStack() as opened:
             pieces = None if file is None else _pieces(opened.enter_context(Path(file).open("rb")))
@@ -345,16 +352,17 @@ class Administration:
             if resource is None:
                 if pieces is None:
                     raise CommandFailed("no_file", "a new resource needs a file")
-                return _shown_resource(resources.add(wanted.to_new(), pieces, MACHINE))
+                return _shown_resource(resources.add(wanted.to_new(), pieces, caller))
             with self._gateway.store.reading() as session:
                 guid = resources.resolve(session, resource).guid
-            return _shown_resource(resources.edit(guid, wanted, pieces, MACHINE))
+            return _shown_resource(resources.edit(guid, wanted, pieces, caller))
 
-    def resource_delete(self, resource: str) -> Json:
+    def resource_delete(self, resource: str, comment: str = "") -> Json:
         """Delete a resource (GUID or name); answers what was deleted."""
+        caller = _machine(comment)
         with self._gateway.store.reading() as session:
             found = self._gateway.resources.resolve(session, resource)
-        self._gateway.resources.delete(found.guid, MACHINE)
+        self._gateway.resources.delete(found.guid, caller)
         return _shown_resource(found)
 
     # Jobs

@@ -14,6 +14,7 @@ from gateway.catalog.changes import NameTaken
 from gateway.catalog.checks import Refused
 from gateway.catalog.folders import FolderPathError
 from gateway.catalog.resources import (
+    ContentMissing,
     ResourceAmbiguous,
     ResourceExists,
     ResourceInUse,
@@ -62,6 +63,7 @@ _KNOWN: tuple[tuple[type[Exception], str, int], ...] = (
     (ResourceNotFound, "resource_not_found", WRONG_USE),
     (ResourceAmbiguous, "resource_ambiguous", WRONG_USE),
     (ResourceExists, "resource_exists", WRONG_USE),
+    (ContentMissing, "content_missing", WRONG_USE),
     (ResourceInUse, "resource_in_use", WRONG_USE),
     (NameTaken, "name_taken", WRONG_USE),
     (Refused, "refused", WRONG_USE),

@@ -14,7 +14,7 @@ from gateway.catalog.definitions import Module, Name, Parameter, ParameterType
 from gateway.catalog.folders import FolderKind
 from gateway.catalog.projects import Project
 from gateway.catalog.references import Path
-from gateway.catalog.resources import FIRST_VERSION
+from gateway.catalog.resources import FIRST_VERSION, ResourceDetails
 from gateway.catalog.run_books import RunBook, WhoSelection
 
 NAMESPACE = "urn:dispatcher-gateway:building-block:1"
@@ -160,6 +160,19 @@ class BlockResource(_Shape):
         if (self.content is None) == (self.external is None):
             raise ValueError("needs either content (Base64) or external (a file), not both")
         return self
+
+    @property
+    def details(self) -> ResourceDetails:
+        """What is said about it."""
+        return ResourceDetails(
+            self.name,
+            self.file_name,
+            self.folder,
+            self.comment,
+            self.version_name,
+            self.parse_content,
+            self.skip_environment,
+        )
 
 
 class BuildingBlock(_Shape):

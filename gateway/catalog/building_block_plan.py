@@ -76,16 +76,7 @@ class ResourceStep:
     @property
     def details(self) -> ResourceDetails:
         """What is to be said about the resource."""
-        one = self.resource
-        return ResourceDetails(
-            one.name,
-            one.file_name,
-            one.folder,
-            one.comment,
-            one.version_name,
-            one.parse_content,
-            one.skip_environment,
-        )
+        return self.resource.details
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from gateway.catalog import (
     building_block_xml,
     checks,
     folders,
+    resources,
 )
 from gateway.catalog.building_block import BlockDefinition, BlockResource, BuildingBlock
 from gateway.catalog.building_block_xml import InvalidBlock, Lines
@@ -141,10 +142,12 @@ def problems(bundle: Bundle, task_types: TaskTypes) -> Iterator[Problem]:
     for item, definition in bundle.definitions():
         for fault in checks.faults(definition, task_types):
             yield item.problem(fault.sentence, fault.path)
-    definitions = [item for item, _ in bundle.definitions()]
-    resources = [item for item, _ in bundle.resources()]
-    yield from _twice("GUID", definitions + resources, _guid)
-    yield from _twice("name in the same folder", definitions + resources, _place)
+    for item, resource in bundle.resources():
+        for fault in resources.faults(resource.details):
+            yield item.problem(fault.sentence, fault.path)
+    items = [item for item, _ in (*bundle.definitions(), *bundle.resources())]
+    yield from _twice("GUID", items, _guid)
+    yield from _twice("name in the same folder", items, _place)
 
 
 def _same_names(documents: Sequence[tuple[str, bytes]]) -> Iterator[Problem]:

@@ -46,7 +46,7 @@ from gateway.catalog.catalog import (
 from gateway.catalog.changes import Change, NameTaken
 from gateway.catalog.folders import FolderKind
 from gateway.catalog.projects import Project
-from gateway.catalog.resources import Resource, Resources
+from gateway.catalog.resources import Resource, ResourceInUse, Resources
 from gateway.catalog.sealing import Sealed, SealedModule, SealedRunBook
 from gateway.identity.principals import Caller
 from gateway.tasks.registry import TaskTypes
@@ -248,12 +248,17 @@ class BuildingBlocks:
         definitions: Sequence[tuple[DefinitionStep, DefinitionSummary]],
         tenant: int,
     ) -> None:
-        """Only when all is stored: two objects of one import may have swapped their names."""
+        """Only when all is stored: two objects of one import may have swapped their names.
+
+        What uses a name counts as it is then, too.
+        """
         problems = []
         for step, resource in resources:
             try:
                 self._resources.check_name(session, resource, tenant)
-            except NameTaken as error:
+                if step.present is not None:
+                    self._resources.check_renamed(session, step.present, resource.name, tenant)
+            except (NameTaken, ResourceInUse) as error:
                 problems.append(step.item.problem(str(error), ("name",)))
         for definition_step, definition in definitions:
             try:

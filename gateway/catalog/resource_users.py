@@ -1,32 +1,23 @@
-"""Why a resource cannot be deleted, in words; who uses it is found by ``usage``."""
+"""Why a resource cannot be deleted or renamed, in words; who uses it is found by ``usage``."""
 
-from gateway import names
-from gateway.catalog import references, usage
+from gateway.catalog import usage
 from gateway.catalog.catalog import DefinitionSummary
 from gateway.catalog.definitions import Module
-from gateway.catalog.resources import Resource, as_guid
+from gateway.catalog.resources import Keys
 from storage.session import Session
 
 
-def described(session: Session, resource: Resource, tenant: int = 1) -> list[str]:
-    """The definitions that use a resource."""
-    return [_described(each) for each in usage.resource_users(session, resource, tenant)]
+def described(session: Session, keys: Keys, tenant: int = 1) -> list[str]:
+    """The definitions that refer to a resource by one of these keys."""
+    return [_described(each) for each in usage.resource_users(session, keys, tenant)]
 
 
-def fetches(module: Module, resource: Resource) -> bool:
-    """Whether a task of a module fetches a resource, by its GUID or by its name.
+def fetches(module: Module, keys: Keys) -> bool:
+    """Whether a task of a module refers to a resource by one of these keys.
 
     What is known only when the task runs, for a parameter stands there, is not seen.
     """
-    named = (each.name for task in module.tasks for each in references.resources(task))
-    return any(_means(name, resource) for name in named)
-
-
-def _means(reference: str, resource: Resource) -> bool:
-    guid = as_guid(reference)
-    if guid is not None:
-        return guid == resource.guid
-    return names.key(reference) == names.key(resource.name)
+    return not keys.isdisjoint(usage.fetched(module.tasks))
 
 
 def _described(definition: DefinitionSummary) -> str:

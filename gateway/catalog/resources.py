@@ -1,6 +1,7 @@
 """Resources: files that tasks use, in versions."""
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from gateway.catalog import changes, checks, folders
 from gateway.catalog.blobs import BlobReference, Blobs
 from gateway.catalog.changes import Change, NameTaken
 from gateway.catalog.folders import FolderKind
+from gateway.catalog.references import Path
 from gateway.identity import audit
 from gateway.identity.principals import Caller
 from storage import models
@@ -51,13 +53,23 @@ class ResourceExists(ValueError):
     """A resource with this GUID is there already."""
 
 
-class ResourceInUse(Exception):
-    """A resource cannot be deleted: ``users`` say what needs it."""
+class ContentMissing(ValueError):
+    """A file has no bytes, which is more often a mistake than meant."""
 
-    def __init__(self, resource: "Resource", users: Sequence[str]) -> None:
+    def __init__(self, file_name: str | None) -> None:
+        """``file_name`` is None where only the content was to be another."""
+        whose = "" if file_name is None else f" of the file {file_name!r}"
+        super().__init__(f"the content{whose} is missing: a file of no bytes is not taken")
+
+
+class ResourceInUse(Exception):
+    """A resource cannot be deleted or renamed: ``users`` say what needs it."""
+
+    def __init__(self, sentence: str, users: Sequence[str], advice: str = "") -> None:
+        """``sentence`` ends before the users, ``advice`` comes behind them."""
         more = len(users) - _MOST_USERS_NAMED
         shown = ", ".join(users[:_MOST_USERS_NAMED]) + (f" and {more} more" if more > 0 else "")
-        super().__init__(f"the resource {resource.name!r} is in use by {shown}")
+        super().__init__(f"{sentence} {shown}{advice}")
         self.users = tuple(users)
 
 
@@ -117,6 +129,11 @@ class Resource:
         """The name, for people and for tasks."""
         return self.details.name
 
+    @property
+    def keys(self) -> "Keys":
+        """All that a task can mean it by."""
+        return frozenset({self.guid, names.key(self.name)})
+
 
 @dataclass(frozen=True)
 class ResourceVersion:
@@ -131,8 +148,11 @@ class ResourceVersion:
     created_by: str | None
 
 
-Users = Callable[[Session, Resource, int], Sequence[str]]
-"""Tells what needs a resource of a tenant, in words such as "the module 'A'"."""
+Keys = frozenset[UUID | str]
+"""What tasks refer to resources by: GUIDs, and names without case (``names.key``)."""
+
+Users = Callable[[Session, Keys, int], Sequence[str]]
+"""Tells what refers to any of these keys in a tenant, in words such as "the module 'A'"."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +169,7 @@ class Resources:
     def __init__(
         self, store: Store, blobs: Blobs, now: Callable[[], int], users: Sequence[Users] = ()
     ) -> None:
-        """``users`` tell what keeps a resource from being deleted."""
+        """``users`` tell what keeps a resource from being deleted or renamed."""
         self._store = store
         self._blobs = blobs
         self._now = now
@@ -208,7 +228,7 @@ class Resources:
     ) -> Resource:
         """Store a new resource, with a GUID of its own unless one is given.
 
-        Raises checks.Refused, ResourceExists, NameTaken.
+        Raises checks.Refused, ContentMissing, ResourceExists, NameTaken.
         """
         details = checked(details)
         new = guid or moments.new_guid()
@@ -219,7 +239,7 @@ class Resources:
                 raise ResourceExists(f"there is a resource with the GUID {new}: edit that one")
             return self._finish(session, new, details, blob, caller, tenant)
 
-        return self._with_blob(content, tenant, work)
+        return self._with_blob(details.file_name, content, tenant, work)
 
     def check_new(self, details: ResourceDetails, tenant: int = 1) -> None:
         """Raise what ``add`` would, as far as it is known before the content has come."""
@@ -237,23 +257,26 @@ class Resources:
     ) -> Resource:
         """Change a resource as it is at that moment; None keeps the bytes that it has.
 
-        Raises checks.Refused, ResourceNotFound, NameTaken.
+        Raises checks.Refused, ContentMissing, ResourceNotFound, ResourceInUse, NameTaken.
         """
 
         def work(session: Session, blob: BlobReference | None) -> Resource:
             changes.one_at_a_time(session, tenant)
             present = self.find(session, guid, tenant)
             details = checked(wanted.to(present.details))
+            self.check_renamed(session, present, details.name, tenant)
             return self._finish(session, guid, details, blob or present.blob, caller, tenant)
 
         if content is None:
             return self._store.unit_of_work(lambda session: work(session, None))
-        return self._with_blob(content, tenant, work)
+        return self._with_blob(wanted.file_name, content, tenant, work)
 
     def check_edit(self, guid: UUID, wanted: ResourceChanges, tenant: int = 1) -> None:
         """Raise what ``edit`` would, as far as it is known before the content has come."""
         with self._store.reading() as session:
-            details = checked(wanted.to(self.find(session, guid, tenant).details))
+            present = self.find(session, guid, tenant)
+            details = checked(wanted.to(present.details))
+            self.check_renamed(session, present, details.name, tenant)
             self._check_place(session, guid, details, tenant)
 
     def delete(self, guid: UUID, caller: Caller, tenant: int = 1) -> None:
@@ -265,9 +288,9 @@ class Resources:
         def work(session: Session) -> None:
             changes.one_at_a_time(session, tenant)
             found = self.find(session, guid, tenant)
-            users = [user for tell in self._users for user in tell(session, found, tenant)]
+            users = self._users_of(session, found.keys, tenant)
             if users:
-                raise ResourceInUse(found, users)
+                raise ResourceInUse(f"the resource {found.name!r} is in use by", users)
             session.execute(_TABLE.update(deleted_at=self._now()).where(_TABLE.id == found.id))
             audit.record(
                 session,
@@ -328,6 +351,27 @@ class Resources:
         """Raise NameTaken when another resource has the name in the same folder."""
         self._check_place(session, resource.guid, resource.details, tenant)
 
+    def check_renamed(
+        self, session: Session, present: Resource, name: str, tenant: int = 1
+    ) -> None:
+        """Raise ResourceInUse when something refers to a resource by a name that it is to lose.
+
+        Who refers to it by its GUID minds no other name, nor does anybody another case.
+        """
+        key = names.key(present.name)
+        if names.key(name) == key:
+            return
+        users = self._users_of(session, frozenset({key}), tenant)
+        if users:
+            raise ResourceInUse(
+                f"the resource {present.name!r} cannot be renamed: by this name it is in use by",
+                users,
+                "; have them use its GUID",
+            )
+
+    def _users_of(self, session: Session, keys: Keys, tenant: int) -> list[str]:
+        return [user for tell in self._users for user in tell(session, keys, tenant)]
+
     @staticmethod
     def _check_place(
         session: Session, guid: UUID | None, details: ResourceDetails, tenant: int
@@ -339,12 +383,13 @@ class Resources:
 
     def _with_blob(
         self,
+        file_name: str | None,
         content: Iterable[bytes],
         tenant: int,
         work: Callable[[Session, BlobReference], Resource],
     ) -> Resource:
         """Store content, and what refers to it; where nothing came to do so, nothing is left."""
-        blob = self._blobs.write(content, tenant)
+        blob = self._blobs.write(_some(content, file_name), tenant)
         try:
             stored = self._store.unit_of_work(lambda session: work(session, blob))
         except BaseException:
@@ -437,6 +482,15 @@ class Resources:
         )
 
 
+def _some(content: Iterable[bytes], file_name: str | None) -> Iterator[bytes]:
+    """The same content, the first of it read. Raises ContentMissing where there is none."""
+    pieces = iter(content)
+    for piece in pieces:
+        if piece:
+            return itertools.chain((piece,), pieces)
+    raise ContentMissing(file_name)
+
+
 def only(name: str, found: Sequence[Resource]) -> Resource:
     """The one of those that were found by a name. Raises ResourceNotFound, ResourceAmbiguous."""
     if not found:
@@ -452,12 +506,33 @@ def only(name: str, found: Sequence[Resource]) -> Resource:
 
 def checked(details: ResourceDetails) -> ResourceDetails:
     """The details with their folder's path cleaned. Raises checks.Refused, FolderPathError."""
-    faults = list(checks.text_faults(vars(details)))
-    for member in ("name", "file_name", "version_name"):
-        faults += [checks.Fault((member,), each) for each in _name_faults(getattr(details, member))]
-    faults += [checks.Fault(("file_name",), each) for each in _file_name_faults(details.file_name)]
-    checks.refuse(faults)
+    checks.refuse(faults(details))
     return dataclasses.replace(details, folder=folders.clean(details.folder))
+
+
+def faults(details: ResourceDetails) -> Iterator[checks.Fault]:
+    """What is wrong with details, but for their folder: one fault for each member.
+
+    A resource may be called like its file: what is wrong with both is wrong with the file's name.
+    """
+    told: set[Path] = set()
+    for fault in _faults(details):
+        if fault.path not in told:
+            told.add(fault.path)
+            yield fault
+
+
+def _faults(details: ResourceDetails) -> Iterator[checks.Fault]:
+    members = dict(vars(details))
+    if details.name == details.file_name:
+        del members["name"]
+    yield from checks.text_faults(members)
+    for each in _file_name_faults(details.file_name):
+        yield checks.Fault(("file_name",), each)
+    for member in ("name", "file_name", "version_name"):
+        if member in members:
+            for each in _name_faults(members[member]):
+                yield checks.Fault((member,), each)
 
 
 def _name_faults(name: str) -> Iterator[str]:

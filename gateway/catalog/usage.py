@@ -4,13 +4,11 @@ import functools
 from collections.abc import Iterable, Iterator
 from uuid import UUID
 
-import peewee
-
 from gateway import names
 from gateway.catalog import catalog, references
 from gateway.catalog.catalog import DefinitionKind, DefinitionSummary
 from gateway.catalog.definitions import Task
-from gateway.catalog.resources import Resource, as_guid
+from gateway.catalog.resources import Keys, as_guid
 from gateway.catalog.sealing import SealedModule
 from storage import models
 from storage.remembered import Remembered
@@ -20,22 +18,17 @@ from storage.session import Session
 _PARSED = Remembered(models.Resource, models.ResourceVersion)
 
 
-def resource_users(
-    session: Session, resource: Resource, tenant: int = 1
-) -> tuple[DefinitionSummary, ...]:
-    """The modules, enabled or not, whose tasks fetch a resource, by its GUID or its name.
+def resource_users(session: Session, keys: Keys, tenant: int = 1) -> tuple[DefinitionSummary, ...]:
+    """The modules, enabled or not, whose tasks refer to a resource by one of these keys.
 
-    A name that several resources have means none of them. For when something is deleted: the
-    current versions of all modules are read.
+    A name counts for each resource that has it: which of them is meant cannot be known. For when
+    something is deleted or renamed: the current versions of all modules are read.
     """
-    meant: set[UUID | str] = {resource.guid}
-    if _alone(session, resource, tenant):
-        meant.add(names.key(resource.name))
     return tuple(
         summary
         for summary, body in catalog.bodies(session, (DefinitionKind.MODULE,), tenant)
         if any(task["type"] in references.FETCHING for task in body["tasks"])
-        and not meant.isdisjoint(fetched(SealedModule.model_validate(body).tasks))
+        and not keys.isdisjoint(fetched(SealedModule.model_validate(body).tasks))
     )
 
 
@@ -76,13 +69,3 @@ def fetched(tasks: Iterable[Task]) -> Iterator[UUID | str]:
 def resource_key(name: str) -> UUID | str:
     """What a task's reference to a resource is compared by: a GUID, or a name without case."""
     return as_guid(name) or names.key(name)
-
-
-def _alone(session: Session, resource: Resource, tenant: int) -> bool:
-    table = models.Resource
-    count = table.select(peewee.fn.COUNT(table.id)).where(
-        table.tenant_id == tenant,
-        table.deleted_at.is_null(),
-        table.name_key == names.key(resource.name),
-    )
-    return int(session.scalar(count)) == 1

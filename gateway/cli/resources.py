@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from gateway.cli import rendering
-from gateway.cli.options import as_json, with_settings
+from gateway.cli.options import as_json, with_comment, with_settings
 from gateway.cli.session import connect
 from gateway.control import CommandFailed
 from gateway.settings import Loaded
@@ -64,6 +64,7 @@ def versions(loaded: Loaded, reference: str, json_wanted: bool) -> None:
     default=None,
     help="Whether environment variables in the content are left alone.",
 )
+@with_comment
 @as_json
 @with_settings
 def upload(
@@ -73,7 +74,6 @@ def upload(
 
     The server reads the file, so it must lie on its machine.
     """
-    given["comment"] = given.pop("description")
     arguments = {name: value for name, value in given.items() if value is not None}
     if file is not None:
         arguments |= {"file": str(file.absolute()), "file_name": file.name}
@@ -106,11 +106,12 @@ def download(loaded: Loaded, reference: str, file: Path, number: int | None) -> 
 
 @resource.command()
 @click.argument("reference", metavar="GUID_OR_NAME")
+@with_comment
 @with_settings
-def delete(loaded: Loaded, reference: str) -> None:
+def delete(loaded: Loaded, reference: str, comment: str) -> None:
     """Delete a resource that no module and no job uses; its history stays."""
     with connect(loaded.settings) as session:
-        done = session.call("resource_delete", {"resource": reference})
+        done = session.call("resource_delete", {"resource": reference, "comment": comment})
     click.echo(f"deleted {rendering.harmless(done['name'])}")
 
 

@@ -207,6 +207,7 @@ class Connection(httptools_impl.HttpToolsProtocol):
         """Check what uvicorn does not, and hand the request on."""
         if len(self.url) > self.limits.header_bytes:
             raise self._too_large()
+        self._check_coding()
         if sum(name == b"host" for name, _ in self.headers) > 1:
             raise ValueError("more than one Host")
         if len(self.pipeline) >= _PIPELINED:
@@ -222,6 +223,19 @@ class Connection(httptools_impl.HttpToolsProtocol):
         self.cycle.keep_alive = bool(self.parser.should_keep_alive())
         if self.scope["http_version"] < "1.1":
             self.cycle.waiting_for_100_continue = False
+
+    def _check_coding(self) -> None:
+        """Refuse a body that is more than cut into chunks: the parser would take it for plain."""
+        values = [value for name, value in self.headers if name == b"transfer-encoding"]
+        codings = b",".join(values).strip().lower()
+        if not values or codings == b"chunked":
+            return
+        if not codings.endswith(b"chunked"):
+            raise ValueError("a body without an end")
+        self._refusal = Refusal(
+            501, "Of Transfer-Encoding only 'chunked' is known: send the body as it is."
+        )
+        raise self._refusal
 
     def on_body(self, body: bytes) -> None:
         """Keep a part of the body."""

@@ -8,7 +8,7 @@ import peewee
 
 from gateway.catalog import resource_users
 from gateway.catalog.catalog import DefinitionKind
-from gateway.catalog.resources import Resource
+from gateway.catalog.resources import Keys
 from gateway.catalog.sealing import SealedModule
 from gateway.jobs.states import Stage
 from storage import models
@@ -19,8 +19,11 @@ _REQUEST = models.JobRequest
 _VERSION = models.DefinitionVersion
 
 
-def described_jobs(session: Session, resource: Resource, tenant: int = 1) -> list[str]:
-    """The jobs that wait or run and use a resource, in words: those of the same content as one."""
+def described_jobs(session: Session, keys: Keys, tenant: int = 1) -> list[str]:
+    """The jobs that wait or run and refer to a resource by one of these keys, in words.
+
+    Those of the same content are told as one.
+    """
     what = _REQUEST.what.cast("TEXT")
     query = (
         _JOB.select(
@@ -33,7 +36,7 @@ def described_jobs(session: Session, resource: Resource, tenant: int = 1) -> lis
         .group_by(what)
     )
     groups = [(set(_versions(json.loads(row["asked"]))), row) for row in session.rows(query)]
-    using = _using(session, {each for versions, _ in groups for each in versions}, resource)
+    using = _using(session, {each for versions, _ in groups for each in versions}, keys)
     return [_described(session, row) for versions, row in groups if versions & using]
 
 
@@ -50,8 +53,8 @@ def _versions(asked: Any) -> Iterator[int]:
                 yield from _versions(member)
 
 
-def _using(session: Session, versions: set[int], resource: Resource) -> set[int]:
-    """Those versions that are of modules which use a resource."""
+def _using(session: Session, versions: set[int], keys: Keys) -> set[int]:
+    """Those versions that are of modules which refer to a resource so."""
     found: set[int] = set()
     for version in versions:
         query = (
@@ -60,7 +63,7 @@ def _using(session: Session, versions: set[int], resource: Resource) -> set[int]
             .where((_VERSION.id == version) & (models.Definition.kind == DefinitionKind.MODULE))
         )
         row = session.first(query)
-        if row and resource_users.fetches(SealedModule.model_validate(row["body"]), resource):
+        if row and resource_users.fetches(SealedModule.model_validate(row["body"]), keys):
             found.add(version)
     return found
 

@@ -156,18 +156,26 @@ def forwarded() -> bool:
 
 
 def caller(principal: Principal | None, surface: str) -> Caller:
-    """Who acts in this request, with what he wants to stand beside it in the audit trail."""
+    """Who acts in this request, with what he wants to stand beside it in the audit trail.
+
+    Raises BadRequest for more than may stand there: cut short it could say something else.
+    """
     sent = present().environ.get(_COMMENT_ENVIRON)
     comment = "" if sent is None else _comment(sent)
     return Caller(principal, present().remote_addr or "", surface, request_id(), comment)
 
 
 def _comment(sent: str) -> str:
-    """A comment in one line: UTF-8, or Latin-1 where it is not that; cut where it is too long."""
+    """A comment in one line: UTF-8, or Latin-1 where it is not that."""
     data = sent.encode("latin-1", "replace")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         text = data.decode("latin-1")
-    shown = "".join(one if one.isprintable() else " " for one in text)
-    return shown.strip()[:MOST_COMMENT]
+    shown = "".join(one if one.isprintable() else " " for one in text).strip()
+    if len(shown) > MOST_COMMENT:
+        flask.abort(
+            HTTPStatus.BAD_REQUEST,
+            f"{COMMENT_HEADER}: is longer than {MOST_COMMENT} characters; nothing was done.",
+        )
+    return shown

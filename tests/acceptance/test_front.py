@@ -568,6 +568,27 @@ def test_garbled_chunks_are_a_400(
     assert journal.bodies == []
 
 
+@pytest.mark.parametrize(
+    "coding",
+    ["gzip, chunked", "GZIP,chunked", "xchunked", "gzip\r\nTransfer-Encoding: chunked"],
+)
+@pytest.mark.parametrize("more", ["", "Connection: Upgrade\r\nUpgrade: h2c\r\n"])
+def test_another_coding_of_the_body_is_a_501(
+    start: Start, connect: Connect, journal: Journal, coding: str, more: str
+) -> None:
+    head = f"POST /echo HTTP/1.1\r\nHost: h\r\n{more}Transfer-Encoding: {coding}\r\n\r\n"
+    wire = connect(start()).send(head.encode() + b"1\r\na\r\n0\r\n\r\n")
+    answer = wire.answer()
+    assert (answer.status, answer.headers["Connection"]) == (501, "close")
+    assert wire.rest() == b""
+    assert journal.environs == []
+
+
+def test_the_one_coding_in_any_case(start: Start, connect: Connect) -> None:
+    head = b"POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding:  Chunked \r\n\r\n"
+    assert connect(start()).send(head + b"1\r\na\r\n0\r\n\r\n").answer().body == b"a"
+
+
 def test_trailers_mean_nothing(start: Start, connect: Connect, journal: Journal) -> None:
     wire = connect(start()).send(
         chunked("/echo")
@@ -590,6 +611,8 @@ def test_trailers_mean_nothing(start: Start, connect: Connect, journal: Journal)
         b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\na",
         b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\na",
         b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n",
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n",

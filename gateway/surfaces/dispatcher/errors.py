@@ -16,7 +16,12 @@ from gateway.catalog.catalog import DefinitionNotFound
 from gateway.catalog.changes import NameTaken
 from gateway.catalog.checks import Refused
 from gateway.catalog.folders import FolderPathError
-from gateway.catalog.resources import ResourceAmbiguous, ResourceInUse, ResourceNotFound
+from gateway.catalog.resources import (
+    ContentMissing,
+    ResourceAmbiguous,
+    ResourceInUse,
+    ResourceNotFound,
+)
 from gateway.catalog.trees import TreeImpossible
 from gateway.identity.audit import CommentRefused
 from gateway.jobs.orders import OrderRefused
@@ -61,6 +66,7 @@ _TABLE: tuple[tuple[type[Exception], HTTPStatus, str], ...] = (
     (MembershipRefused, HTTPStatus.BAD_REQUEST, "InvalidMembership"),
     (CommentRefused, HTTPStatus.BAD_REQUEST, "InvalidArgument"),
     (AgentOnline, HTTPStatus.CONFLICT, "AgentOnline"),
+    (ContentMissing, HTTPStatus.BAD_REQUEST, "InvalidArgument"),
     (Refused, HTTPStatus.BAD_REQUEST, "InvalidResource"),
     (FolderPathError, HTTPStatus.BAD_REQUEST, "InvalidResource"),
     (ResourceNotFound, HTTPStatus.NOT_FOUND, "ResourceNotFound"),

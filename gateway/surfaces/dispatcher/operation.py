@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 from gateway.agents.membership import Memberships
 from gateway.agents.removal import AgentRemoval
 from gateway.catalog.catalog import Catalog, DefinitionKind
+from gateway.catalog.checks import Fault, Refused
 from gateway.catalog.resources import Resources
 from gateway.identity import permissions
 from gateway.identity.permissions import Access, Node, Reach
@@ -35,7 +36,15 @@ Where = Callable[[Places, T], permissions.Place]
 
 
 class BadArgument(ValueError):
-    """An argument of an operation cannot be used; the message names it."""
+    """An argument of an operation cannot be used; the message names it.
+
+    ``of`` is its name in the handler: where that is given, the name that the client knows it by is
+    put in front of the message (``Operation.call``).
+    """
+
+    def __init__(self, sentence: str, of: str = "") -> None:
+        super().__init__(sentence)
+        self.of = of
 
 
 class Place(enum.Enum):
@@ -133,7 +142,8 @@ class Call:
 
     ``reach`` tells how far the caller's right to a node reaches. Objects are asked for one by one
     only where that is not everywhere. ``hold`` has the answer wait for an outcome; a call that is
-    made again because that was a ``failure`` does nothing but to raise it.
+    made again because that was a ``failure`` does nothing but to raise it. ``by_soap`` tells by
+    which names the client knows the arguments.
     """
 
     caller: Caller
@@ -141,6 +151,7 @@ class Call:
     reach: Callable[[Node, Access], Reach]
     hold: Callable[[Future[Any]], None]
     failure: Exception | None = None
+    by_soap: bool = False
 
     def check(self, node: Node, access: Access) -> Reach:
         """The caller's reach, if it reaches anything at all. Raises MissingRight."""
@@ -236,8 +247,24 @@ class Operation:
             if self.without_right is not None and not call.reach(node, Access.READ).anywhere:
                 return self.without_right(arguments)
             call.check(node, Access.READ)
-        answer = self.handler(call, **values)
+        try:
+            answer = self.handler(call, **values)
+        except BadArgument as error:
+            if not error.of:
+                raise
+            raise BadArgument(f"{self._spelled(error.of, call.by_soap)}: {error}") from None
+        except Refused as error:
+            # Of what is to be stored the members are named like the arguments.
+            raise Refused(
+                Fault((self._spelled(str(fault.path[0]), call.by_soap),), fault.sentence)
+                for fault in error.faults
+            ) from None
         return _begun(answer) if isinstance(answer, Iterator) else answer
+
+    def _spelled(self, name: str, by_soap: bool) -> str:
+        """What a client calls an argument that has this name in the handler."""
+        spelled = {one.name: one.soap_name if by_soap else one.rest_name for one in self.arguments}
+        return spelled.get(name, name)
 
 
 def _begun(items: Iterator[T]) -> Iterator[T]:

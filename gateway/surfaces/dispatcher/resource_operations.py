@@ -8,7 +8,8 @@ import uuid
 
 from gateway import moments
 from gateway.catalog import folders
-from gateway.catalog.folders import FolderKind
+from gateway.catalog.checks import Fault, Refused
+from gateway.catalog.folders import FolderKind, FolderPathError
 from gateway.catalog.resources import Resource, ResourceChanges, ResourceNotFound, only
 from gateway.identity import permissions
 from gateway.identity.permissions import Access, Node
@@ -30,11 +31,11 @@ from gateway.wire.scalars import BOOLEAN, BYTES, GUID, TEXT
 def _upload(
     call: Call,
     guid: uuid.UUID | None,
-    filename: str | None,
+    file_name: str | None,
     name: str | None,
     folder: str | None,
-    description: str | None,
-    version: str | None,
+    comment: str | None,
+    version_name: str | None,
     parse_content: bool | None,
     skip_environment: bool | None,
     content: Content,
@@ -42,34 +43,33 @@ def _upload(
     # An empty name is none; a folder and a description may be made empty.
     changes = ResourceChanges(
         name=name or None,
-        file_name=filename or None,
+        file_name=file_name or None,
         folder=folder,
-        comment=description,
-        version_name=version or None,
+        comment=comment,
+        version_name=version_name or None,
         parse_content=parse_content,
         skip_environment=skip_environment,
     )
-    if guid is None:
-        return _message(_new(call, changes, content))
-    return _message(_edit(call, guid, changes, content))
+    try:
+        if guid is None:
+            return _message(_new(call, changes, content))
+        return _message(_edit(call, guid, changes, content))
+    except FolderPathError as error:
+        raise Refused([Fault(("folder",), str(error))]) from None
 
 
 def _new(call: Call, changes: ResourceChanges, content: Content) -> Resource:
     resources = call.services.resources
     if changes.file_name is None:
         raise BadArgument(
-            "Filename: is missing; a new resource needs it and the file's content "
-            "(to edit one, name it in Guid)"
+            "is missing; a new resource needs it and the file's content (to edit one, say which "
+            "by its GUID)",
+            "file_name",
         )
     details = changes.to_new()
     call.may_change(Node.RESOURCES, details.folder, _folder, _titled(details.folder))
     resources.check_new(details)
     received = _received(call, content)
-    if received.length == 0:
-        raise BadArgument(
-            f"the content of the file {details.file_name!r} is missing: a new resource needs it, "
-            "and a file of no bytes is not taken"
-        )
     return resources.add(details, received.pieces, call.caller)
 
 
@@ -80,12 +80,9 @@ def _edit(call: Call, guid: uuid.UUID, changes: ResourceChanges, content: Conten
         call.may_change(Node.RESOURCES, changes.folder, _folder, _titled(changes.folder))
     resources.check_edit(guid, changes)
     received = _received(call, content)
-    if received.length == 0 and changes.file_name is not None:
-        raise BadArgument(
-            f"the content of the file {changes.file_name!r} is missing: send it, or leave Filename "
-            "out to keep the content that the resource has"
-        )
-    pieces = received.pieces if received.length else None
+    # No body is none to be stored; but who names a file means to send it.
+    is_sent = received.length > 0 or changes.file_name is not None
+    pieces = received.pieces if is_sent else None
     return resources.edit(guid, changes, pieces, call.caller)
 
 
@@ -101,7 +98,7 @@ def _received(call: Call, content: Content) -> Received:
 def _delete(call: Call, guid: uuid.UUID | None, name: str | None) -> resource_messages.Resource:
     resources = call.services.resources
     if guid is None and not name:
-        raise BadArgument("Guid: is missing; name the resource by it, or by Name where that is one")
+        raise BadArgument("is missing; give it, or the name where only one has that", "guid")
     found = _changeable(call, _found(call, name or "" if guid is None else guid))
     resources.delete(found.guid, call.caller)
     return _message(found)
@@ -165,7 +162,7 @@ RESOURCE_OPERATIONS = (
         (
             header("guid", "Guid", GUID, "The resource to edit; left out for a new one.", "ID"),
             header(
-                "filename",
+                "file_name",
                 "Filename",
                 TEXT,
                 "The name of the file, without folders. A new resource needs it; with it the "
@@ -173,8 +170,10 @@ RESOURCE_OPERATIONS = (
             ),
             header("name", "Name", TEXT, "The resource's name; Filename when left out."),
             header("folder", "Folder", TEXT, "The path of its folder, such as A/B."),
-            header("description", "Description", TEXT, "What it is.", "Comment", "Comments"),
-            header("version", "Version", TEXT, "The name of the version; 1.0.0 when left out."),
+            header("comment", "Description", TEXT, "What it is.", "Comment", "Comments"),
+            header(
+                "version_name", "Version", TEXT, "The name of the version; 1.0.0 when left out."
+            ),
             header(
                 "parse_content",
                 "ParseContent",

@@ -96,7 +96,15 @@ def add(
                 raise
             return operation.without_right(arguments)
         return operation.call(
-            Call(caller, services, guard.reach, requests.hold_answer, requests.failure()), arguments
+            Call(
+                caller,
+                services,
+                guard.reach,
+                requests.hold_answer,
+                requests.failure(),
+                by_soap=True,
+            ),
+            arguments,
         )
 
     soap_side = build(service, handle, limits)

@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import hashlib
 import json
+import re
 import socket
 import threading
 import uuid
@@ -215,6 +216,53 @@ def test_row_19_what_cannot_be_stored_is_refused_by_name(
     assert (resources(house), blobs(house)) == ([], 0)
 
 
+@pytest.mark.parametrize(
+    ("filled", "told"),
+    [
+        ({"Filename": "a/b"}, ["Filename"]),
+        ({"Filename": "x" * 256}, ["Filename"]),
+        ({"Filename": "x", "Name": "x" * 256}, ["Name"]),
+        ({"Filename": "x", "Version": "1" * 256, "Folder": "A"}, ["Version"]),
+        ({"Filename": "x", "Description": "\ufffe"}, ["Description"]),
+        ({"Filename": "x", "Folder": "A//B"}, ["Folder"]),
+        ({"Filename": "a/b", "Version": "1" * 256}, ["Filename", "Version"]),
+        ({"Name": "x"}, ["Filename"]),
+    ],
+)
+def test_row_19_what_is_at_fault_is_named_as_it_was_sent_and_once(
+    house: House, filled: dict[str, str], told: list[str]
+) -> None:
+    quoted = {name: requests.utils.quote(value) for name, value in filled.items()}
+    answer = upload(house.client(), **quoted)
+    answer.refused(400)
+    assert re.findall(r"^(?:<p>)?(\w+): ", answer.text, re.MULTILINE) == told
+    members = {name[0].lower() + name[1:]: value for name, value in filled.items()}
+    if "\ufffe" not in filled.values():  # which no XML can carry
+        body = soap("UploadResource", **members, content="eA==")
+        answer = house.client().post(f"{PATH}/soap", body, "text/xml")
+        (fault,) = checked(answer.body).iter(f"{NAMESPACE}DispatcherFault")
+        sentence = fault.findtext(f"{NAMESPACE}Message") or ""
+        in_soap = [name[0].lower() + name[1:] for name in told]
+        assert re.findall(r"^(\w+): ", sentence, re.MULTILINE) == in_soap
+    assert (resources(house), blobs(house)) == ([], 0)
+
+
+def test_a_comment_for_the_audit_trail_is_never_cut(house: House) -> None:
+    long = {"X_Audit_Comment": "x" * 1001}
+    words = ("X-Audit-Comment", "longer than 1000 characters")
+    upload(house.client(), Filename="x", **long).refused(400, *words)
+    body = soap("UploadResource", filename="x", content="eA==")
+    answer = house.client().send("POST", f"{PATH}/soap", body, "text/xml", **long)
+    (fault,) = checked(answer.body).iter(f"{NAMESPACE}DispatcherFault")
+    assert (answer.status, fault.findtext(f"{NAMESPACE}Code")) == (400, "InvalidRequest")
+    assert all(word in answer.text for word in words)
+    assert (resources(house), blobs(house)) == ([], 0)
+    house.client(None).send("POST", UPLOAD, b"x", OCTETS, Filename="x", **long).refused(401)
+    upload(house.client(), Filename="x", X_Audit_Comment="x" * 1000).json  # noqa: B018  # it holds the status
+    with house.gateway.store.reading() as session:
+        assert audit.page(session)[0].comment == "x" * 1000
+
+
 @pytest.mark.parametrize("name", ["Ärger über 10 €.msi", "安装程序.exe", "100%.txt", "a'b.txt"])
 @pytest.mark.parametrize("form", ["percent", "rfc 8187", "utf-8"])
 def test_row_19_names_in_all_languages(house: House, name: str, form: str) -> None:
@@ -384,6 +432,25 @@ def fetching(house: House, reference: str) -> Module:
     return module
 
 
+def test_row_19_a_name_that_is_used_stays(stored_house: House) -> None:
+    client = stored_house.client()
+    made = upload(client, Filename="x.txt").json
+    module = fetching(stored_house, "X.TXT")
+    rename = {"Guid": made["ID"], "Name": "y.txt"}
+    refused = "cannot be renamed"
+    upload(client, b"", **rename).refused(409, refused, "the module 'Installer'", "'Tools'")
+    upload(client, b"new", Filename="y.txt", **rename).refused(409, refused)
+    body = soap("UploadResource", guid=made["ID"], name="y.txt")
+    assert "ResourceInUse" in client.post(f"{PATH}/soap", body, "text/xml").text
+    agent = stored_house.agent()
+    job = stored_house.engine.accept(stored_house.engine.order(module.guid, agent))
+    stored_house.gateway.catalog.delete(module.guid, MACHINE)
+    upload(client, b"", **rename).refused(409, str(job.guid), "has not ended")
+    delete(client, Guid=made["ID"]).refused(409)
+    stored_house.engine.run_all(agent)
+    assert upload(client, b"", **rename).json["Name"] == "y.txt"
+
+
 def test_row_20_a_resource_in_use_is_not_deleted(stored_house: House) -> None:
     client = stored_house.client()
     made = upload(client, Filename="x.txt").json
@@ -475,6 +542,15 @@ def test_a_chunked_upload(house: House) -> None:
         wire.answer().refused(400, "content of the file 'empty' is missing")
     assert made["Size"] == len(LARGE)
     assert content(house, made["ID"]) == LARGE
+
+
+def test_another_coding_of_the_body_is_refused_not_stored(house: House) -> None:
+    with served.serving(house) as place, place.connected() as wire:
+        wire.send(request(Transfer_Encoding="gzip, chunked") + b"2\r\n\x1f\x8b\r\n0\r\n\r\n")
+        answer = wire.answer()
+        assert (answer.status, answer.headers["Connection"]) == (501, "close")
+        house.log.requests -= 1  # the front answers it without the application
+    assert (resources(house), blobs(house)) == ([], 0)
 
 
 def test_an_upload_without_any_length_is_one_without_content(house: House) -> None:
@@ -599,7 +675,7 @@ ENVELOPES = {
 }
 
 
-def soap(operation: str, version: str = "1.1", **members: str) -> str:
+def soap(operation: str, version: str = "1.1", /, **members: str) -> str:
     filled = "".join(f"<{name}>{value}</{name}>" for name, value in members.items())
     return (
         f'<s:Envelope xmlns:s="{ENVELOPES[version]}"><s:Body>'

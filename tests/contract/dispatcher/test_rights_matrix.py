@@ -172,7 +172,7 @@ ROWS = {
         Access.MODIFY,
         lambda target: {
             "guid": target.resource,
-            "filename": f"{uuid.uuid4()}.txt",
+            "file_name": f"{uuid.uuid4()}.txt",
             "content": b"new content",
         },
         NO_RESOURCE,

@@ -298,6 +298,13 @@ def test_a_missing_or_wrong_content_file_is_refused(parts: Parts) -> None:
     assert "SHA-256" in refusal(parts, one, b"other")
 
 
+@pytest.mark.parametrize("name", ["../../etc/passwd", "C:\\x.dll", "..", "a\nb"])
+def test_a_file_is_named_as_in_an_upload(parts: Parts, name: str) -> None:
+    text = refusal(parts, block(resources=(resource_members(file_name=name),)))
+    assert "block-0 ($.resources[0].file_name): " in text
+    parts.bring(block(resources=(resource_members(),)))
+
+
 def test_a_file_that_belongs_to_nothing_is_refused(parts: Parts) -> None:
     text = refusal(parts, block(resources=(resource_members(),)), b"GIF89a")
     assert "block-1: this is neither a building block" in text

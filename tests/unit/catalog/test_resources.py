@@ -5,11 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.catalog import checks
+from gateway.catalog import checks, resources
 from gateway.catalog.blobs import Blobs, NoRoom
 from gateway.catalog.changes import NameTaken
 from gateway.catalog.folders import FolderPathError
 from gateway.catalog.resources import (
+    ContentMissing,
     Resource,
     ResourceAmbiguous,
     ResourceChanges,
@@ -96,7 +97,7 @@ def test_a_name_is_taken_within_its_folder_only(parts: Parts) -> None:
     with pytest.raises(NameTaken):
         parts.resources.edit(other.guid, SAME, None, MACHINE)
     with pytest.raises(ResourceExists):
-        parts.resources.add(ResourceDetails("New", "x"), [b""], MACHINE, guid=first.guid)
+        parts.resources.add(ResourceDetails("New", "x"), [b"x"], MACHINE, guid=first.guid)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +120,33 @@ def test_a_name_is_taken_within_its_folder_only(parts: Parts) -> None:
 def test_details_that_cannot_be_stored_are_refused(parts: Parts, details: ResourceDetails) -> None:
     with pytest.raises(checks.Refused):
         added(parts, details)
+
+
+@pytest.mark.parametrize(
+    ("details", "told"),
+    [
+        (ResourceDetails("a/b", "a/b"), ["file_name"]),
+        (ResourceDetails("a\x00", "a\x00"), ["file_name"]),
+        (ResourceDetails("\x00\t", "x"), ["name"]),
+        (ResourceDetails(" ", "a/b", version_name=""), ["file_name", "name", "version_name"]),
+    ],
+)
+def test_each_member_at_fault_is_told_once(details: ResourceDetails, told: list[str]) -> None:
+    assert [one.path for one in resources.faults(details)] == [(member,) for member in told]
+
+
+@pytest.mark.parametrize("content", [[], [b""], [b"", b""]])
+def test_a_file_without_a_byte_is_not_taken(parts: Parts, content: list[bytes]) -> None:
+    with pytest.raises(ContentMissing, match=r"'setup.msi' is missing"):
+        parts.resources.add(DETAILS, content, MACHINE)
+    resource = added(parts)
+    with pytest.raises(ContentMissing):
+        parts.resources.edit(resource.guid, SAME, content, MACHINE)
+    with pytest.raises(ContentMissing, match="the content is missing"):
+        parts.resources.edit(resource.guid, ResourceChanges(), content, MACHINE)
+    with parts.store.reading() as session:
+        assert len(session.rows(models.Blob.select(models.Blob.id))) == 1
+    assert found(parts, "Agent setup") == resource
 
 
 def test_a_wrong_folder_is_refused(parts: Parts) -> None:

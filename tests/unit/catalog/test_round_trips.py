@@ -64,6 +64,7 @@ CHARACTERS = st.one_of(
 )
 TEXTS = st.text(CHARACTERS, max_size=30).filter(lambda text: "$[" not in text)
 NAMES = TEXTS.filter(str.strip)
+LINES = TEXTS.map(lambda text: re.sub(r"[\x00-\x1f\x7f-\x9f]", "", text)).filter(str.strip)
 PARAMETER_NAMES = NAMES.filter(lambda name: "]" not in name and names.key(name) != "known")
 GUIDS = st.uuids()
 NUMBERS = st.one_of(
@@ -258,11 +259,11 @@ RUN_BOOKS = st.builds(
 RESOURCES = st.builds(
     BlockResource,
     guid=GUIDS,
-    name=NAMES,
+    name=LINES,
     folder=FOLDERS,
-    file_name=NAMES,
+    file_name=LINES.map(lambda name: re.sub(r"[/\\\\]|^[\\s.]+$", "-", name)),
     comment=TEXTS,
-    version_name=NAMES,
+    version_name=LINES,
     parse_content=st.booleans(),
     skip_environment=st.booleans(),
     content=st.binary(max_size=100),

@@ -1,6 +1,5 @@
 from typing import Any
-
-import pytest
+from uuid import UUID
 
 from gateway.catalog import usage
 from gateway.identity.principals import MACHINE
@@ -15,10 +14,10 @@ def fetching(name: str, resource: str, **members: Any) -> Any:
     return simple(name).model_copy(update={"tasks": (task(), only)})
 
 
-def users(parts: Parts) -> list[str]:
+def users(parts: Parts, resource: UUID = FILE) -> list[str]:
     with parts.store.reading() as session:
-        resource = parts.resources.find(session, FILE)
-        return [one.titled for one in usage.resource_users(session, resource)]
+        keys = parts.resources.find(session, resource).keys
+        return [one.titled for one in usage.resource_users(session, keys)]
 
 
 def bring(parts: Parts, *resources: dict[str, Any]) -> None:
@@ -61,11 +60,9 @@ def test_resources_in_whose_content_parameters_are_put(parts: Parts) -> None:
     assert parsed() == frozenset()
 
 
-@pytest.mark.parametrize("again", [True, False])
-def test_a_name_that_two_have_means_none_of_them(sqlite_parts: Parts, again: bool) -> None:
+def test_a_name_that_two_have_counts_for_each_of_them(sqlite_parts: Parts) -> None:
     bring(sqlite_parts, resource_members(guid=str(guid("2")), name="FILE", folder="Else"))
     sqlite_parts.catalog.save(fetching("By name", "file"), MACHINE)
-    assert users(sqlite_parts) == []
-    if again:
-        sqlite_parts.resources.delete(guid("2"), MACHINE)
-        assert users(sqlite_parts) == ["the module 'By name'"]
+    sqlite_parts.catalog.save(fetching("By GUID", str(FILE)), MACHINE)
+    assert users(sqlite_parts) == ["the module 'By GUID'", "the module 'By name'"]
+    assert users(sqlite_parts, guid("2")) == ["the module 'By name'"]

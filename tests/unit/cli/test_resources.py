@@ -1,5 +1,6 @@
 """``resource``: on a folder that no server holds, and through one."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -46,6 +47,10 @@ def test_what_is_wrong_is_one_line(gateway: Run, file: Path) -> None:
     for arguments, words in (
         (("upload", str(file)), "another resource"),
         (("upload",), "needs a file"),
+        (("upload", os.devnull), "no bytes"),
+        (("upload", os.devnull, "--edit", "setup.msi"), "no bytes"),
+        (("upload", str(file), "--name", "y", "--comment", "x" * 4001), "longer than 4000"),
+        (("delete", "setup.msi", "--comment", "x" * 4001), "longer than 4000"),
         (("upload", str(file), "--edit", "none"), "no resource named"),
         (("upload", "--edit", "setup.msi", "--folder", "/A"), "folder path"),
         (("upload", "--edit", "setup.msi", "--name", "x" * 256), "255 characters"),
@@ -62,3 +67,15 @@ def test_a_file_that_cannot_be_read_is_named(gateway: Run, tmp_path: Path) -> No
     outcome = gateway("resource", "upload", str(tmp_path / "nothing"))
     assert (outcome.code, "nothing" in outcome.err) == (2, True)
     assert stat.S_ISDIR(tmp_path.stat().st_mode)
+
+
+def test_why_is_in_the_audit_trail(gateway: Run, file: Path) -> None:
+    for arguments in (
+        ("upload", str(file), "--description", "Setup", "--comment", "first"),
+        ("upload", "--edit", "setup.msi", "--folder", "A", "--comment", "second"),
+        ("delete", "setup.msi", "--comment", "third"),
+    ):
+        assert gateway("resource", *arguments).code == 0
+    entries = gateway("audit", "list", "--json").json
+    assert [each["comment"] for each in entries[:3]] == ["third", "second", "first"]
+    assert entries[0]["before"]["comment"] == "Setup"
