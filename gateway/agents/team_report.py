@@ -42,11 +42,13 @@ def report(
     offline_after: int,
     shown: Container[int],
     give_way: Callable[[], None] = lambda: None,
+    hidden: Container[int] = frozenset(),
     tenant: int = 1,
 ) -> Iterator[ReportedTeam]:
     """The teams whose ids are ``shown``, by name, as they are now; each is made when asked for.
 
-    A team that is not shown still lends its agents to those that it was put into. ``now`` in epoch
+    A team that is not shown still lends its agents to those that it was put into. Agents whose ids
+    are ``hidden`` are left out. ``now`` in epoch
     microseconds; an agent is online if it was heard of ``offline_after`` microseconds ago or later.
     ``give_way`` is called every now and then where much is computed. Raises StoreUnavailable.
     """
@@ -64,6 +66,7 @@ def report(
                     agent, agent.online(now, offline_after), agent.primary_team_id == team.id
                 )
                 for agent in found
+                if agent.id not in hidden
             ),
             tuple(composed.teams[inner] for inner in composed.nested_in(team.id) if inner in shown),
         )

@@ -150,6 +150,10 @@ class Reach:
         """The scopes of the roles that deny; what lies in one of them is not covered."""
         return tuple(scope for scope, access in self.said if access is Access.DENY)
 
+    def denies(self, place: Place) -> bool:
+        """Whether an explicit deny counts at a place; silence is none."""
+        return any(scope.covers(place, self.principal_id) for scope in self.denying)
+
     def covers(self, place: Place) -> bool:
         """Whether an object at this place may be read, or modified."""
         counting = (access for scope, access in self.said if scope.covers(place, self.principal_id))

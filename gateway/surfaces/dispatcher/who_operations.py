@@ -103,9 +103,26 @@ def _get_teams_report(call: Call) -> Iterator[messages.TeamReport]:
     services = call.services
     shown = {team.id for team in _teams(call)}
     found = team_report.report(
-        services.store, services.now(), services.offline_after, shown, services.give_way
+        services.store,
+        services.now(),
+        services.offline_after,
+        shown,
+        services.give_way,
+        _denied_agents(call),
     )
     return map(mapping.team_report, found)
+
+
+def _denied_agents(call: Call) -> frozenset[int]:
+    """The agents that the caller is denied: the right to a team shows its agents, but not these."""
+    reach = call.reach(Node.AGENTS, Access.READ)
+    if not reach.denying:
+        return frozenset()
+    with call.services.store.reading() as session:
+        places = Places(session)
+        return frozenset(
+            agent.id for agent in roster.agents(session) if reach.denies(places.agent(agent))
+        )
 
 
 def _nothing(_arguments: Mapping[str, Any]) -> tuple[()]:

@@ -402,6 +402,24 @@ def test_a_primary_team_is_displaced_only_by_who_may_modify_it(scene: Scene) -> 
         client.post("agentmembership", body, XML).refused(403, "for its primary team")
 
 
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_the_report_of_teams_leaves_out_agents_that_are_denied(
+    scene: Scene, everywhere: bool
+) -> None:
+    """Silence on Agents does not hide those of a team that may be read, a deny does."""
+    client = scene.login("somebody", {Node.TEAMS: Access.READ}, EVERYWHERE)
+
+    def told() -> set[str]:
+        names = client.get("report/teams", XML).xml.xpath(
+            "//*[local-name()='TeamAgent']/*[local-name()='Name']/text()"
+        )
+        return {str(name) for name in names}
+
+    assert told() == {"Inside agent", "Outside agent"}
+    scene.give("somebody", {Node.AGENTS: Access.DENY}, EVERYWHERE if everywhere else scene.team)
+    assert told() == (set() if everywhere else {"Outside agent"})
+
+
 def test_a_team_that_may_only_be_read_is_403(scene: Scene) -> None:
     client = scene.login("somebody", READ, EVERYWHERE)
     scene.give("somebody", {Node.TEAMS: Access.MODIFY}, scene.team)
