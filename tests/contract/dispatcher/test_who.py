@@ -190,3 +190,12 @@ def test_row_14_a_report_leaves_before_its_end_is_made(
             answer = connection.getresponse()
             assert answer.getheader("Transfer-Encoding") == "chunked"
             assert len(answer.read(1_000_000)) == 1_000_000
+
+
+def test_row_14_others_compute_while_a_report_is_made(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Any] = []
+    monkeypatch.setattr(team_report, "report", lambda *values: iter(given.extend(values) or ()))
+    assert house.client().get("report/teams").json == []
+    assert house.gateway.gate.give_way in given
