@@ -46,7 +46,7 @@ from gateway.jobs.orders import (
 )
 from gateway.jobs.rows import JobRow
 from gateway.jobs.states import JobStatus
-from gateway.jobs.values import Holder
+from gateway.jobs.values import Holders
 from gateway.jobs.views import JobView, ShownWhat, ShownWho
 from storage import models
 from storage.session import Session, WritingSession
@@ -75,7 +75,7 @@ class ResolvedOrder:
     what: tuple[Tree, ...]
     who: tuple[Agent | Team, ...]
     agents: tuple[Agent, ...]
-    holders: tuple[Holder, ...]
+    holders: Holders
     parameters: tuple[GivenParameters, ...]
     known: tuple[Agent, ...]
 
@@ -127,7 +127,8 @@ class Acceptance:
         _check_timing(order.timing, now)
         what = tuple(self._definition(session, i, item) for i, item in enumerate(order.what))
         who = _who(session, order)
-        holders = tuple(holder for tree in what for holder in values.holders(tree))
+        holders = Holders(holder for tree in what for holder in values.holders(tree))
+        _check_sets(order, holders)
         parameters = values.checked(order.parameters, holders)
         values.check_required(holders, parameters)
         run_book_order.check(session, what, order.timing, bool(who), holders, parameters)
@@ -364,14 +365,19 @@ def _check_sizes(order: JobOrder) -> None:
         raise OrderRefused("What", "name at least one module to run")
     if len(order.what) > MOST_DEFINITIONS:
         raise OrderRefused("What", f"names more than {MOST_DEFINITIONS} definitions")
-    if len(order.parameters) > MOST_PARAMETER_SETS:
-        raise OrderRefused("Parameters", f"holds more than {MOST_PARAMETER_SETS} sets")
     if len(order.who) > MOST_AGENTS:
         raise OrderRefused("Who", f"names more than {MOST_AGENTS} agents")
     if len(order.description) > _LONGEST_DESCRIPTION:
         raise OrderRefused("Description", f"is longer than {_LONGEST_DESCRIPTION} characters")
     if not 0 <= order.priority <= HIGHEST_PRIORITY:
         raise OrderRefused("Priority", "is a number from 0 (last) to 9 (first)")
+
+
+def _check_sets(order: JobOrder, holders: Holders) -> None:
+    # A run book that is read has a set for each of its jobs' definitions.
+    most = max(MOST_PARAMETER_SETS, 2 * len(holders))
+    if len(order.parameters) > most:
+        raise OrderRefused("Parameters", f"holds more than {most} sets")
 
 
 def _check_timing(timing: Timing, now: int) -> None:

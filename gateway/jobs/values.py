@@ -39,6 +39,40 @@ class Holder:
         return meant and given.step in (None, self.step)
 
 
+class Holders(tuple[Holder, ...]):
+    """All holders of an order; which of them a set counts for is found without asking each."""
+
+    def taking(self, given: GivenParameters) -> list[Holder]:
+        """The holders that a set counts for, in their order."""
+        near: Sequence[Holder] = self
+        if given.step is not None:
+            near = self._by_step.get(given.step, ())
+        elif given.definition is not None:
+            near = self._by_guid.get(given.definition, ())
+        return [holder for holder in near if holder.takes(given)]
+
+    @functools.cached_property
+    def steps(self) -> frozenset[uuid.UUID | None]:
+        """The jobs of run books that run something, and None for what the order itself runs."""
+        return frozenset(holder.step for holder in self)
+
+    @functools.cached_property
+    def _by_step(self) -> Mapping[uuid.UUID, Sequence[Holder]]:
+        found: dict[uuid.UUID, list[Holder]] = {}
+        for holder in self:
+            if holder.step is not None:
+                found.setdefault(holder.step, []).append(holder)
+        return found
+
+    @functools.cached_property
+    def _by_guid(self) -> Mapping[uuid.UUID, Sequence[Holder]]:
+        found: dict[uuid.UUID, list[Holder]] = {}
+        for holder in self:
+            for guid in {holder.guid, *holder.within}:
+                found.setdefault(guid, []).append(holder)
+        return found
+
+
 @dataclass(frozen=True)
 class _Set:
     """A set of values, with the holders that it counts for."""
@@ -105,9 +139,7 @@ def merged_parameters(declared: Iterable[Iterable[Parameter]]) -> Iterator[Param
                 yield parameter
 
 
-def checked(
-    given: Sequence[GivenParameters], found: Sequence[Holder]
-) -> tuple[GivenParameters, ...]:
+def checked(given: Sequence[GivenParameters], found: Holders) -> tuple[GivenParameters, ...]:
     """The sets that give something, under the parameters' own names. Raises OrderRefused.
 
     Values that are nothing but the defaults are left out, as if they had not been sent: clients
@@ -120,14 +152,13 @@ def checked(
     return tuple(one for one in changing if one.values)
 
 
-def _sets(given: Sequence[GivenParameters], found: Sequence[Holder]) -> Iterator[_Set]:
-    steps = {holder.step for holder in found}
+def _sets(given: Sequence[GivenParameters], found: Holders) -> Iterator[_Set]:
     for index, one in enumerate(given):
         path = f"Parameters[{index}]"
         # A job's GUID means nothing where no run book has jobs.
-        item = one if steps != {None} else dataclasses.replace(one, step=None)
-        taking = [holder for holder in found if holder.takes(item)]
-        if not taking and item.step not in steps:
+        item = one if found.steps != {None} else dataclasses.replace(one, step=None)
+        taking = found.taking(item)
+        if not taking and item.step not in found.steps:
             raise OrderRefused(f"{path}.JobGuid", "names no job of the run book")
         if not taking and item.definition is not None:
             raise OrderRefused(f"{path}.TaskContainerGuid", "names nothing that the job runs")
@@ -184,7 +215,8 @@ def _keeps(parameter: Parameter, value: GivenValue) -> bool:
 def check_required(found: Iterable[Holder], given: Sequence[GivenParameters]) -> None:
     """Refuse an order that leaves a required parameter without any value. Raises OrderRefused."""
     for holder in found:
-        if holder.merges:
+        missing = [one for one in holder.parameters if one.required and not one.default]
+        if holder.merges or not missing:
             continue
         given_keys = {
             names.key(value.name)
@@ -193,21 +225,18 @@ def check_required(found: Iterable[Holder], given: Sequence[GivenParameters]) ->
             for value in one.values
             if value.value or value.secondary
         }
-        for parameter in holder.parameters:
-            key = names.key(parameter.name)
-            has_value = parameter.default or key in given_keys or key in holder.linked
-            if parameter.required and not has_value:
+        for parameter in missing:
+            if names.key(parameter.name) not in given_keys | holder.linked:
                 raise OrderRefused(
                     f"Parameters.{parameter.name}", f"{holder.name!r} needs a value for it"
                 )
 
 
-def types(found: Iterable[Holder], given: GivenParameters) -> dict[str, ParameterType]:
+def types(found: Holders, given: GivenParameters) -> dict[str, ParameterType]:
     """The types of the parameters that a set of values is for, by their keys."""
     return {
         names.key(parameter.name): parameter.type
-        for holder in found
-        if holder.takes(given)
+        for holder in found.taking(given)
         for parameter in holder.parameters
     }
 

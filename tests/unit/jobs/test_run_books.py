@@ -1,5 +1,6 @@
 """Run books at work, on both databases: turns, values, conditions, aborts, crashes in between."""
 
+import dataclasses
 import uuid
 from collections.abc import Sequence
 
@@ -536,6 +537,23 @@ def test_what_was_given_is_shown_as_it_counts(engine: Engine) -> None:
         GivenParameters(project.guid, (GivenValue("P", "own"), GivenValue("Q", "p")), step.guid),
         GivenParameters(module.guid, (GivenValue("Q", "m"),), step.guid),
     ) == {"P": "own", "Q": "m"}
+
+
+def test_a_large_run_book_that_was_read_can_be_ordered_again(engine: Engine) -> None:
+    agent = engine.agent()
+    module = engine.module(parameters=(Parameter(name="P", default="d"),))
+    jobs = tuple(module_job(module, f"job {number}") for number in range(200))
+    book = run_book(engine, *jobs)
+    given = [GivenParameters(module, (GivenValue("P", "x"),), job.guid) for job in jobs]
+    given.append(GivenParameters(book, ()))
+    order = JobOrder(
+        what=(What(book, DefinitionKind.RUN_BOOK),),
+        who=(Who(str(agent.agent)),),
+        parameters=tuple(given),
+    )
+    assert engine.accept(order).status is JobStatus.SCHEDULED
+    with pytest.raises(OrderRefused, match="holds more than 402 sets"):
+        engine.accept(dataclasses.replace(order, parameters=tuple(given * 3)))
 
 
 def test_two_engines_on_one_store_move_a_run_book_on_once(engine: Engine) -> None:

@@ -8,18 +8,20 @@ from gateway.catalog.definitions import Parameter, ParameterType
 from gateway.identity.vault import SECRET_MARKER
 from gateway.jobs import values
 from gateway.jobs.orders import GivenParameters, GivenValue
-from gateway.jobs.values import Holder
+from gateway.jobs.values import Holder, Holders
 
 PROJECT, FIRST, SECOND, STEP = (uuid.UUID(int=i) for i in range(1, 5))
 WORD, OTHER = Parameter(name="Word", default="one"), Parameter(name="Word", default="two")
 KEY = Parameter(name="Key", type=ParameterType.PASSWORD, default="")
 LOGIN = Parameter(name="Login", type=ParameterType.CREDENTIALS, default="me")
 WITHIN = frozenset({PROJECT})
-MODULE = (Holder(FIRST, "First", (WORD, KEY, LOGIN)),)
-MODULES = (
-    Holder(PROJECT, "Project", (WORD,), merges=True),
-    Holder(FIRST, "First", (WORD,), within=WITHIN),
-    Holder(SECOND, "Second", (OTHER,), within=WITHIN),
+MODULE = Holders((Holder(FIRST, "First", (WORD, KEY, LOGIN)),))
+MODULES = Holders(
+    (
+        Holder(PROJECT, "Project", (WORD,), merges=True),
+        Holder(FIRST, "First", (WORD,), within=WITHIN),
+        Holder(SECOND, "Second", (OTHER,), within=WITHIN),
+    )
 )
 
 
@@ -85,6 +87,6 @@ def test_a_default_counts_that_takes_back_what_another_set_gives() -> None:
 def test_a_default_for_a_job_of_a_run_book_leaves_its_links_alone() -> None:
     book = Holder(PROJECT, "Run book", (Parameter(name="Say", default="hi"),))
     job = Holder(FIRST, "First", (WORD,), step=STEP, linked=frozenset({"word"}))
-    assert values.checked([given(FIRST, "one", step=STEP)], (book, job)) == ()
+    assert values.checked([given(FIRST, "one", step=STEP)], Holders((book, job))) == ()
     other = given(FIRST, "other", step=STEP)
-    assert values.checked([other], (book, job)) == (other,)
+    assert values.checked([other], Holders((book, job))) == (other,)
