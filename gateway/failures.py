@@ -53,7 +53,6 @@ _KNOWN: tuple[tuple[type[Exception], str, int], ...] = (
     (TeamNotFound, "team_not_found", WRONG_USE),
     (TeamAmbiguous, "team_ambiguous", WRONG_USE),
     (TeamRefused, "team_refused", WRONG_USE),
-    (NameTaken, "name_taken", WRONG_USE),
     (MembershipRefused, "membership_refused", WRONG_USE),
     (CommentRefused, "comment_refused", WRONG_USE),
     (OrderRefused, "order_refused", WRONG_USE),

@@ -327,6 +327,7 @@ class Reception:
             if opens != now:
                 out.add(held.run.id)
                 settlement.keep_out(db, held.job, held.run, outside, opens, now)
+                self._tell_clock(db, held.job)
         return [held for held in waiting if held.run.id not in out]
 
     def _take(

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from gateway.agents import roster
 from gateway.agents.roster import Agent
-from gateway.jobs.states import JobStatus
+from gateway.jobs.orders import Origin
+from gateway.jobs.states import JobStatus, Stage
 from storage import models
 from storage.database import Store
 from storage.errors import StoreUnavailable
@@ -155,12 +156,24 @@ def _asking(session: Session, job_ids: Sequence[int]) -> list[int]:
     query = _JOB.select(_JOB.id, _JOB.schedule_id, _JOB.recurring, _REQUEST.timing)
     query = query.join(_REQUEST, on=(_REQUEST.job_id == _JOB.id)).where(_JOB.id.in_(job_ids))
     asking = [row for row in session.rows(query) if row["timing"]["wake_on_lan"]]
-    once = [row["id"] for row in asking if not row["recurring"]]
-    children = _JOB.select(_JOB.id).where(_JOB.parent_id.in_(once))
-    found = [*once, *(row["id"] for row in session.rows(children))] if once else []
+    found = [row["id"] for row in asking if not row["recurring"]]
     for row in asking:
         if row["recurring"]:
             found += _fired(session, row["schedule_id"])
+    return [*found, *_below(session, found)]
+
+
+def _below(session: Session, job_ids: Sequence[int]) -> list[int]:
+    """The jobs of run books that have not ended, and of the run books within them."""
+    ids, found = list(job_ids), list[int]()
+    while ids:
+        query = _JOB.select(_JOB.id).where(
+            _JOB.parent_id.in_(ids),
+            _JOB.origin == Origin.RUN_BOOK,
+            _JOB.stage < Stage.HISTORY,
+        )
+        ids = [row["id"] for row in session.rows(query)]
+        found += ids
     return found
 
 

@@ -330,14 +330,14 @@ class Acceptance:
         stored = {
             "definition": given.definition,
             "values": [
-                self._value_json(session, value, kinds.get(names.key(value.name)), now)
+                self._value_json(session, value, kinds.get(names.key(value.name), frozenset()), now)
                 for value in given.values
             ],
         }
         return stored if given.step is None else stored | {"step": given.step}
 
     def _value_json(
-        self, session: Session, value: GivenValue, kind: ParameterType | None, now: int
+        self, session: Session, value: GivenValue, kinds: frozenset[ParameterType], now: int
     ) -> dict[str, Any]:
         """A value as it is stored: secret parts sealed, the reference in their place."""
         stored: dict[str, Any] = {"name": value.name}
@@ -345,7 +345,7 @@ class Acceptance:
         for part, text in parts.items():
             if text is None:
                 continue
-            if values.is_secret(kind, part):
+            if values.any_secret(kinds, part):
                 stored[f"{part}_secret"] = self._vault.seal(session, now, "job parameter", text)
             else:
                 stored[part] = text

@@ -91,6 +91,7 @@ class Clock:
         # with is then never lost.
         self._due_now = threading.Event()
         self._thread = threading.Thread(target=self._run, name="clock", daemon=True)
+        self._once: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._target = 0
         self._stopping = False
@@ -106,6 +107,8 @@ class Clock:
             self._wake, _every(_AT_LEAST_EVERY_SECONDS), id=_WAKE, max_instances=4
         )
         self._scheduler.start()
+        for thread in self._once:
+            thread.start()
         self._due_now.set()
         self._thread.start()
 
@@ -114,8 +117,9 @@ class Clock:
         with self._lock:
             self._stopping = True
         self._due_now.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        for thread in (self._thread, *self._once):
+            if thread.is_alive():
+                thread.join()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=True)
 
@@ -124,8 +128,12 @@ class Clock:
         self._scheduler.add_job(_logged(work, name), _every(seconds), id=name)
 
     def once(self, work: Callable[[], object], name: str) -> None:
-        """Have housekeeping done once, as soon as the clock runs; a failure is logged."""
-        self._scheduler.add_job(_logged(work, name), id=name)
+        """Have housekeeping done once, as soon as the clock runs; a failure is logged.
+
+        By a thread of its own: APScheduler fails where it is stopped just as it takes leave of a
+        job that has no further time.
+        """
+        self._once.append(threading.Thread(target=_logged(work, name), name=name, daemon=True))
 
     def wake_by(self, moment: int) -> None:
         """Make sure that the clock looks at the jobs at this moment. Cheap when it does anyway."""
@@ -232,6 +240,9 @@ class Clock:
 
         def deal(session: WritingSession) -> None:
             job = rows.lock_job(session, due.job_id)
+            if job.origin is Origin.RUN_BOOK and job.status.finished:
+                # It has ended since it was looked at: its run book takes note at the next look.
+                return
             # Another gateway may have been faster.
             if job.wake_at is not None and job.wake_at <= now:
                 lateness = (now - job.wake_at) / moments.SECOND

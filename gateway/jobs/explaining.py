@@ -23,6 +23,9 @@ _DEFINITIONS = {
 }
 
 
+_WHO = frozenset({Node.AGENTS, Node.TEAMS})
+
+
 @dataclass(frozen=True)
 class Right:
     """What an operation of a surface needs; ``by_kind``: its node is that of its object.
@@ -241,13 +244,18 @@ def _asked(principal: Principal, right: Right, found: Sequence[_Object]) -> Iter
         if one.node is node and right.access is Access.MODIFY:
             yield one.node, Access.MODIFY, one.words, one.place
     if all(one.node is not node for one in found):
-        place = Place(
-            frozenset[int]().union(*(one.place.folders for one in found)),
-            frozenset[int]().union(*(one.place.teams for one in found)),
-            principal.id,
-        )
         words = " and ".join(one.words for one in found)
-        yield node, right.access, f"what is made with {words}", place
+        for place in _made_with(principal, found):
+            yield node, right.access, f"what is made with {words}", place
+
+
+def _made_with(principal: Principal, found: Sequence[_Object]) -> Iterator[Place]:
+    """The places of what is made of these: one for each definition with each agent or team."""
+    who = [one for one in found if one.node in _WHO]
+    what = [one for one in found if one.node not in _WHO]
+    for inside in {one.place.folders for one in what} or {frozenset[int]()}:
+        for belonging in {one.place.teams for one in who} or {frozenset[int]()}:
+            yield Place(inside, belonging, principal.id)
 
 
 def _verdict(refused: Sequence[Check]) -> str:

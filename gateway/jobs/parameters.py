@@ -56,7 +56,8 @@ class ParameterReader:
             type=parameter.type,
             value=self._part(session, parameter, given, "value", "default"),
             secondary=self._part(session, parameter, given, "secondary", "default2"),
-            secret=parameter.type.secret,
+            # What was given as a secret stays one, whatever the parameter is by now.
+            secret=parameter.type.secret or "value_secret" in given,
             part=part,
             given=not given.keys().isdisjoint(_VALUES),
         )

@@ -179,9 +179,11 @@ def sets_for(plan: Plan, step: Step, given: Sets, values: Mapping[str, Value]) -
     before what a link brings.
     """
     own = {str(one.job.guid) for one in plan.steps}
+    # What is meant for a run book within is not for what that one runs.
+    within = str(step.what[0]["guid"]) if is_run_book(step.what) else None
     linked = [
         {
-            "definition": None if link.definition is None else str(link.definition),
+            "definition": within if link.definition is None else str(link.definition),
             "values": [_linked(link.target, values[names.key(link.parameter)])],
         }
         for link in step.job.links

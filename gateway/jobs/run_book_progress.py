@@ -60,7 +60,7 @@ def progress(steps: Sequence[StepState], *, aborting: bool = False) -> Progress:
     """What comes next. To be asked again after each change: a job may end as it begins."""
     waiting = [i for i, step in enumerate(steps) if not step.finished and not step.begun]
     if all(step.finished for step in steps):
-        return Progress(end=_end(steps, aborting))
+        return Progress(end=_end(steps))
     if aborting:
         # The abort has seen to all that had not begun; what was under way is waited for.
         return Progress()
@@ -101,11 +101,9 @@ def _may_begin(step: StepState) -> bool:
     return not step.begun and step.status is JobStatus.SCHEDULED
 
 
-def _end(steps: Sequence[StepState], aborting: bool) -> JobStatus:
+def _end(steps: Sequence[StepState]) -> JobStatus:
     ends = [step.status for step in steps]
     if JobStatus.ABORTED in ends:
-        return JobStatus.ABORTED
-    if aborting and not ends:
         return JobStatus.ABORTED
     if any(step.halts for step in steps):
         return JobStatus.FAILED_HALTED

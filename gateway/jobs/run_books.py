@@ -72,13 +72,24 @@ def take_note(session: WritingSession, parent_id: int, now: int) -> None:
 
 
 def family(session: Session, job: JobRow) -> list[JobRow]:
-    """A locked job and all jobs below it, locked in the order of their ids."""
-    ids, found = [job.id], [job.id]
+    """A locked job and all jobs below it, locked in the order of their ids.
+
+    Looked for again once they are locked: one of them may just have begun jobs of its own.
+    """
+    found = {job.id: job}
+    while new := _below(session, job.id) - found.keys():
+        found |= rows.lock_jobs(session, new)
+    return [found[job_id] for job_id in sorted(found)]
+
+
+def _below(session: Session, job_id: int) -> set[int]:
+    """The ids of the jobs of a run book, and of the run books within it."""
+    ids, found = {job_id}, set[int]()
     while ids:
         query = _JOB.select(_JOB.id).where(_JOB.parent_id.in_(ids), _JOB.origin == Origin.RUN_BOOK)
-        ids = [row["id"] for row in session.rows(query)]
-        found += ids
-    return [job, *rows.lock_jobs(session, found[1:]).values()]
+        ids = {row["id"] for row in session.rows(query)}
+        found |= ids
+    return found
 
 
 def outputs(session: Session, job_id: int) -> dict[str, str]:

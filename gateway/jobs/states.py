@@ -79,7 +79,10 @@ _ENDS = frozenset(
 # Pending (10) is in the contract's list, but clients take every status above 2 as an end, so a job
 # never rests in it: waiting is Scheduled or Active with a reason.
 MOVES: dict[JobStatus, frozenset[JobStatus]] = {
-    JobStatus.DISABLED: frozenset({JobStatus.SCHEDULED, JobStatus.CANCELED, JobStatus.ABORTED}),
+    # Skipped: a job of a run book that was on hold when one before it did not end well.
+    JobStatus.DISABLED: frozenset(
+        {JobStatus.SCHEDULED, JobStatus.CANCELED, JobStatus.ABORTED, JobStatus.SKIPPED}
+    ),
     JobStatus.SCHEDULED: frozenset(
         {
             JobStatus.DISABLED,

@@ -90,11 +90,14 @@ class _Set:
     def _meant(self) -> Mapping[str, Sequence[Parameter]]:
         """The parameters by their keys, as the set's own definition shows them."""
         shown = [holder for holder in self.taking if holder.guid == self.given.definition]
-        found: dict[str, list[Parameter]] = {}
-        for holder in shown or self.taking:
-            for parameter in holder.parameters:
-                found.setdefault(names.key(parameter.name), []).append(parameter)
-        return found
+        return _by_key(one for holder in shown or self.taking for one in holder.parameters)
+
+
+def _by_key(parameters: Iterable[Parameter]) -> dict[str, list[Parameter]]:
+    found: dict[str, list[Parameter]] = {}
+    for parameter in parameters:
+        found.setdefault(names.key(parameter.name), []).append(parameter)
+    return found
 
 
 def holders(tree: Tree, job: RunBookJob | None = None) -> Iterator[Holder]:
@@ -162,9 +165,10 @@ def _sets(given: Sequence[GivenParameters], found: Holders) -> Iterator[_Set]:
             raise OrderRefused(f"{path}.JobGuid", "names no job of the run book")
         if not taking and item.definition is not None:
             raise OrderRefused(f"{path}.TaskContainerGuid", "names nothing that the job runs")
-        known = {names.key(one.name): one for holder in taking for one in holder.parameters}
+        known = _by_key(one for holder in taking for one in holder.parameters)
         values = tuple(
-            _checked(path, own, known[names.key(own.name)])
+            # As the first of them has it: so it is shown.
+            _checked(path, own, known[names.key(own.name)][0])
             for own in _own_parts(item.values, known)
             if _is_given(own)
         )
@@ -232,13 +236,21 @@ def check_required(found: Iterable[Holder], given: Sequence[GivenParameters]) ->
                 )
 
 
-def types(found: Holders, given: GivenParameters) -> dict[str, ParameterType]:
-    """The types of the parameters that a set of values is for, by their keys."""
-    return {
-        names.key(parameter.name): parameter.type
-        for holder in found.taking(given)
-        for parameter in holder.parameters
-    }
+def types(found: Holders, given: GivenParameters) -> dict[str, frozenset[ParameterType]]:
+    """The types of the parameters that a set of values is for, by their keys: one name may stand
+    for several.
+    """
+    kinds: dict[str, frozenset[ParameterType]] = {}
+    for holder in found.taking(given):
+        for parameter in holder.parameters:
+            key = names.key(parameter.name)
+            kinds[key] = kinds.get(key, frozenset()) | {parameter.type}
+    return kinds
+
+
+def any_secret(kinds: Iterable[ParameterType], part: str) -> bool:
+    """Whether this part of a value is a secret of one of the parameters that it is for."""
+    return any(is_secret(kind, part) for kind in kinds)
 
 
 def is_secret(kind: ParameterType | None, part: str) -> bool:
@@ -286,14 +298,14 @@ def _refuse_repeated(path: str, values: Iterable[GivenValue]) -> None:
 
 
 def _own_parts(
-    values: Iterable[GivenValue], known: Mapping[str, Parameter]
+    values: Iterable[GivenValue], known: Mapping[str, Sequence[Parameter]]
 ) -> Iterator[GivenValue]:
     """The values of parameters that exist; only credentials have a second part of their own."""
     for value in values:
-        parameter = known.get(names.key(value.name))
-        if parameter is None:
+        meant = known.get(names.key(value.name))
+        if meant is None:
             continue
-        if parameter.type is ParameterType.CREDENTIALS:
+        if any(parameter.type is ParameterType.CREDENTIALS for parameter in meant):
             yield value
         else:
             yield dataclasses.replace(value, secondary=None)

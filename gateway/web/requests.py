@@ -71,11 +71,15 @@ def body() -> bytes:
 
 
 def announced(limit: int) -> int:
-    """The length of the body in bytes, as the client has said it; 0 if it has not.
+    """The length of the body that is to come, as the client has said it; 0 if it has not, or if the
+    body is here.
 
     Raises RequestEntityTooLarge for more than ``limit``.
     """
-    length = present().content_length or 0
+    request = present()
+    if request.environ.get(front_body.RECEIVED) is not None:
+        return 0
+    length = request.content_length or 0
     _refuse_longer(length, limit)
     return length
 

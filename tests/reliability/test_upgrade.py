@@ -102,14 +102,16 @@ def test_an_old_store_becomes_like_a_new_one(tmp_path: Path, number: int) -> Non
 def test_an_old_store_is_served_and_goes_on(old_house: House) -> None:
     house = old_house
     before = jobs(house.store)
-    assert len(before) == len(load.Kind)
+    # What it was filled with; run books came later.
+    kinds = [kind for kind in load.Kind if kind is not load.Kind.RUN_BOOK]
+    assert len(before) == len(kinds)
     with house.serving() as server, server.client() as client:
         for _, guid, _ in before:
             path = f"/Dispatcher/SchedulingService/jobs/{uuid.UUID(guid)}"
             shown = client.get(path, headers={"Accept": "application/json"}).json()
             assert shown["Status"]["Type"] == JobStatus.COMPLETED
             assert client.get(f"{path}/results").is_success
-        for kind in load.Kind:
+        for kind in kinds:
             assert load.post(client, kind.guid).is_success
         until("the new jobs end", house.settled)
     assert [row for row in jobs(house.store) if row in before] == before

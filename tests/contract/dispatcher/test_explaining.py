@@ -74,6 +74,16 @@ def test_a_job_of_a_module_on_an_agent_is_explained_as_it_is_decided(
     assert client.post("jobs", body, XML).status == status
 
 
+def test_a_job_on_several_agents_must_be_allowed_on_each(scene: Scene) -> None:
+    scene.login("somebody", READ, EVERYWHERE)
+    scene.give("somebody", {Node.JOBS: Access.MODIFY}, scene.team)
+    inside, outside = scene.inside.agent.agent, scene.outside.agent.agent
+    assert explain(scene, "somebody", "ScheduleJob", "Inside module", inside)["allowed"]
+    assert not explain(scene, "somebody", "ScheduleJob", "Inside module", inside, outside)[
+        "allowed"
+    ]
+
+
 def test_jobs_of_ones_own_may_be_made_of_what_may_be_read(scene: Scene) -> None:
     scene.login("somebody", {"*": Access.READ, Node.JOBS: Access.UNSET}, EVERYWHERE)
     scene.give("somebody", {Node.JOBS: Access.MODIFY}, OWN)

@@ -14,7 +14,7 @@ import pytest
 from gateway.agents.desk import AgentSession
 from gateway.agents.wake_on_lan import MagicPackets, Waker, packet
 from gateway.catalog.catalog import DefinitionKind
-from gateway.catalog.run_books import RunBook, RunBookJob, RunBookWhat
+from gateway.catalog.run_books import RunBook, RunBookJob, RunBookWhat, WhatKind
 from gateway.identity.principals import MACHINE
 from gateway.jobs import launching
 from gateway.jobs.orders import Boot, Recurrence, RecurrenceKind, Timing, What
@@ -168,6 +168,32 @@ def test_a_machine_is_woken_for_each_job_of_a_schedule_and_of_a_run_book(
     engine.accept(dataclasses.replace(order, what=what))
     engine.clock.tick()
     assert sleepers.woken() == [magic(MAC)]
+
+
+@pytest.mark.parametrize("hourly", [False, True])
+def test_a_machine_is_woken_for_the_jobs_of_a_run_book_within_a_run_book(
+    sleepers: Sleepers, hourly: bool
+) -> None:
+    engine = sleepers.engine
+    asleep = sleepers.agent("asleep", mac_addresses=[MAC])
+    engine.now.advance(launching.OFFLINE_AFTER + MINUTE)
+    inner = RunBookWhat(guid=engine.module())
+    for kind in (WhatKind.MODULE, WhatKind.RUN_BOOK):
+        what = inner.model_copy(update={"kind": kind})
+        job = RunBookJob(guid=uuid.uuid4(), name="one", what=(what,))
+        book = RunBook(guid=uuid.uuid4(), name=f"of a {kind}", jobs=(job,))
+        engine.catalog.save(book, MACHINE)
+        inner = RunBookWhat(guid=book.guid)
+    timing = WAKING
+    if hourly:
+        rule = Recurrence(RecurrenceKind.INTERVAL, "3600")
+        timing = dataclasses.replace(WAKING, immediate=False, recurrence=rule)
+    order = engine.order(inner.guid, asleep, timing=timing)
+    asked = (What(inner.guid, DefinitionKind.RUN_BOOK),)
+    engine.accept(dataclasses.replace(order, what=asked))
+    engine.now.advance(HOUR)
+    engine.clock.tick()
+    assert sleepers.woken()[:1] == [magic(MAC)]
 
 
 def test_a_thread_of_its_own_wakes_and_survives_trouble(

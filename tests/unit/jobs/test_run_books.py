@@ -1,6 +1,7 @@
 """Run books at work, on both databases: turns, values, conditions, aborts, crashes in between."""
 
 import dataclasses
+import threading
 import uuid
 from collections.abc import Sequence
 
@@ -36,6 +37,7 @@ from gateway.catalog.run_books import (
     WhoReferenceKind,
 )
 from gateway.identity.principals import MACHINE
+from gateway.jobs import run_books
 from gateway.jobs.orders import (
     GivenParameters,
     GivenValue,
@@ -50,6 +52,7 @@ from gateway.jobs.service import JobFilter
 from gateway.jobs.states import JobStatus
 from gateway.jobs.views import JobView
 from storage import models
+from storage.session import Session
 from tests.engine import LAUNCH_TIMEOUT, Engine
 
 DONE = JobStatus.COMPLETED
@@ -554,6 +557,129 @@ def test_a_large_run_book_that_was_read_can_be_ordered_again(engine: Engine) -> 
     assert engine.accept(order).status is JobStatus.SCHEDULED
     with pytest.raises(OrderRefused, match="holds more than 402 sets"):
         engine.accept(dataclasses.replace(order, parameters=tuple(given * 3)))
+
+
+def test_a_job_on_hold_is_skipped_when_one_before_it_fails(engine: Engine) -> None:
+    agent = engine.agent()
+    module = engine.module()
+    job = schedule(engine, run_book(engine, module_job(module), module_job(module)), agent)
+    engine.jobs.hold(engine.jobs.children(job.guid)[1].guid, MACHINE)
+    work(engine, agent, JobStatus.FAILED)
+    assert statuses(engine, job) == [JobStatus.FAILED, JobStatus.SKIPPED]
+    assert status(engine, job) is JobStatus.FAILED_HALTED
+
+
+def test_a_job_that_ends_while_the_clock_looks_at_it_is_taken_note_of(engine: Engine) -> None:
+    """Its launch timeout has come, and just then its agent reports the end."""
+    agent = engine.agent()
+    module = engine.module()
+    schedule(engine, run_book(engine, module_job(module), module_job(module)), agent)
+    (order,) = engine.reception.claim(agent, 10)
+    engine.now.advance(LAUNCH_TIMEOUT)
+    dealing = [engine.clock._dealing(due) for due in engine.clock._due()]
+    assert len(dealing) == 1
+    engine.finish(agent, order)
+    engine.store.unit_of_work(dealing[0])
+    engine.clock.tick()
+    assert len(engine.reception.claim(agent, 10)) == 1
+
+
+def test_an_abort_finds_jobs_that_are_just_begun(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock begins a run book within a run book after the abort has looked, before it locks."""
+    agent = engine.agent()
+    module = engine.module()
+
+    def nested(book: uuid.UUID) -> RunBookJob:
+        what = (RunBookWhat(kind=WhatKind.RUN_BOOK, guid=book),)
+        return RunBookJob(guid=uuid.uuid4(), name="nested", what=what)
+
+    innermost = run_book(engine, module_job(module), module_job(module))
+    inner = run_book(engine, module_job(module, "before"), nested(innermost))
+    job = schedule(engine, run_book(engine, nested(inner)), agent)
+    (order,) = engine.reception.claim(agent, 10)
+    engine.finish(agent, order)
+    looked = run_books._below
+
+    def looked_before(session: Session, job_id: int) -> set[int]:
+        monkeypatch.setattr(run_books, "_below", looked)
+        found = looked(session, job_id)
+        if session.postgres:
+            # On SQLite there is one writer: nobody comes in between.
+            ticking = threading.Thread(target=engine.clock.tick)
+            ticking.start()
+            ticking.join()
+        return found
+
+    monkeypatch.setattr(run_books, "_below", looked_before)
+    engine.jobs.abort(job.guid, MACHINE)
+    engine.clock.tick()
+    assert engine.reception.claim(agent, 10) == []
+    engine.clock.tick()
+    assert status(engine, job) is JobStatus.ABORTED
+
+
+def test_what_is_linked_to_a_run_book_within_is_not_for_its_modules(engine: Engine) -> None:
+    agent = engine.agent()
+    module = engine.module(parameters=(Parameter(name="P", default="own"),))
+    secret = Parameter(name="P", type=ParameterType.PASSWORD)
+    inner = run_book(engine, module_job(module), parameters=(secret,))
+    outer = run_book(
+        engine,
+        RunBookJob(
+            guid=uuid.uuid4(),
+            name="nested",
+            what=(RunBookWhat(kind=WhatKind.RUN_BOOK, guid=inner),),
+            links=(ParameterLink(parameter="S", target="P"),),
+        ),
+        parameters=(Parameter(name="S", type=ParameterType.PASSWORD, default="hunter2"),),
+    )
+    schedule(engine, outer, agent)
+    assert work(engine, agent) == [{"P": "own"}]
+
+
+def test_a_secret_stays_one_when_its_parameter_is_a_text_since(engine: Engine) -> None:
+    agent = engine.agent()
+    guid = uuid.uuid4()
+
+    def store(kind: ParameterType) -> None:
+        engine.catalog.save(
+            Module(guid=guid, name="Module", parameters=(Parameter(name="P", type=kind),)), MACHINE
+        )
+
+    store(ParameterType.PASSWORD)
+    book = run_book(
+        engine,
+        module_job(guid, links=(ParameterLink(parameter="S", target="P"),)),
+        parameters=(Parameter(name="S", type=ParameterType.PASSWORD, default="hunter2"),),
+    )
+    store(ParameterType.TEXT)
+    schedule(engine, book, agent)
+    (order,) = engine.reception.claim(agent, 1)
+    assert [(value.value, value.secret) for value in order.parameters] == [("hunter2", True)]
+
+
+def test_a_name_that_is_a_secret_for_one_module_is_sealed_for_all(engine: Engine) -> None:
+    agent = engine.agent()
+    kinds = (ParameterType.PASSWORD, ParameterType.TEXT)
+    modules = [engine.module(parameters=(Parameter(name="P", type=kind),)) for kind in kinds]
+    project = Project(
+        guid=uuid.uuid4(),
+        name="Project",
+        modules=tuple(ProjectModule(guid=uuid.uuid4(), module=module) for module in modules),
+    )
+    engine.catalog.save(project, MACHINE)
+    for definition in (project.guid, None):
+        order = JobOrder(
+            what=(What(project.guid, DefinitionKind.PROJECT),),
+            who=(Who(str(agent.agent)),),
+            parameters=(GivenParameters(definition, (GivenValue("P", "hunter2"),)),),
+        )
+        job = engine.accept(order)
+        assert "hunter2" not in str(engine.jobs.values(job))
+    with engine.store.reading() as session:
+        assert "hunter2" not in str(session.rows(models.JobRequest.select()))
 
 
 def test_two_engines_on_one_store_move_a_run_book_on_once(engine: Engine) -> None:
