@@ -273,7 +273,7 @@ def _build(
         embedded=_embedded(settings, folder, reception),
         teams=Teams(store, moments.now),
         memberships=Memberships(store, moments.now),
-        removal=AgentRemoval(store, signals, launching.OFFLINE_AFTER, moments.now),
+        removal=AgentRemoval(store, signals, launching.OFFLINE_AFTER, moments.now, clock.wake_by),
         metrics=metrics,
     )
 

@@ -267,8 +267,8 @@ class Reception:
         self._settle(db, rows.lock_runs(db, held), STOPPED)
         if recurring:
             present = roster.by_ids(db, {known.id})[known.id]
-            for job_id in recurring:
-                schedules.fire_at_boot(db, jobs[job_id], present, now)
+            for job in [jobs[job_id] for job_id in recurring if job_id in jobs]:
+                schedules.fire_at_boot(db, job, present, now)
         db.after_commit(self._signals.wake)
         return AgentSession(known.id, known.guid, guid)
 

@@ -1,5 +1,6 @@
 """Removing an agent for good; what it had to do is settled at once."""
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -57,9 +58,11 @@ class AgentRemoval:
         signals: Signals,
         offline_after: int,
         now: Callable[[], int] = moments.now,
+        wake_clock: Callable[[int], None] = lambda moment: None,  # noqa: ARG005
     ) -> None:
         self._store = store
         self._signals = signals
+        self._wake_clock = wake_clock
         self._offline_after = offline_after
         self._now = now
 
@@ -103,6 +106,8 @@ class AgentRemoval:
                 tenant,
             )
             session.after_commit(self._signals.wake)
+            # Run books whose jobs have ended with it go on.
+            session.after_commit(functools.partial(self._wake_clock, now))
             return Removed(found, ended)
 
         return self._store.unit_of_work(work)
