@@ -71,6 +71,13 @@ class ResourceInUse(Exception):
         shown = ", ".join(users[:_MOST_USERS_NAMED]) + (f" and {more} more" if more > 0 else "")
         super().__init__(f"{sentence} {shown}{advice}")
         self.users = tuple(users)
+        self._sentence, self._advice = sentence, advice
+
+    def unnamed(self) -> "ResourceInUse":
+        """The same for who may not read all that there is: how many, but not which."""
+        count = len(self.users)
+        told = f"{count} of the modules and jobs, not all of which you may read"
+        return ResourceInUse(self._sentence, [told], self._advice)
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,21 @@ Their metadata come in headers, of which only ``Filename`` is known; the others 
 published on the help page, in ``docs/rest.md`` and in the WSDL.
 """
 
+import contextlib
 import uuid
+from collections.abc import Iterator
 
 from gateway import moments
 from gateway.catalog import folders
 from gateway.catalog.checks import Fault, Refused
 from gateway.catalog.folders import FolderKind, FolderPathError
-from gateway.catalog.resources import Resource, ResourceChanges, ResourceNotFound, only
+from gateway.catalog.resources import (
+    Resource,
+    ResourceChanges,
+    ResourceInUse,
+    ResourceNotFound,
+    only,
+)
 from gateway.identity import permissions
 from gateway.identity.permissions import Access, Node
 from gateway.jobs.places import Places
@@ -78,12 +86,25 @@ def _edit(call: Call, guid: uuid.UUID, changes: ResourceChanges, content: Conten
     _changeable(call, _found(call, guid))
     if changes.folder is not None:
         call.may_change(Node.RESOURCES, changes.folder, _folder, _titled(changes.folder))
-    resources.check_edit(guid, changes)
+    with _discretion(call):
+        resources.check_edit(guid, changes)
     received = _received(call, content)
     # No body is none to be stored; but who names a file means to send it.
     is_sent = received.length > 0 or changes.file_name is not None
     pieces = received.pieces if is_sent else None
-    return resources.edit(guid, changes, pieces, call.caller)
+    with _discretion(call):
+        return resources.edit(guid, changes, pieces, call.caller)
+
+
+@contextlib.contextmanager
+def _discretion(call: Call) -> Iterator[None]:
+    """Have what uses a resource named only to who may read all modules and jobs."""
+    try:
+        yield
+    except ResourceInUse as error:
+        if all(call.reach(node, Access.READ).everywhere for node in (Node.MODULES, Node.JOBS)):
+            raise
+        raise error.unnamed() from None
 
 
 def _received(call: Call, content: Content) -> Received:
@@ -100,7 +121,8 @@ def _delete(call: Call, guid: uuid.UUID | None, name: str | None) -> resource_me
     if guid is None and not name:
         raise BadArgument("is missing; give it, or the name where only one has that", "guid")
     found = _changeable(call, _found(call, name or "" if guid is None else guid))
-    resources.delete(found.guid, call.caller)
+    with _discretion(call):
+        resources.delete(found.guid, call.caller)
     return _message(found)
 
 

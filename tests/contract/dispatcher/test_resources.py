@@ -451,6 +451,19 @@ def test_row_19_a_name_that_is_used_stays(stored_house: House) -> None:
     assert upload(client, b"", **rename).json["Name"] == "y.txt"
 
 
+def test_what_uses_a_resource_is_named_only_to_who_may_read_it(stored_house: House) -> None:
+    made = upload(stored_house.client(), Filename="x.txt").json
+    fetching(stored_house, made["ID"])
+
+    def create(session: Session) -> None:
+        roles.create(session, "Files", {str(Node.RESOURCES): Access.MODIFY}, tenant=1)
+
+    stored_house.gateway.store.unit_of_work(create)
+    answer = delete(stored_house.login("somebody", "Files"), Guid=made["ID"])
+    answer.refused(409, "in use by 1 of the modules and jobs")
+    assert "Installer" not in answer.text
+
+
 def test_row_20_a_resource_in_use_is_not_deleted(stored_house: House) -> None:
     client = stored_house.client()
     made = upload(client, Filename="x.txt").json
