@@ -74,21 +74,6 @@ class Agent:
         """The agent of a row of the table."""
         return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 
-    @property
-    def time_zone(self) -> str:
-        """Its zone by its IANA name; UTC for one that did not say."""
-        return str(self.facts.get("time_zone") or "UTC")
-
-    @property
-    def console_user(self) -> str:
-        """Who is logged in at the machine; empty for nobody."""
-        return str(self.facts.get("console_user", ""))
-
-    @property
-    def mac_addresses(self) -> tuple[str, ...]:
-        """The hardware addresses of its machine, with colons."""
-        return tuple(self.facts.get("mac_addresses", ()))
-
     def online(self, now: int, silence: int) -> bool:
         """Whether it was heard of within ``silence`` microseconds."""
         return self.last_contact_at is not None and now - self.last_contact_at <= silence

@@ -145,11 +145,6 @@ def agents_of(session: Session, team_ids: Iterable[int], tenant: int = 1) -> lis
     return roster.living(session, composed.put_into(within))
 
 
-def teams_of(session: Session, agent: Agent, tenant: int = 1) -> list[int]:
-    """The ids of the teams that an agent belongs to in any way, in their order."""
-    return sorted(composition(session, tenant).teams_of(agent))
-
-
 @dataclass(frozen=True)
 class Composition:
     """All teams with what was put into each, as it stands.

@@ -112,7 +112,7 @@ def outputs(session: Session, job_id: int) -> dict[str, str]:
 
 
 def _start(session: WritingSession, job: JobRow, request: Row, now: int) -> None:
-    plan = run_book_plan.plan(request["what"], request["parameters"])
+    plan = _plan(request)
     # From now on its jobs are looked at.
     job.wake_at = None
     moves.move(session, job, JobStatus.ACTIVE, now, ACTOR)

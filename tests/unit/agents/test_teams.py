@@ -107,7 +107,7 @@ def in_team(engine: Engine, *found: Team) -> list[str]:
 
 def teams_with(engine: Engine, name: str) -> list[int]:
     with engine.store.reading() as session:
-        return teams.teams_of(session, roster.find(session, name))
+        return sorted(teams.composition(session).teams_of(roster.find(session, name)))
 
 
 def test_members_through_a_circle_each_once_and_by_name(engine: Engine, changing: Teams) -> None:
