@@ -19,11 +19,6 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from gateway import moments, names
-from gateway.agents import membership, roster, teams
-from gateway.agents.membership import AgentChange, Memberships, Reference, TeamChange
-from gateway.agents.removal import AgentRemoval
-from gateway.agents.roster import Agent
-from gateway.agents.teams import Composition, MemberKind, Team, TeamContent, Teams
 from gateway.catalog import tree_parameters, trees
 from gateway.catalog.blobs import Blobs
 from gateway.catalog.building_block_plan import OnConflict
@@ -39,6 +34,11 @@ from gateway.catalog.definitions import ParameterType
 from gateway.catalog.resources import Resource, ResourceChanges, Resources
 from gateway.control import CommandFailed
 from gateway.datafolder import DataFolder
+from gateway.fleet import membership, roster, teams
+from gateway.fleet.membership import AgentChange, Memberships, Reference, TeamChange
+from gateway.fleet.removal import AgentRemoval
+from gateway.fleet.roster import Agent
+from gateway.fleet.teams import Composition, MemberKind, Team, TeamContent, Teams
 from gateway.identity import audit
 from gateway.identity.logins import Logins
 from gateway.identity.permissions import EVERYWHERE, OWN, Access, Scope

@@ -15,18 +15,18 @@ import flask
 from gateway import moments
 from gateway.agents import processes
 from gateway.agents.embedded import EmbeddedAgent, EmbeddedSettings
-from gateway.agents.membership import Memberships
-from gateway.agents.orders import OrderMaker
-from gateway.agents.reception import Reception
-from gateway.agents.removal import AgentRemoval
-from gateway.agents.teams import Teams
-from gateway.agents.wake_on_lan import MagicPackets, Waker
 from gateway.catalog import resource_users
 from gateway.catalog.blobs import Blobs
 from gateway.catalog.building_blocks import BuildingBlocks
 from gateway.catalog.catalog import Catalog
 from gateway.catalog.resources import Resources
 from gateway.datafolder import DataFolder
+from gateway.fleet.membership import Memberships
+from gateway.fleet.orders import OrderMaker
+from gateway.fleet.reception import Reception
+from gateway.fleet.removal import AgentRemoval
+from gateway.fleet.teams import Teams
+from gateway.fleet.wake_on_lan import MagicPackets, Waker
 from gateway.front.gate import Gate
 from gateway.identity import vault as vaults
 from gateway.identity.authentication import Authenticator

@@ -2,10 +2,6 @@
 
 import os
 
-from gateway.agents.membership import MembershipRefused
-from gateway.agents.removal import AgentOnline
-from gateway.agents.roster import AgentAmbiguous, AgentNotFound
-from gateway.agents.teams import TeamAmbiguous, TeamNotFound, TeamRefused
 from gateway.catalog.blobs import BlobLost, NoRoom
 from gateway.catalog.building_block_reading import ImportRefused
 from gateway.catalog.building_blocks import CatalogChanged
@@ -22,6 +18,10 @@ from gateway.catalog.resources import (
 )
 from gateway.catalog.trees import TreeImpossible
 from gateway.control import CommandFailed
+from gateway.fleet.membership import MembershipRefused
+from gateway.fleet.removal import AgentOnline
+from gateway.fleet.roster import AgentAmbiguous, AgentNotFound
+from gateway.fleet.teams import TeamAmbiguous, TeamNotFound, TeamRefused
 from gateway.front.listeners import ListenerError
 from gateway.identity.audit import CommentRefused
 from gateway.identity.errors import IdentityError

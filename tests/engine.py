@@ -6,13 +6,13 @@ from pathlib import Path
 
 from gateway import moments
 from gateway.agents.desk import AgentFacts, AgentSession
-from gateway.agents.orders import OrderMaker
 from gateway.agents.protocol import FinalValue, RunFinished, RunOrder, TaskFinished, TaskStarted
-from gateway.agents.reception import Reception
 from gateway.catalog.blobs import Blobs
 from gateway.catalog.catalog import Catalog
 from gateway.catalog.definitions import Module, Parameter, Task
 from gateway.catalog.resources import Resources
+from gateway.fleet.orders import OrderMaker
+from gateway.fleet.reception import Reception
 from gateway.identity import vault as vaults
 from gateway.identity.principals import MACHINE, Caller
 from gateway.jobs.acceptance import Acceptance

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from gateway.agents.rules import Fact
 from gateway.catalog.definitions import Operator
 from gateway.cli import rendering
 from gateway.cli.options import Function, as_json, with_settings
 from gateway.cli.session import connect
+from gateway.fleet.rules import Fact
 from gateway.settings import Loaded
 
 COLUMNS = ("name", "folder", "description", "agent_count", "team_count", "rule", "guid")

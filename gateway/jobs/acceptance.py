@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway import moments, names
-from gateway.agents import roster, targets
-from gateway.agents.roster import Agent
-from gateway.agents.teams import Team
 from gateway.catalog import trees
 from gateway.catalog.catalog import Catalog, DefinitionNotFound
 from gateway.catalog.definitions import ParameterType
 from gateway.catalog.trees import Tree
+from gateway.fleet import roster, targets
+from gateway.fleet.roster import Agent
+from gateway.fleet.teams import Team
 from gateway.identity.principals import Caller
 from gateway.identity.vault import Vault
 from gateway.jobs import (

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway import moments
-from gateway.agents import roster, targets
-from gateway.agents.roster import Agent
+from gateway.fleet import roster, targets
+from gateway.fleet.roster import Agent
 from gateway.jobs import launching, moves, rows
 from gateway.jobs.launching import Start, Starts
 from gateway.jobs.rows import JobRow

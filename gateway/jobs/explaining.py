@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from gateway.agents import roster, teams
 from gateway.catalog.catalog import Catalog, DefinitionKind, DefinitionNotFound
 from gateway.catalog.resources import ResourceNotFound, Resources
+from gateway.fleet import roster, teams
 from gateway.identity.permissions import Access, Explanation, Node, Permissions, Place, Scope
 from gateway.identity.principals import Principal
 from gateway.jobs import scopes

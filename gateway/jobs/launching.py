@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway import moments
-from gateway.agents.roster import Agent
+from gateway.fleet.roster import Agent
 from gateway.jobs import launch_windows, local_time
 from gateway.jobs.orders import Boot, OutsideWindow, Timing
 from gateway.jobs.rows import JobRow, RunRow

@@ -10,8 +10,8 @@ from typing import Any
 
 import peewee
 
-from gateway.agents import teams
 from gateway.catalog import folders
+from gateway.fleet import teams
 from gateway.identity.permissions import Reach, Scope, ScopeKind
 from storage import models
 from storage.session import Session

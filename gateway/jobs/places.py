@@ -4,13 +4,13 @@ import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from gateway.agents import roster, teams
-from gateway.agents.roster import Agent
-from gateway.agents.teams import Composition, Team
 from gateway.catalog import folders
 from gateway.catalog.catalog import DefinitionSummary
 from gateway.catalog.folders import FolderKind
 from gateway.catalog.resources import Resource
+from gateway.fleet import roster, teams
+from gateway.fleet.roster import Agent
+from gateway.fleet.teams import Composition, Team
 from gateway.identity import permissions
 from gateway.identity.permissions import Access, Node, Place
 from gateway.jobs.views import JobView

@@ -4,12 +4,12 @@ import contextlib
 from collections.abc import Sequence
 
 from gateway import names
-from gateway.agents import targets
-from gateway.agents.roster import Agent
-from gateway.agents.teams import Team
 from gateway.catalog.run_books import RunBookJob
 from gateway.catalog.sealing import SealedRunBook
 from gateway.catalog.trees import Tree
+from gateway.fleet import targets
+from gateway.fleet.roster import Agent
+from gateway.fleet.teams import Team
 from gateway.jobs import values
 from gateway.jobs.orders import Boot, GivenParameters, OrderRefused, Timing, WhoKind
 from gateway.jobs.run_book_who import KINDS, parts

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gateway import names
-from gateway.agents import roster, targets, teams
-from gateway.agents.targets import TargetNotFound
 from gateway.catalog.run_books import WhoReferenceKind, WhoSelection
+from gateway.fleet import roster, targets, teams
+from gateway.fleet.targets import TargetNotFound
 from gateway.jobs.orders import WhoKind
 from gateway.jobs.places import OwnersRights
 from gateway.jobs.run_book_plan import Plan, Step, Value, is_run_book

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from gateway import moments
-from gateway.agents import targets
-from gateway.agents.roster import Agent
+from gateway.fleet import targets
+from gateway.fleet.roster import Agent
 from gateway.jobs import launching, moves, recurrence, rows, run_books
 from gateway.jobs.orders import MissedRuns, Origin, Recurrence, RecurrenceKind
 from gateway.jobs.rows import JobRow

@@ -1,8 +1,8 @@
 """Scopes of roles, as people write and read them."""
 
-from gateway.agents import teams
 from gateway.catalog import folders
 from gateway.catalog.folders import FolderKind, FolderPathError
+from gateway.fleet import teams
 from gateway.identity.errors import ScopeNotFound
 from gateway.identity.permissions import EVERYWHERE, OWN, Scope, ScopeKind
 from storage import models

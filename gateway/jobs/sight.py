@@ -8,10 +8,10 @@ from typing import Protocol, TypeVar
 from uuid import UUID
 
 from gateway import names
-from gateway.agents import roster, teams
-from gateway.agents.roster import AgentAmbiguous, AgentNotFound
-from gateway.agents.teams import TeamAmbiguous, TeamNotFound
 from gateway.catalog.catalog import Catalog, DefinitionKind, DefinitionNotFound
+from gateway.fleet import roster, teams
+from gateway.fleet.roster import AgentAmbiguous, AgentNotFound
+from gateway.fleet.teams import TeamAmbiguous, TeamNotFound
 from gateway.identity.permissions import NOWHERE, Place, Reach
 from gateway.identity.principals import Caller
 from gateway.jobs.orders import JobOrder, OrderRefused, What, Who, WhoKind

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway import names
-from gateway.agents import roster
 from gateway.catalog import tree_parameters, usage
 from gateway.catalog.catalog import Catalog, DefinitionKind
 from gateway.catalog.definitions import Parameter
 from gateway.catalog.run_books import RunBookJob
 from gateway.catalog.trees import Tree
+from gateway.fleet import roster
 from gateway.identity.vault import SECRET_MARKER
 from gateway.jobs import launching, run_book_plan
 from gateway.jobs.orders import Origin, Timing, WhoKind

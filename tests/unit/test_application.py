@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from gateway import application
-from gateway.agents import roster
+from gateway.fleet import roster
 from gateway.jobs.orders import JobOrder, Timing, What, Who
 from gateway.jobs.states import JobStatus
 from tests.contract.conftest import SessionLog

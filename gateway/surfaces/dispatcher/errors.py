@@ -7,10 +7,6 @@ Statuses for unknown ids and missing rights are our choice (Dispatcher contract 
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from gateway.agents.membership import MembershipRefused
-from gateway.agents.removal import AgentOnline
-from gateway.agents.roster import AgentAmbiguous, AgentNotFound
-from gateway.agents.teams import TeamAmbiguous, TeamNotFound
 from gateway.catalog.blobs import BlobLost, NoRoom
 from gateway.catalog.catalog import DefinitionNotFound
 from gateway.catalog.changes import NameTaken
@@ -23,6 +19,10 @@ from gateway.catalog.resources import (
     ResourceNotFound,
 )
 from gateway.catalog.trees import TreeImpossible
+from gateway.fleet.membership import MembershipRefused
+from gateway.fleet.removal import AgentOnline
+from gateway.fleet.roster import AgentAmbiguous, AgentNotFound
+from gateway.fleet.teams import TeamAmbiguous, TeamNotFound
 from gateway.identity.audit import CommentRefused
 from gateway.jobs.orders import OrderRefused
 from gateway.jobs.service import JobNotFound, StoreNearlyFull

@@ -6,7 +6,9 @@ import uuid
 from collections.abc import Iterable, Mapping
 
 from gateway import moments
-from gateway.agents.membership import (
+from gateway.catalog.catalog import DefinitionKind, DefinitionSummary
+from gateway.catalog.definitions import SELECTION_SEPARATOR, Parameter, ParameterType
+from gateway.fleet.membership import (
     NO_TEAM,
     AgentChange,
     AgentMembership,
@@ -15,12 +17,10 @@ from gateway.agents.membership import (
     TeamChange,
     TeamMembership,
 )
-from gateway.agents.removal import Removed
-from gateway.agents.roster import Agent
-from gateway.agents.team_report import ReportedTeam
-from gateway.agents.teams import MemberKind, Team
-from gateway.catalog.catalog import DefinitionKind, DefinitionSummary
-from gateway.catalog.definitions import SELECTION_SEPARATOR, Parameter, ParameterType
+from gateway.fleet.removal import Removed
+from gateway.fleet.roster import Agent
+from gateway.fleet.team_report import ReportedTeam
+from gateway.fleet.teams import MemberKind, Team
 from gateway.identity.vault import SECRET_MARKER
 from gateway.jobs import launch_windows, states
 from gateway.jobs.orders import (

@@ -6,8 +6,8 @@ Who may modify a team decides who belongs to it, and so how far roles that are b
 import dataclasses
 from collections.abc import Sequence
 
-from gateway.agents import teams
-from gateway.agents.membership import (
+from gateway.fleet import teams
+from gateway.fleet.membership import (
     MOST_REFERENCES,
     AgentChange,
     AgentMembership,
@@ -16,8 +16,8 @@ from gateway.agents.membership import (
     TeamChange,
     TeamMembership,
 )
-from gateway.agents.roster import Agent, AgentAmbiguous, AgentNotFound
-from gateway.agents.teams import MemberKind, Team, TeamAmbiguous, TeamNotFound
+from gateway.fleet.roster import Agent, AgentAmbiguous, AgentNotFound
+from gateway.fleet.teams import MemberKind, Team, TeamAmbiguous, TeamNotFound
 from gateway.identity.permissions import Access, Node, Place
 from gateway.jobs.places import Places
 from gateway.jobs.sight import Seen

@@ -7,11 +7,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from gateway.agents.membership import Memberships
-from gateway.agents.removal import AgentRemoval
 from gateway.catalog.catalog import Catalog, DefinitionKind
 from gateway.catalog.checks import Fault, Refused
 from gateway.catalog.resources import Resources
+from gateway.fleet.membership import Memberships
+from gateway.fleet.removal import AgentRemoval
 from gateway.identity import permissions
 from gateway.identity.permissions import Access, Node, Reach
 from gateway.identity.principals import Caller

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gateway import names
-from gateway.agents import roster, team_report, teams
-from gateway.agents.roster import Agent
-from gateway.agents.teams import Team
+from gateway.fleet import roster, team_report, teams
+from gateway.fleet.roster import Agent
+from gateway.fleet.teams import Team
 from gateway.identity.permissions import Access, Node
 from gateway.jobs.places import Places
 from gateway.surfaces.dispatcher import mapping, member_rights, messages

@@ -14,12 +14,12 @@ from lxml import etree
 
 from gateway import application, moments
 from gateway.agents.desk import AgentSession
-from gateway.agents.membership import Reference, TeamChange
-from gateway.agents.rules import Rule
-from gateway.agents.teams import Team, TeamContent
 from gateway.application import Gateway
 from gateway.catalog.definitions import Module, Parameter, ParameterType, Task
 from gateway.datafolder import DataFolder
+from gateway.fleet.membership import Reference, TeamChange
+from gateway.fleet.rules import Rule
+from gateway.fleet.teams import Team, TeamContent
 from gateway.identity.principals import MACHINE
 from gateway.jobs.orders import Origin
 from gateway.jobs.views import JobView

@@ -6,14 +6,14 @@ import uuid
 from collections.abc import Mapping
 
 from gateway.agents.desk import AgentSession
-from gateway.agents.membership import Reference, TeamChange
-from gateway.agents.teams import MemberKind, Team
 from gateway.catalog import folders
 from gateway.catalog.definitions import Module, Task
 from gateway.catalog.folders import FolderKind
 from gateway.catalog.projects import Project
 from gateway.catalog.resources import Resource, ResourceDetails
 from gateway.catalog.run_books import RunBook
+from gateway.fleet.membership import Reference, TeamChange
+from gateway.fleet.teams import MemberKind, Team
 from gateway.identity.permissions import EVERY_NODE, Access, Scope, ScopeKind
 from gateway.identity.principals import MACHINE, Caller
 from gateway.jobs.views import JobView

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway.agents.desk import AgentSession
-from gateway.agents.teams import Team
 from gateway.catalog.definitions import Module
 from gateway.catalog.projects import Project, ProjectModule
 from gateway.catalog.run_books import ParameterLink, RunBook, RunBookJob, RunBookWhat, WhatKind
+from gateway.fleet.teams import Team
 from gateway.identity.principals import MACHINE
 from tests.contract.dispatcher.house import ADMIN, JSON, PARAMETERS, Answer, House, basic
 from tests.contract.dispatcher.served import Place, head

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.agents.rules import Rule
+from gateway.fleet.rules import Rule
 from gateway.identity import audit
 from tests.contract.dispatcher.house import XML, Answer, Client, House, braced
 

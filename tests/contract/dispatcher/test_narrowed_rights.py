@@ -5,11 +5,11 @@ import uuid
 
 import pytest
 
-from gateway.agents.membership import AgentChange
-from gateway.agents.teams import Teams
 from gateway.catalog.definitions import Parameter
 from gateway.catalog.folders import FolderKind
 from gateway.catalog.run_books import RunBook, RunBookJob, RunBookWhat
+from gateway.fleet.membership import AgentChange
+from gateway.fleet.teams import Teams
 from gateway.identity.permissions import EVERYWHERE, OWN, Access, Node
 from gateway.identity.principals import MACHINE
 from gateway.jobs.states import JobStatus

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from gateway.agents import team_report
-from gateway.agents.membership import AgentChange, Reference, TeamChange
-from gateway.agents.rules import Rule
-from gateway.agents.teams import MemberKind, TeamContent
+from gateway.fleet import team_report
+from gateway.fleet.membership import AgentChange, Reference, TeamChange
+from gateway.fleet.rules import Rule
+from gateway.fleet.teams import MemberKind, TeamContent
 from gateway.identity.principals import MACHINE
 from tests.contract.dispatcher import served
 from tests.contract.dispatcher.house import (

@@ -8,8 +8,8 @@ import pytest
 
 from gateway import application
 from gateway.agents.desk import AgentFacts
-from gateway.agents.reception import Reception
 from gateway.datafolder import DataFolder
+from gateway.fleet.reception import Reception
 from gateway.settings import Settings
 from storage import models
 from tests.unit.cli.conftest import Run

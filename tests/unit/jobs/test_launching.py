@@ -10,9 +10,6 @@ import pytest
 
 from gateway import moments
 from gateway.agents.desk import AgentFacts, AgentSession
-from gateway.agents.membership import AgentChange, Memberships
-from gateway.agents.reception import Reception
-from gateway.agents.teams import TeamContent, Teams
 from gateway.catalog.catalog import DefinitionKind
 from gateway.catalog.run_books import (
     RunBook,
@@ -21,6 +18,9 @@ from gateway.catalog.run_books import (
     RunBookWho,
     WhoReferenceKind,
 )
+from gateway.fleet.membership import AgentChange, Memberships
+from gateway.fleet.reception import Reception
+from gateway.fleet.teams import TeamContent, Teams
 from gateway.identity.principals import MACHINE
 from gateway.jobs import launching
 from gateway.jobs.launch_windows import WindowPolicy

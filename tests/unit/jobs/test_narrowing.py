@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.agents.teams import MemberKind, TeamContent, Teams
 from gateway.catalog import folders
 from gateway.catalog.definitions import Module, Task
 from gateway.catalog.folders import FolderKind
+from gateway.fleet.teams import MemberKind, TeamContent, Teams
 from gateway.identity.permissions import (
     EVERYWHERE,
     OWN,

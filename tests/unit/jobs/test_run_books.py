@@ -9,7 +9,6 @@ import pytest
 
 from gateway.agents.desk import AgentSession
 from gateway.agents.protocol import FinalValue
-from gateway.agents.teams import TeamContent, Teams
 from gateway.catalog.catalog import DefinitionKind
 from gateway.catalog.definitions import (
     Condition,
@@ -36,6 +35,7 @@ from gateway.catalog.run_books import (
     WhatKind,
     WhoReferenceKind,
 )
+from gateway.fleet.teams import TeamContent, Teams
 from gateway.identity.principals import MACHINE
 from gateway.jobs import run_books
 from gateway.jobs.orders import (

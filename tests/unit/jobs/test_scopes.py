@@ -2,9 +2,9 @@
 
 import pytest
 
-from gateway.agents.teams import TeamContent, Teams
 from gateway.catalog import folders
 from gateway.catalog.folders import FolderKind
+from gateway.fleet.teams import TeamContent, Teams
 from gateway.identity.errors import ScopeNotFound
 from gateway.identity.permissions import EVERYWHERE, OWN, Scope, ScopeKind
 from gateway.identity.principals import MACHINE

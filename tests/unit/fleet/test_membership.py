@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.agents import membership, roster, teams
-from gateway.agents.membership import (
+from gateway.fleet import membership, roster, teams
+from gateway.fleet.membership import (
     AgentChange,
     MembershipRefused,
     Memberships,
@@ -15,8 +15,8 @@ from gateway.agents.membership import (
     TeamChange,
     TeamMembership,
 )
-from gateway.agents.rules import Rule
-from gateway.agents.teams import MemberKind, Team, TeamContent, Teams
+from gateway.fleet.rules import Rule
+from gateway.fleet.teams import MemberKind, Team, TeamContent, Teams
 from gateway.identity import audit
 from gateway.identity.principals import MACHINE
 from storage import models

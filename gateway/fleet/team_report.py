@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from gateway.agents import roster, teams
-from gateway.agents.roster import Agent
-from gateway.agents.teams import Composition, Team
+from gateway.fleet import roster, teams
+from gateway.fleet.roster import Agent
+from gateway.fleet.teams import Composition, Team
 from storage.database import Store
 
 # Rules take as long as their patterns do: so many seconds are computed in one go.

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.agents import roster, teams
-from gateway.agents.roster import Agent
-from gateway.agents.rules import Rule
-from gateway.agents.team_report import Belonging
-from gateway.agents.teams import Composition, MemberKind, Team, TeamContent, Teams
 from gateway.catalog.changes import NameTaken
+from gateway.fleet import roster, teams
+from gateway.fleet.roster import Agent
+from gateway.fleet.rules import Rule
+from gateway.fleet.team_report import Belonging
+from gateway.fleet.teams import Composition, MemberKind, Team, TeamContent, Teams
 from gateway.identity import audit
 from gateway.identity.principals import MACHINE
 from storage import models

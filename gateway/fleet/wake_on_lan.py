@@ -13,8 +13,8 @@ import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from gateway.agents import roster
-from gateway.agents.roster import Agent
+from gateway.fleet import roster
+from gateway.fleet.roster import Agent
 from gateway.jobs.orders import Origin
 from gateway.jobs.states import JobStatus, Stage
 from storage import models

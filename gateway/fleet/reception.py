@@ -17,9 +17,8 @@ from typing import Any
 import peewee
 
 from gateway import moments, names
-from gateway.agents import desk, orders, roster
+from gateway.agents import desk
 from gateway.agents.desk import Abort, AgentFacts, AgentSession, Attempt, Refusal, SessionOver
-from gateway.agents.leases import Leases
 from gateway.agents.protocol import (
     LogChunk,
     ProcessIdentity,
@@ -30,6 +29,8 @@ from gateway.agents.protocol import (
     TaskStarted,
 )
 from gateway.catalog.resources import Resources
+from gateway.fleet import orders, roster
+from gateway.fleet.leases import Leases
 from gateway.identity.errors import IdentityError
 from gateway.jobs import (
     launch_windows,

@@ -1,6 +1,6 @@
 """Leases end by a steady clock alone, and only if somebody looked on."""
 
-from gateway.agents.leases import Leases
+from gateway.fleet.leases import Leases
 
 LENGTH = 60.0
 

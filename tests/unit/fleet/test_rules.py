@@ -6,8 +6,8 @@ from typing import Any
 import pydantic
 import pytest
 
-from gateway.agents.roster import Agent
-from gateway.agents.rules import Rule
+from gateway.fleet.roster import Agent
+from gateway.fleet.rules import Rule
 
 FACTS = {
     "name": "PC1",

@@ -12,9 +12,9 @@ from unittest.mock import Mock
 import pytest
 
 from gateway.agents.desk import AgentSession
-from gateway.agents.wake_on_lan import MagicPackets, Waker, packet
 from gateway.catalog.catalog import DefinitionKind
 from gateway.catalog.run_books import RunBook, RunBookJob, RunBookWhat, WhatKind
+from gateway.fleet.wake_on_lan import MagicPackets, Waker, packet
 from gateway.identity.principals import MACHINE
 from gateway.jobs import launching
 from gateway.jobs.orders import Boot, Recurrence, RecurrenceKind, Timing, What

@@ -7,13 +7,13 @@ import threading
 import pytest
 
 from gateway import moments
-from gateway.agents import roster, teams
 from gateway.agents.desk import SessionOver
-from gateway.agents.membership import AgentChange, Memberships
 from gateway.agents.protocol import RunFinished
-from gateway.agents.reception import REMOVED
-from gateway.agents.removal import AgentOnline, AgentRemoval, Removed
-from gateway.agents.teams import TeamContent, Teams
+from gateway.fleet import roster, teams
+from gateway.fleet.membership import AgentChange, Memberships
+from gateway.fleet.reception import REMOVED
+from gateway.fleet.removal import AgentOnline, AgentRemoval, Removed
+from gateway.fleet.teams import TeamContent, Teams
 from gateway.identity import audit
 from gateway.identity.principals import MACHINE
 from gateway.jobs.orders import Boot, JobOrder, OrderRefused, Timing, What, Who, WhoKind

@@ -4,9 +4,9 @@ import uuid
 
 import pytest
 
-from gateway.agents import targets
-from gateway.agents.targets import TargetNotFound
-from gateway.agents.teams import TeamContent, Teams
+from gateway.fleet import targets
+from gateway.fleet.targets import TargetNotFound
+from gateway.fleet.teams import TeamContent, Teams
 from gateway.identity.principals import MACHINE
 from gateway.jobs.orders import WhoKind
 from storage import models

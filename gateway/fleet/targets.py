@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gateway.agents import roster, teams
-from gateway.agents.roster import Agent
-from gateway.agents.teams import Team
+from gateway.fleet import roster, teams
+from gateway.fleet.roster import Agent
+from gateway.fleet.teams import Team
 from gateway.jobs.orders import WhoKind
 from storage.session import Session
 

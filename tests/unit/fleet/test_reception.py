@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.agents import roster
 from gateway.agents.desk import AgentFacts, AgentSession, SessionOver
-from gateway.agents.orders import OrderMaker
 from gateway.agents.protocol import (
     LogChunk,
     ProcessIdentity,
@@ -18,8 +16,10 @@ from gateway.agents.protocol import (
     TaskFinished,
     TaskStarted,
 )
-from gateway.agents.reception import REMOVED, STOPPED
 from gateway.catalog.definitions import Parameter, ParameterType
+from gateway.fleet import roster
+from gateway.fleet.orders import OrderMaker
+from gateway.fleet.reception import REMOVED, STOPPED
 from gateway.jobs.rows import JobRow, RunRow
 from gateway.jobs.states import JobStatus
 from storage import models

@@ -18,13 +18,13 @@ import peewee
 import pydantic
 
 from gateway import moments, names
-from gateway.agents import roster
-from gateway.agents.roster import Agent
-from gateway.agents.rules import Rule
 from gateway.catalog import changes, checks, folders
 from gateway.catalog.changes import NameTaken
 from gateway.catalog.definitions import Name, Shape
 from gateway.catalog.folders import FolderKind
+from gateway.fleet import roster
+from gateway.fleet.roster import Agent
+from gateway.fleet.rules import Rule
 from gateway.identity import audit
 from gateway.identity.principals import Caller
 from storage import models, statements

@@ -5,9 +5,9 @@ from typing import Self
 
 import pydantic
 
-from gateway.agents.roster import Agent
 from gateway.catalog import patterns
 from gateway.catalog.definitions import Operator, Shape
+from gateway.fleet.roster import Agent
 
 MOST_COMPARISONS = 100
 LONGEST_VALUE = 900

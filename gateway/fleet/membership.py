@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway import moments
-from gateway.agents import roster, teams
-from gateway.agents.roster import Agent
-from gateway.agents.teams import (
+from gateway.catalog import changes
+from gateway.fleet import roster, teams
+from gateway.fleet.roster import Agent
+from gateway.fleet.teams import (
     Composition,
     MemberKind,
     Team,
@@ -19,7 +20,6 @@ from gateway.agents.teams import (
     kind_of,
     settle_primaries,
 )
-from gateway.catalog import changes
 from gateway.identity import audit
 from gateway.identity.principals import Caller
 from storage import models

@@ -4,11 +4,11 @@ import itertools
 
 import pytest
 
-from gateway.agents import team_report, teams
-from gateway.agents.membership import Memberships, Reference, TeamChange
-from gateway.agents.rules import Comparison, Rule
-from gateway.agents.teams import MemberKind, TeamContent, Teams
 from gateway.catalog.definitions import Operator
+from gateway.fleet import team_report, teams
+from gateway.fleet.membership import Memberships, Reference, TeamChange
+from gateway.fleet.rules import Comparison, Rule
+from gateway.fleet.teams import MemberKind, TeamContent, Teams
 from gateway.identity.principals import MACHINE
 from tests.engine import MINUTE, Engine
 

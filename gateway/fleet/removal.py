@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import peewee
 
 from gateway import moments
-from gateway.agents import membership, roster
-from gateway.agents.reception import REMOVED
-from gateway.agents.roster import Agent
 from gateway.catalog import changes
+from gateway.fleet import membership, roster
+from gateway.fleet.reception import REMOVED
+from gateway.fleet.roster import Agent
 from gateway.identity import audit
 from gateway.identity.principals import Caller
 from gateway.jobs import rows, schedules, settlement

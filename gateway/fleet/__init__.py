@@ -1,0 +1,1 @@
+"""The agents as the server knows them: who they are, their teams, what they are given."""
