@@ -32,6 +32,7 @@ from gateway.catalog.catalog import (
 )
 from gateway.catalog.definitions import ParameterType
 from gateway.catalog.resources import Resource, ResourceChanges, Resources
+from gateway.commands.group import Command, CommandGroup, machine
 from gateway.control import CommandFailed
 from gateway.datafolder import DataFolder
 from gateway.fleet import membership, roster, teams
@@ -42,7 +43,7 @@ from gateway.fleet.teams import Composition, MemberKind, Team, TeamContent, Team
 from gateway.identity import audit
 from gateway.identity.logins import Logins
 from gateway.identity.permissions import EVERYWHERE, OWN, Access, Scope
-from gateway.identity.principals import MACHINE, Caller
+from gateway.identity.principals import MACHINE
 from gateway.identity.role_changes import Roles
 from gateway.identity.rotation import Rotation
 from gateway.identity.vault import Vault
@@ -146,7 +147,7 @@ class Gateway(Protocol):
         """How agents are removed."""
 
 
-class Administration:
+class Administration(CommandGroup):
     """The operations on one gateway. Errors are those of ``gateway.failures``."""
 
     def __init__(self, gateway: Gateway, now: Callable[[], int] = moments.now) -> None:
@@ -156,10 +157,13 @@ class Administration:
             gateway.store, gateway.catalog, gateway.resources, gateway.blobs, gateway.task_types
         )
 
-    def commands(self) -> Mapping[str, Callable[..., object]]:
-        """All operations by name."""
-        public = (name for name in vars(type(self)) if not name.startswith("_"))
-        return {name: getattr(self, name) for name in public if name != "commands"}
+    def commands(self) -> Mapping[str, Command]:
+        """All operations by name, with those of the groups."""
+        groups: tuple[CommandGroup, ...] = ()
+        found = dict(super().commands())
+        for group in groups:
+            found |= group.commands()
+        return found
 
     # Logins
 
@@ -180,7 +184,7 @@ class Administration:
         comment: str = "",
     ) -> Json:
         """Add a login; answers ``{"name", "guid"}``."""
-        caller = _machine(comment)
+        caller = machine(comment)
         principal = self._gateway.logins.add(name, password, roles, caller, description)
         return {"name": principal.name, "guid": str(principal.guid)}
 
@@ -201,19 +205,19 @@ class Administration:
 
     def login_passwd(self, name: str, password: str, comment: str = "") -> None:
         """Give a login another password."""
-        self._gateway.logins.set_password(name, password, _machine(comment))
+        self._gateway.logins.set_password(name, password, machine(comment))
 
     def login_disable(self, name: str, comment: str = "") -> None:
         """Keep a login from being used."""
-        self._gateway.logins.disable(name, _machine(comment))
+        self._gateway.logins.disable(name, machine(comment))
 
     def login_enable(self, name: str, comment: str = "") -> None:
         """Let a login be used again."""
-        self._gateway.logins.enable(name, _machine(comment))
+        self._gateway.logins.enable(name, machine(comment))
 
     def login_remove(self, name: str, comment: str = "") -> None:
         """Remove a login."""
-        self._gateway.logins.remove(name, _machine(comment))
+        self._gateway.logins.remove(name, machine(comment))
 
     def login_bind(self, name: str, role: str, scope: Mapping[str, str], comment: str = "") -> Json:
         """Let a login have a role within a scope; ``{"where", "new"}``.
@@ -222,7 +226,7 @@ class Administration:
         ``own``; without any the role counts everywhere.
         """
         found, where = self._scope(scope)
-        new = self._gateway.logins.bind(name, role, found, where, _machine(comment))
+        new = self._gateway.logins.bind(name, role, found, where, machine(comment))
         return {"where": where, "new": new}
 
     def login_unbind(
@@ -230,7 +234,7 @@ class Administration:
     ) -> Json:
         """Take a role within a scope from a login; ``{"where"}``."""
         found, where = self._scope(scope)
-        self._gateway.logins.unbind(name, role, found, where, _machine(comment))
+        self._gateway.logins.unbind(name, role, found, where, machine(comment))
         return {"where": where}
 
     # Roles
@@ -249,15 +253,15 @@ class Administration:
     ) -> Json:
         """Make a role; ``permissions`` are names of Access in lower case, by node."""
         said = {node: _access(word) for node, word in (permissions or {}).items()}
-        return plain(self._gateway.roles.create(name, said, _machine(comment)))
+        return plain(self._gateway.roles.create(name, said, machine(comment)))
 
     def role_delete(self, name: str, comment: str = "") -> None:
         """Delete a role that nobody has."""
-        self._gateway.roles.delete(name, _machine(comment))
+        self._gateway.roles.delete(name, machine(comment))
 
     def role_grant(self, name: str, node: str, access: str, comment: str = "") -> Json:
         """Have a role say this about a node; answers the role."""
-        return plain(self._gateway.roles.grant(name, node, _access(access), _machine(comment)))
+        return plain(self._gateway.roles.grant(name, node, _access(access), machine(comment)))
 
     def permission_explain(self, login: str, operation: str, objects: Sequence[str] = ()) -> Json:
         """Whether a login may do an operation with objects, and which roles say so."""
@@ -289,7 +293,7 @@ class Administration:
             raise CommandFailed(
                 "too_large", f"more than {limit} bytes to import: raise limits.import_bytes"
             )
-        report = self._blocks.import_blocks(given, OnConflict(on_conflict), _machine(comment))
+        report = self._blocks.import_blocks(given, OnConflict(on_conflict), machine(comment))
         return plain(report.entries)
 
     def export_blocks(self, references: Sequence[str], form: str) -> Json:
@@ -343,7 +347,7 @@ class Administration:
         content. ``comment`` is for the audit trail.
         """
         wanted = ResourceChanges(comment=description, **given)
-        caller = _machine(comment)
+        caller = machine(comment)
         resources = self._gateway.resources
         with contextlib.ExitStack() as opened:
             pieces = None if file is None else _pieces(opened.enter_context(Path(file).open("rb")))
@@ -359,7 +363,7 @@ class Administration:
 
     def resource_delete(self, resource: str, comment: str = "") -> Json:
         """Delete a resource (GUID or name); answers what was deleted."""
-        caller = _machine(comment)
+        caller = machine(comment)
         with self._gateway.store.reading() as session:
             found = self._gateway.resources.resolve(session, resource)
         self._gateway.resources.delete(found.guid, caller)
@@ -760,15 +764,6 @@ def _progress(view: JobView, runs: Sequence[RunView]) -> Json:
         "done": sum(run.tasks_done for run in runs),
         "total": sum(run.tasks_total for run in runs),
     }
-
-
-def _machine(comment: str) -> Caller:
-    """The machine itself, with what is to stand beside its change in the audit trail.
-
-    Raises audit.CommentRefused.
-    """
-    audit.check_comment(comment)
-    return dataclasses.replace(MACHINE, comment=comment)
 
 
 def _access(word: str) -> Access:

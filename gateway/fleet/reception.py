@@ -86,7 +86,7 @@ _MOST_URGENT = statements.Statement(
             _RUN.not_before.is_null() | (_RUN.not_before <= named(_RUN.not_before, "now")),
             _RUN.after_boot.is_null() | (_RUN.after_boot != named(_RUN.after_boot, "boot")),
         )
-        .order_by(_RUN.priority.desc(), _RUN.id)
+        .order_by(_RUN.priority.desc(), _RUN.turn, _RUN.id)
         .limit(peewee.Value(statements.Named("limit"), converter=False))
     )
 )

@@ -205,6 +205,7 @@ class Acceptance:
             request
             | {
                 "job_id": copy.id,
+                "digest": "",
                 "surface": caller.surface,
                 "timing": timing,
                 "options": request["options"] | {"from": _from(caller)},

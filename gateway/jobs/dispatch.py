@@ -98,5 +98,6 @@ def _run(job: JobRow, item: RunPlan, now: int) -> dict[str, Any]:
         "not_before": item.start.not_before,
         "launch_by": item.start.launch_by,
         "after_boot": item.start.after_boot,
+        "turn": 0,
         "created_at": now,
     }

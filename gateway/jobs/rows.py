@@ -37,6 +37,8 @@ _JOB_COLUMNS = (
     _JOB.reason,
     _JOB.priority,
     _JOB.runs_open,
+    _JOB.lock_name,
+    _JOB.stop_by,
     _JOB.due_at,
     _JOB.launch_by,
     _JOB.wake_at,
@@ -55,6 +57,7 @@ _RUN_COLUMNS = (
     _RUN.not_before,
     _RUN.launch_by,
     _RUN.after_boot,
+    _RUN.turn,
     _RUN.created_at,
 )
 
@@ -71,6 +74,7 @@ _INSERT_REQUEST = statements.Insert(
     models.JobRequest.parameters,
     models.JobRequest.options,
     models.JobRequest.extras,
+    models.JobRequest.digest,
 )
 _INSERT_EVENT = statements.Insert(
     models.JobEvent,
@@ -89,6 +93,7 @@ _MOVE_JOB = statements.Update(
     _JOB.reason,
     _JOB.runs_open,
     _JOB.schedule_id,
+    _JOB.stop_by,
     _JOB.due_at,
     _JOB.launch_by,
     _JOB.wake_at,
@@ -159,6 +164,8 @@ class JobRow:
     started_at: int | None = None
     finished_at: int | None = None
     seq: int = 0
+    lock_name: str | None = None
+    stop_by: int | None = None
 
     @classmethod
     def of(cls, row: Row) -> Self:
@@ -192,6 +199,7 @@ class RunRow:
     not_before: int | None
     launch_by: int | None
     after_boot: str | None
+    turn: int
     tasks_total: int
     tasks_done: int
     created_at: int
@@ -213,8 +221,8 @@ def insert_job(session: WritingSession, job: JobRow) -> None:
 
 
 def insert_request(session: WritingSession, values: Row) -> None:
-    """Insert what was asked for."""
-    session.gather(_INSERT_REQUEST, values)
+    """Insert what was asked for; what has no ``digest`` is compared with nothing."""
+    session.gather(_INSERT_REQUEST, {"digest": "", **values})
 
 
 def insert_run(session: WritingSession, values: Row) -> None:

@@ -232,7 +232,7 @@ def _enter(
 ) -> None:
     """Store the job that a firing made, and tie the two together."""
     moves.enter(session, child, actor)
-    rows.insert_request(session, request | {"job_id": child.id})
+    rows.insert_request(session, request | {"job_id": child.id, "digest": ""})
     session.execute(
         _FIRING.update(job_id=child.id).where(
             _FIRING.schedule_id == schedule_id, _FIRING.due_at == child.due_at

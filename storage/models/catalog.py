@@ -103,7 +103,10 @@ class ResourceVersion(Table):
 
 
 class Team(Table):
-    """Agents and teams under one name; a ``rule`` has agents belong to it by what they are."""
+    """Agents and teams under one name; a ``rule`` has agents belong to it by what they are.
+
+    ``run_limit`` is how many runs its agents may have at once, all together.
+    """
 
     id = peewee.BigAutoField()
     guid = columns.Guid()
@@ -113,6 +116,7 @@ class Team(Table):
     name_key = peewee.TextField()
     description = peewee.TextField()
     rule = columns.Json(null=True)
+    run_limit = peewee.IntegerField(null=True)
     created_at = columns.Moment()
     deleted_at = columns.Moment(null=True)
 
@@ -131,7 +135,11 @@ class TeamMember(Table):
 
 
 class Agent(Table):
-    """A machine that runs tasks. ``session`` fences: reports of an older session are refused."""
+    """A machine that runs tasks. ``session`` fences: reports of an older session are refused.
+
+    ``max_runs`` is what the agent says of itself, ``run_limit`` what an operator allows it.
+    ``instance`` is the place from which the session was opened: machine, start and folder.
+    """
 
     id = peewee.BigAutoField()
     guid = columns.Guid(unique=True)
@@ -148,5 +156,7 @@ class Agent(Table):
     last_contact_at = columns.Moment(null=True)
     primary_team_id = peewee.BigIntegerField(null=True)
     last_console_user = peewee.TextField(default="")
+    run_limit = peewee.IntegerField(null=True)
+    instance = peewee.TextField(default="")
     created_at = columns.Moment()
     deleted_at = columns.Moment(null=True)

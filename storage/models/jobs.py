@@ -11,7 +11,8 @@ class Job(Table):
 
     ``wake_at`` is when the clock must next look at the job, whatever for: it is due, its schedule
     fires, or its launch timeout ends. One index, one query, no other timer. A run book's jobs have
-    it for ``parent_id`` and stand in the order of ``seq``.
+    it for ``parent_id`` and stand in the order of ``seq``. ``lock_name`` is the key of the lock
+    that it needs to begin; ``stop_by`` is when a run book that is not done by then is stopped.
     """
 
     id = peewee.BigAutoField()
@@ -30,6 +31,8 @@ class Job(Table):
     reason = peewee.TextField()
     priority = peewee.SmallIntegerField()
     runs_open = peewee.IntegerField()
+    lock_name = peewee.TextField(null=True)
+    stop_by = columns.Moment(null=True)
     due_at = columns.Moment(null=True)
     launch_by = columns.Moment(null=True)
     wake_at = columns.Moment(null=True)
@@ -39,7 +42,10 @@ class Job(Table):
 
 
 class JobRequest(Table):
-    """The cold part of a job, written once: what was asked for, by which surface."""
+    """The cold part of a job, written once: what was asked for, by which surface.
+
+    ``digest`` is equal for equal requests of one login; empty where nobody compares.
+    """
 
     job_id = peewee.BigIntegerField(primary_key=True)
     description = peewee.TextField()
@@ -50,6 +56,7 @@ class JobRequest(Table):
     parameters = columns.Json()
     options = columns.Json()
     extras = columns.Json(null=True)
+    digest = peewee.TextField(default="")
 
 
 class JobEvent(Table):
@@ -114,7 +121,7 @@ class Run(Table):
     """One job on one agent. Attempt and session fence off reports that come too late.
 
     It may be claimed from ``not_before`` on, until ``launch_by``; one with ``after_boot`` waits
-    until its agent has another boot id.
+    until its agent has another boot id. Runs of equal priority begin in the order of ``turn``.
     """
 
     id = peewee.BigAutoField()
@@ -130,6 +137,7 @@ class Run(Table):
     not_before = columns.Moment(null=True)
     launch_by = columns.Moment(null=True)
     after_boot = peewee.TextField(null=True)
+    turn = peewee.BigIntegerField(default=0)
     tasks_total = peewee.IntegerField()
     tasks_done = peewee.IntegerField()
     created_at = columns.Moment()
@@ -167,7 +175,10 @@ class TaskResult(Table):
 
 
 class Schedule(Table):
-    """When a job recurs. ``job_id`` is the recurring job that each firing copies."""
+    """When a job recurs. ``job_id`` is the recurring job that each firing copies.
+
+    ``on_closed`` says what becomes of a due time on which its calendar is closed.
+    """
 
     id = peewee.BigAutoField()
     guid = columns.Guid(unique=True)
@@ -181,7 +192,87 @@ class Schedule(Table):
     missed_runs = peewee.SmallIntegerField()
     grace = peewee.BigIntegerField()
     enabled = peewee.BooleanField()
+    calendar_id = peewee.BigIntegerField(null=True)
+    on_closed = peewee.SmallIntegerField(default=0)
     next_due_at = columns.Moment(null=True)
+
+
+class Calendar(Table):
+    """Working days, holidays and blackouts, shared between schedules."""
+
+    id = peewee.BigAutoField()
+    guid = columns.Guid(unique=True)
+    tenant_id = peewee.BigIntegerField()
+    name = peewee.TextField()
+    name_key = peewee.TextField()
+    content = columns.Json()
+    created_at = columns.Moment()
+    deleted_at = columns.Moment(null=True)
+
+
+class Maintenance(Table):
+    """A time in which no run begins: on the agents of a team, or anywhere (no ``team_id``)."""
+
+    id = peewee.BigAutoField()
+    tenant_id = peewee.BigIntegerField()
+    team_id = peewee.BigIntegerField(null=True)
+    reason = peewee.TextField()
+    begun_at = columns.Moment()
+    begun_by = peewee.TextField()
+    until = columns.Moment(null=True)
+    ended_at = columns.Moment(null=True)
+    ended_by = peewee.TextField(null=True)
+
+
+class LockHolder(Table):
+    """The job that has a lock; the key is what makes it the only one."""
+
+    tenant_id = peewee.BigIntegerField()
+    name = peewee.TextField()
+    job_id = peewee.BigIntegerField()
+    since = columns.Moment()
+
+    class Meta:
+        """Keyed by the lock's name."""
+
+        primary_key = peewee.CompositeKey("tenant_id", "name")
+
+
+class ExclusiveWindow(Table):
+    """Hours that some definitions have for themselves: everywhere, on an agent, or in a team."""
+
+    id = peewee.BigAutoField()
+    guid = columns.Guid(unique=True)
+    tenant_id = peewee.BigIntegerField()
+    name = peewee.TextField()
+    name_key = peewee.TextField()
+    scope_kind = peewee.SmallIntegerField()
+    scope_id = peewee.BigIntegerField()
+    content = columns.Json()
+    created_at = columns.Moment()
+    deleted_at = columns.Moment(null=True)
+
+
+class RetentionRule(Table):
+    """How long ended jobs are kept; of a definition, or of all that have no rule of their own."""
+
+    id = peewee.BigAutoField()
+    tenant_id = peewee.BigIntegerField()
+    definition_id = peewee.BigIntegerField(null=True)
+    max_age = peewee.BigIntegerField(null=True)
+    max_count = peewee.IntegerField(null=True)
+    archive = peewee.BooleanField()
+
+
+class HousekeepingRun(Table):
+    """One time that housekeeping was done; without an end while it lasts, or when it was killed."""
+
+    id = peewee.BigAutoField()
+    name = peewee.TextField()
+    started_at = columns.Moment()
+    finished_at = columns.Moment(null=True)
+    ok = peewee.BooleanField(null=True)
+    detail = peewee.TextField()
 
 
 class ScheduleFiring(Table):
