@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 
 from gateway import moments, names
-from gateway.catalog import changes
 from gateway.fleet import events, roster
 from gateway.fleet.credentials import AgentCredentials
 from gateway.fleet.roster import Agent
@@ -85,7 +84,8 @@ class AgentAccess:
             raise AgentChangeRefused(f"a name has 1 to {_LONGEST_NAME} printable characters")
 
         def work(session: WritingSession) -> Agent:
-            changes.one_at_a_time(session, 1)
+            # By its token an agent is remembered with its name.
+            self._epoch.advance(session)
             agent, _ = _remote(session, reference)
             now = self._now()
             query = _AGENT.update(name=wanted, name_key=names.key(wanted))

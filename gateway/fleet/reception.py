@@ -235,6 +235,10 @@ class Reception:
         A run of the session that is not among them never reached the agent, if it has not begun:
         it waits again. If it has, nobody extends its lease. Raises SessionOver.
         """
+        return self.renewal(session, runs).refused
+
+    def renewal(self, session: AgentSession, runs: Sequence[Attempt]) -> "Renewal":
+        """As ``renew``; it says, too, whether the session has runs that were not named."""
         try:
             renewal = self._store.unit_of_work(lambda db: self._renew(db, session, runs))
         except StoreUnavailable:
@@ -243,7 +247,7 @@ class Reception:
         if renewal.stranded:
             log.warning("%d runs never reached their agent, and wait again", len(renewal.stranded))
             self.give_back(session, renewal.stranded)
-        return renewal.refused
+        return renewal
 
     def lost(self, session: AgentSession, runs: Sequence[Attempt], reason: str) -> None:
         """Settle runs that nobody works on any more."""
@@ -581,7 +585,7 @@ class Reception:
         last = settlement.close_run(db, held.job, run, report.status, at, report.detail)
         return [settlement.Ending(held.job, at, report.detail)] if last else []
 
-    def _renew(self, db: Session, agent: AgentSession, runs: Sequence[Attempt]) -> "_Renewal":
+    def _renew(self, db: Session, agent: AgentSession, runs: Sequence[Attempt]) -> "Renewal":
         now = self._now()
         # Written first: whoever reads the row to write it later would wait for another such.
         db.execute(_AGENT.update(last_contact_at=now).where(_AGENT.id == agent.agent_id))
@@ -594,13 +598,14 @@ class Reception:
         lately = now - self._lease // _RENEWALS
         missing = [present[attempt] for attempt in present.keys() - set(runs)]
         begun = _begun(db, [row["id"] for row in missing])
-        return _Renewal(
+        return Renewal(
             [Refusal(*attempt, OVER) for attempt in runs if attempt not in present],
             [
                 (row["guid"], row["attempt"])
                 for row in missing
                 if row["id"] not in begun and row["started_at"] <= lately
             ],
+            len(missing),
         )
 
     def _lose(
@@ -645,11 +650,15 @@ class Reception:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Renewal:
-    """What a renewal finds: attempts that are over, and those that the agent never got."""
+class Renewal:
+    """What a renewal finds: attempts that are over, and those that the agent never got.
+
+    ``unnamed`` counts the runs of the session that the agent did not name.
+    """
 
     refused: list[Refusal]
     stranded: list[Attempt]
+    unnamed: int
 
 
 def _check_present(found: Sequence[Row], agent: AgentSession) -> Row:

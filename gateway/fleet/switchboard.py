@@ -183,13 +183,12 @@ class Switchboard:
             idle = agent.session in self._known and agent.session not in self._given
         if idle and not ask.runs:
             return []
-        refused = self._reception.renew(agent, ask.runs)
+        renewal = self._reception.renewal(agent, ask.runs)
         with self._changed:
             self._known.add(agent.session)
-            if not ask.runs:
-                # All that it was given and does not name waits again, or soon will.
+            if not ask.runs and not renewal.unnamed:
                 self._given.discard(agent.session)
-        return refused
+        return renewal.refused
 
     def _run(self) -> None:
         next_look = self._elapsed() + _LOOK_SECONDS
