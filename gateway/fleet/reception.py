@@ -44,6 +44,7 @@ from gateway.jobs import (
     rows,
     schedules,
     settlement,
+    turns,
 )
 from gateway.jobs.launch_windows import WindowPolicy
 from gateway.jobs.orders import Origin, OutsideWindow
@@ -405,6 +406,8 @@ class Reception:
             return []
         asked = {"agent_id": agent.agent_id, "now": now, "boot": present["boot_id"]}
         found = db.select(_MOST_URGENT, asked | {"limit": places})
+        if not found:
+            turns.of(db).forget(agent.agent_id)
         urgency = {row["id"]: place for place, row in enumerate(found)}
         # One that was put on hold or ended before the locks were held is not waiting any more.
         waiting = [
@@ -574,6 +577,10 @@ class Reception:
         self, db: WritingSession, book: ledger.TaskBook, held: Held, report: RunFinished
     ) -> list[settlement.Ending]:
         run, at = held.run, report.at
+        book.write()
+        if settlement.try_again(db, held.job, run, report.status, at, report.detail):
+            db.after_commit(functools.partial(self._wake_clock, at))
+            return []
         if run.tasks_done < run.tasks_total:
             # The agent gave up on the run, or left tasks out: nothing stays open.
             book.write()
