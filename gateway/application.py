@@ -24,6 +24,8 @@ from gateway.datafolder import DataFolder
 from gateway.fleet.access import AgentAccess
 from gateway.fleet.credentials import AgentCredentials
 from gateway.fleet.enrolment import Enrolments
+from gateway.fleet.exclusive_windows import ExclusiveWindows
+from gateway.fleet.limits import RunLimits
 from gateway.fleet.membership import Memberships
 from gateway.fleet.orders import OrderMaker
 from gateway.fleet.reception import Reception
@@ -105,6 +107,8 @@ class Gateway:
     enrolments: Enrolments
     credentials: AgentCredentials
     access: AgentAccess
+    run_limits: RunLimits
+    exclusive_windows: ExclusiveWindows
     incarnation: str
     clock: Clock
     jobs: Jobs
@@ -296,6 +300,8 @@ def _build(
         access=AgentAccess(
             store, epoch, credentials, switchboard.release, offline_after, moments.now
         ),
+        run_limits=RunLimits(store, signals, moments.now),
+        exclusive_windows=ExclusiveWindows(store, moments.now),
         incarnation=_incarnation(store),
         clock=clock,
         jobs=jobs,

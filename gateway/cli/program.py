@@ -15,6 +15,7 @@ from gateway.cli import (
     config,
     enrolment,
     jobs,
+    limits,
     logins,
     resources,
     roles,
@@ -33,12 +34,13 @@ def root() -> None:
     """A self-hosted gateway for automation."""
 
 
-for _command in enrolment.COMMANDS:
+for _command in (*enrolment.COMMANDS, limits.OF_AGENTS):
     agents.agent.add_command(_command)
+teams.team.add_command(limits.OF_TEAMS)
 for _command in (
     *(serve.serve, store.init, logins.login, roles.role, roles.permission, audit.audit),
     *(building_blocks.import_, building_blocks.export),
-    *(agents.agent, teams.team, resources.resource),
+    *(agents.agent, limits.window, teams.team, resources.resource),
     *(jobs.job, config.config, wsdl.wsdl, store.doctor, store.backup, store.restore, store.key),
 ):
     root.add_command(_command)
