@@ -37,6 +37,7 @@ from gateway.catalog.policies import Policy
 from gateway.catalog.resources import Resource, ResourceChanges, Resources
 from gateway.commands.agents import AgentCommands
 from gateway.commands.group import Command, CommandGroup, machine
+from gateway.commands.housekeeping import HousekeepingCommands
 from gateway.commands.limits import LimitCommands
 from gateway.control import CommandFailed
 from gateway.datafolder import DataFolder
@@ -57,6 +58,7 @@ from gateway.identity.role_changes import Roles
 from gateway.identity.rotation import Rotation
 from gateway.identity.vault import Vault
 from gateway.jobs import explaining, launch_windows, scopes
+from gateway.jobs.clock import Clock
 from gateway.jobs.explaining import Explainer, Right
 from gateway.jobs.orders import (
     Boot,
@@ -153,6 +155,10 @@ class Gateway(Protocol):
         """Who is in which team."""
 
     @property
+    def clock(self) -> Clock:
+        """What starts what is due, and does the housekeeping."""
+
+    @property
     def run_limits(self) -> RunLimits:
         """How many runs agents may have."""
 
@@ -188,6 +194,7 @@ class Administration(CommandGroup):
         groups: tuple[CommandGroup, ...] = (
             AgentCommands(self._gateway),
             LimitCommands(self._gateway),
+            HousekeepingCommands(self._gateway),
         )
         found = dict(super().commands())
         for group in groups:

@@ -76,6 +76,7 @@ log = logging.getLogger("gateway")
 
 _SWEEP_SECONDS = 600.0
 _SILENCE_SECONDS = 30.0
+_DAY_SECONDS = 24 * 3600.0
 # It counts from when a content last grew; an import keeps what it has for minutes at most.
 _UNPUBLISHED_FOR = 3600 * moments.SECOND
 
@@ -134,6 +135,9 @@ class Gateway:
         )
         self.clock.every(_SWEEP_SECONDS, self.enrolments.sweep, "sweep of enrolments")
         self.clock.every(_SILENCE_SECONDS, self.access.note_silence, "watch for silent agents")
+        self.clock.every(
+            _DAY_SECONDS, self.clock.housekeeping.sweep, "sweep of housekeeping records"
+        )
         for agent in self.embedded:
             agent.start()
         self.switchboard.start()

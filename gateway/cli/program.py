@@ -14,6 +14,7 @@ from gateway.cli import (
     building_blocks,
     config,
     enrolment,
+    housekeeping,
     jobs,
     limits,
     logins,
@@ -40,7 +41,7 @@ teams.team.add_command(limits.OF_TEAMS)
 for _command in (
     *(serve.serve, store.init, logins.login, roles.role, roles.permission, audit.audit),
     *(building_blocks.import_, building_blocks.export),
-    *(agents.agent, limits.window, teams.team, resources.resource),
+    *(agents.agent, limits.window, housekeeping.housekeeping, teams.team, resources.resource),
     *(jobs.job, config.config, wsdl.wsdl, store.doctor, store.backup, store.restore, store.key),
 ):
     root.add_command(_command)

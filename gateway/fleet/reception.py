@@ -300,8 +300,8 @@ class Reception:
             self._refusals.popitem(last=False)
         return True
 
-    def expire(self) -> None:
-        """Settle the runs of agents that have fallen silent or were removed."""
+    def expire(self) -> int:
+        """Settle the runs of agents that have fallen silent or were removed; how many."""
         waiting = _RUN.select(_RUN.id, _RUN.job_id).join(_AGENT, on=(_AGENT.id == _RUN.agent_id))
         with self._store.reading() as db:
             held = db.rows(_RUN.select(_RUN.id, _RUN.job_id, _RUN.lease_until).where(_HELD))
@@ -314,6 +314,7 @@ class Reception:
             self._store.unit_of_work(functools.partial(self._drop, found=row))
         if silent or orphans:
             self._signals.wake()
+        return len(silent) + len(orphans)
 
     def left_behind(self, name: str) -> tuple[list[ProcessIdentity], list[uuid.UUID]]:
         """The processes and runs that an agent of this name had when it was last heard of."""
