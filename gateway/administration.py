@@ -39,6 +39,7 @@ from gateway.commands.agents import AgentCommands
 from gateway.commands.group import Command, CommandGroup, machine
 from gateway.commands.housekeeping import HousekeepingCommands
 from gateway.commands.limits import LimitCommands
+from gateway.commands.notifications import NotificationCommands
 from gateway.control import CommandFailed
 from gateway.datafolder import DataFolder
 from gateway.fleet import membership, roster, teams
@@ -78,6 +79,7 @@ from gateway.jobs.orders import (
 from gateway.jobs.service import JobFilter, Jobs
 from gateway.jobs.states import Stage
 from gateway.jobs.views import JobView, RunView
+from gateway.notifications.rules import Rules
 from gateway.plain import plain
 from gateway.settings import Settings
 from gateway.tasks.registry import TaskTypes
@@ -159,6 +161,10 @@ class Gateway(Protocol):
         """What starts what is due, and does the housekeeping."""
 
     @property
+    def notification_rules(self) -> Rules:
+        """Whom to tell of what."""
+
+    @property
     def run_limits(self) -> RunLimits:
         """How many runs agents may have."""
 
@@ -195,6 +201,7 @@ class Administration(CommandGroup):
             AgentCommands(self._gateway),
             LimitCommands(self._gateway),
             HousekeepingCommands(self._gateway),
+            NotificationCommands(self._gateway),
         )
         found = dict(super().commands())
         for group in groups:

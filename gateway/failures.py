@@ -33,6 +33,8 @@ from gateway.jobs.explaining import ObjectNotFound
 from gateway.jobs.orders import OrderRefused
 from gateway.jobs.service import JobNotFound, StoreNearlyFull
 from gateway.jobs.states import MoveRefused
+from gateway.notifications.outbox import NotificationNotFound
+from gateway.notifications.rules import RuleNotFound, RuleRefused
 from gateway.settings import SettingsError
 from storage.errors import StoreError, StoreUnavailable
 
@@ -56,6 +58,9 @@ _KNOWN: tuple[tuple[type[Exception], str, int], ...] = (
     (LimitRefused, "limit_refused", WRONG_USE),
     (WindowNotFound, "window_not_found", WRONG_USE),
     (WindowRefused, "window_refused", WRONG_USE),
+    (NotificationNotFound, "notification_not_found", WRONG_USE),
+    (RuleNotFound, "notification_rule_not_found", WRONG_USE),
+    (RuleRefused, "notification_rule_refused", WRONG_USE),
     (RequestNotFound, "enrolment_not_found", WRONG_USE),
     (TokenNotFound, "enrolment_token_not_found", WRONG_USE),
     (TokenRefused, "enrolment_token_refused", WRONG_USE),

@@ -18,6 +18,7 @@ from gateway.cli import (
     jobs,
     limits,
     logins,
+    notifications,
     resources,
     roles,
     serve,
@@ -41,7 +42,8 @@ teams.team.add_command(limits.OF_TEAMS)
 for _command in (
     *(serve.serve, store.init, logins.login, roles.role, roles.permission, audit.audit),
     *(building_blocks.import_, building_blocks.export),
-    *(agents.agent, limits.window, housekeeping.housekeeping, teams.team, resources.resource),
+    *(agents.agent, limits.window, housekeeping.housekeeping, notifications.notification),
+    *(teams.team, resources.resource),
     *(jobs.job, config.config, wsdl.wsdl, store.doctor, store.backup, store.restore, store.key),
 ):
     root.add_command(_command)
