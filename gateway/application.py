@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import flask
 
 from gateway import moments
-from gateway.agents import processes
+from gateway.agents import processes, users
 from gateway.agents.embedded import EmbeddedAgent, EmbeddedSettings
 from gateway.catalog import resource_users
 from gateway.catalog.blobs import Blobs
@@ -299,16 +299,21 @@ def _magic_packets(settings: Settings) -> MagicPackets:
 def _embedded(
     settings: Settings, folder: DataFolder, reception: Reception
 ) -> tuple[EmbeddedAgent, ...]:
+    user = users.task_user(settings.task_user) if settings.task_user else None
+    # A user's own folder cannot hold those of the other agents.
+    runs = folder.open_runs if user is not None and user.other else folder.runs
+    own = runs / "own" if runs == folder.open_runs else runs
     return tuple(
         EmbeddedAgent(
             reception,
             EmbeddedSettings(
                 name=name,
-                folder=folder.runs if name == settings.machine_name else folder.runs_of(name),
+                folder=own if name == settings.machine_name else folder.runs_of(runs, name),
                 max_runs=settings.workers.embedded_runs,
                 renew_seconds=settings.lease_seconds / 6,
                 inherit=settings.task_environment,
                 time_zone=settings.time_zone,
+                user=user,
             ),
         )
         for name in settings.embedded_names
