@@ -14,6 +14,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from gateway.tasks import http
+
 if sys.platform != "win32":
     import pwd
 
@@ -136,6 +138,7 @@ def load_all() -> None:
     for name in _LOADED_LATER:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    http.usual_authorities()
 
 
 def _missing(folder: Path) -> list[Path]:
