@@ -43,7 +43,8 @@ class _Secret:
 class Enrolment:
     """Enrols the agent of one folder at one server.
 
-    ``show`` is given the code that people compare; ``stopped`` ends the waiting.
+    ``show`` is given the code that people compare; ``stopped`` ends the waiting. Who is
+    ``patient`` waits for a server that is away from the beginning as well.
     """
 
     def __init__(
@@ -53,7 +54,10 @@ class Enrolment:
         trust: Trust,
         show: Callable[[str], None],
         stopped: threading.Event,
+        *,
+        patient: bool,
     ) -> None:
+        self._patient = patient
         self._home = home
         self._server = server
         self._trust = trust
@@ -63,14 +67,13 @@ class Enrolment:
     def enrol(self, facts: AgentFacts, token: str | None) -> Identity | None:
         """Ask, wait for the decision, and keep who the agent is now; None if it was stopped.
 
-        Raises AgentRefused, NotTrusted, OSError; ServerUnreachable if the first question is not
-        answered.
+        Raises AgentRefused, NotTrusted, OSError; ServerUnreachable for a server that is away at
+        first, unless this is patient.
         """
-        asking = self._home.asking()
-        if asking is None or asking.server != self._server or token is not None:
-            asking, answer = self._ask(facts, token)
-        else:
-            answer = self._decided(asking)
+        found = self._first(facts, token)
+        if found is None:
+            return None
+        asking, answer = found
         if answer.state == "waiting":
             self._show(answer.code)
         while answer.state == "waiting":
@@ -79,8 +82,28 @@ class Enrolment:
             answer = self._decided_at_last(asking)
         return self._keep(answer)
 
-    def _ask(self, facts: AgentFacts, token: str | None) -> tuple[Asking, EnrolmentAnswer]:
+    def _first(self, facts: AgentFacts, token: str | None) -> tuple[Asking, EnrolmentAnswer] | None:
+        """The first answer to a question asked now or earlier; None if it was stopped."""
+        asking = self._home.asking()
+        # The same for each try: so a server that took one whose answer was lost can tell.
         secret = secrets.token_urlsafe(_SECRET_BYTES)
+        while True:
+            try:
+                if asking is None or asking.server != self._server or token is not None:
+                    return self._ask(facts, token, secret)
+                return asking, self._decided(asking)
+            except NotTrusted:
+                raise
+            except ServerUnreachable as error:
+                if not self._patient:
+                    raise
+                _log.warning("not enrolled yet: %s. It is tried again", error)
+            if self._stopped.wait(_UNREACHABLE_PAUSE):
+                return None
+
+    def _ask(
+        self, facts: AgentFacts, token: str | None, secret: str
+    ) -> tuple[Asking, EnrolmentAnswer]:
         request = EnrolmentRequest(
             name=facts.name,
             facts=facts,

@@ -151,15 +151,17 @@ class _Enrolling:
     def identity(self, stopped: threading.Event) -> Identity | None:
         """Who the agent is, after it has enrolled if need be; None if it was stopped."""
         known = self.home.identity()
-        return self.enrol(stopped) if known is None else self._moved(known)
+        return self.enrol(stopped, patient=True) if known is None else self._moved(known)
 
-    def enrol(self, stopped: threading.Event) -> Identity | None:
+    def enrol(self, stopped: threading.Event, *, patient: bool) -> Identity | None:
         """Enrol; None if it was stopped while it waited."""
         if self.server is None:
             raise AgentRefused(
                 f"the folder {self.home.path} holds no agent yet: name its server with --server"
             )
-        enrolment = Enrolment(self.home, self.server, self.trust, _show_code, stopped)
+        enrolment = Enrolment(
+            self.home, self.server, self.trust, _show_code, stopped, patient=patient
+        )
         identity = enrolment.enrol(self.settings().facts(embedded=False), self.token)
         if identity is not None:
             click.echo(f"enrolled at {self.server} as {self.name} ({identity.agent})")
@@ -289,7 +291,7 @@ def enrol(*, replace: bool, **options: Any) -> int:
                 f"the folder {given.home.path} holds the agent {known.agent} of {known.server} "
                 "already: start it with `agent run`, or enrol another with --replace"
             )
-        given.enrol(threading.Event())
+        given.enrol(threading.Event(), patient=False)
     return 0
 
 

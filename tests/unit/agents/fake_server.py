@@ -60,7 +60,9 @@ class Fault:
 class FakeServer:
     """One server; ``desk`` has what it was told and what it gives out."""
 
-    def __init__(self, port: int = 0, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, port: int = 0, context: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+    ) -> None:
         self.desk = MemoryDesk()
         self.lock = self.desk.changed
         self.tokens = {"enrolled"}
@@ -83,7 +85,7 @@ class FakeServer:
         self.faults: list[Fault] = []
         self.made_tokens = 0
         self._newest = 0
-        self.http = _Http(("127.0.0.1", port), Handler, self)
+        self.http = _Http((host, port), Handler, self)
         self.scheme = "http"
         if context is not None:
             self.scheme = "https"

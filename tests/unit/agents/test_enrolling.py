@@ -30,10 +30,12 @@ def home(tmp_path: Path) -> AgentHome:
 
 
 class Asked:
-    def __init__(self, home: AgentHome, server: FakeServer) -> None:
+    def __init__(self, home: AgentHome, server: FakeServer, *, patient: bool = False) -> None:
         self.codes: list[str] = []
         self.stopped = threading.Event()
-        self.enrolment = Enrolment(home, server.url, Trust(), self.codes.append, self.stopped)
+        self.enrolment = Enrolment(
+            home, server.url, Trust(), self.codes.append, self.stopped, patient=patient
+        )
 
 
 def test_a_token_lets_in_at_once(server: FakeServer, home: AgentHome) -> None:
@@ -101,8 +103,12 @@ def test_an_enrolment_that_is_forgotten_is_asked_for_anew(
     assert home.asking() is None
 
 
-def test_a_server_that_is_away_is_said_to_be(server: FakeServer, home: AgentHome) -> None:
-    server.stop()
+def test_a_server_that_is_away_is_said_to_be_or_waited_for(
+    server: FakeServer, home: AgentHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.agents.enrolling._UNREACHABLE_PAUSE", 0.1)
+    server.fail("/enrolments", fake_server.hang_up, times=3)
     with pytest.raises(ServerUnreachable, match="cannot be reached"):
         Asked(home, server).enrolment.enrol(FACTS, "once")
-    server.__init__()  # type: ignore[misc]  # for the fixture's stop
+    assert Asked(home, server, patient=True).enrolment.enrol(FACTS, "once") is not None
+    assert server.paths["/enrolments"] == 4

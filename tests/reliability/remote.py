@@ -1,0 +1,129 @@
+"""Agents as real processes at a real server: started, cut off, killed."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.reliability.agents_served import ENROLMENT
+from tests.reliability.servers import ROOT, WAIT, House, until
+
+FAR = "far"
+LEASE_SECONDS = "4"
+
+
+class AgentsHouse:
+    """A house whose server has no agent of its own, and agents elsewhere."""
+
+    def __init__(self, house: House, host: str = "127.0.0.1") -> None:
+        self.house = house
+        self.folder = house.scratch.parent
+        with socket.create_server((host, 0)) as free:
+            self._at = f"{host}:{free.getsockname()[1]}"
+        self.server = f"http://{self._at}"
+
+    @contextlib.contextmanager
+    def serving(self) -> "Iterator[subprocess.Popen[str]]":
+        """A server for the length of a block."""
+        own = {
+            "GATEWAY_EMBEDDED_AGENT": "false",
+            "GATEWAY_LEASE_SECONDS": LEASE_SECONDS,
+            "AGENTS_AT": self._at,
+        }
+        with self.house.log.open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tests.reliability.agents_served", "serve", "--port", "0"],
+                cwd=ROOT,
+                env=self.house.environment | own,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                start_new_session=True,
+            )
+        try:
+            assert process.stdout is not None
+            ready = any(line.startswith("ready") for line in process.stdout)
+            assert ready, self.house.log.read_text()[-3000:]
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
+
+    @contextlib.contextmanager
+    def agent(self, before: Sequence[str] = ()) -> "Iterator[subprocess.Popen[bytes]]":
+        """An agent for the length of a block; ``before`` stands before its command line."""
+        outer = {n: v for n, v in os.environ.items() if not n.startswith("GATEWAY_")}
+        # Tasks inherit TMPDIR, so that the house finds them again.
+        own = {"TMPDIR": str(self.house.scratch), "GATEWAY_AGENT_TOKEN": ENROLMENT}
+        with self._log.open("ab") as log:
+            process = subprocess.Popen(
+                [
+                    *(*before, sys.executable, "app.py", "agent", "--server", self.server),
+                    *("--folder", str(self.folder / FAR), "--name", FAR),
+                ],
+                cwd=ROOT,
+                env=outer | own,
+                stderr=log,
+            )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait(WAIT)
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / f"{FAR}.log"
+
+    def agent_log(self) -> str:
+        """What the agent's log holds."""
+        return self._log.read_text()
+
+    def submit(self, module: str) -> str:
+        """Have a module run on the agent, once it is there; the job's GUID."""
+        known = f"SELECT 1 FROM agent WHERE name = '{FAR}'"  # a constant
+        until("the agent is known", lambda: self.house.query(known))
+        return str(self._command("job", "submit", module, "--agent", FAR)["guid"])
+
+    def job(self, guid: str) -> dict[str, Any]:
+        """A job as the command line shows it."""
+        return self._command("job", "show", guid)
+
+    def output(self, guid: str) -> str:
+        """What the tasks of a job have written."""
+        found = self._command("job", "results", guid)
+        return "".join(task["output"] or "" for run in found["runs"] for task in run["tasks"])
+
+    def begun(self, guid: str) -> None:
+        """Wait until a task of the job has begun, and the server knows it."""
+        file = self.house.scratch / f"begun-{guid}"
+        until("the task has begun", file.exists)
+        until("the server knows it", lambda: "begun" in self.output(guid))
+
+    def let_go(self, guid: str) -> None:
+        """Let the task of a job come to its end."""
+        (self.house.scratch / f"go-{guid}").touch()
+
+    def ended(self, guid: str) -> dict[str, Any]:
+        """The job once it has ended."""
+        ended = f"SELECT 1 FROM job WHERE stage = 2 AND guid = '{guid.replace('-', '')}'"
+        until("the job has ended", lambda: self.house.query(ended))
+        return self.job(guid)
+
+    def _command(self, *arguments: str) -> dict[str, Any]:
+        done = self.house.command(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+
+def stop(process: "subprocess.Popen[bytes]") -> int:
+    """Ask an agent to stop; its exit code."""
+    process.send_signal(signal.SIGTERM)
+    return process.wait(WAIT)
