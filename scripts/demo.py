@@ -211,8 +211,8 @@ def _duration(run: dict[str, Any]) -> str:
 
 AGENTS = ("north", "south")
 RUN_BOOK = uuid.uuid5(uuid.NAMESPACE_URL, "two machines")
-_SCRIPT = """echo "agent {agent}, process $$, in $(pwd | sed 's/run-.*/run-.../')"
-echo "{text}"
+_SCRIPT = """echo "{text} by process $$ of the agent {agent},"
+echo "which its supervisor, process $PPID, has started"
 """
 
 
@@ -355,10 +355,8 @@ def two_machines(server: Server, folder: Path, console: Console) -> list[str]:
     with running_agents(server, folder):
         book = across_agents(server, folder, control)
         watch(control, book, console)
-        jobs = {
-            one["description"] or one["what"]: one["guid"]
-            for one in control.call("job_runbook", {"job": book["run book"]})
-        }
+        found = server.request(f"runbookjobs/{book['run book']}", "application/json")
+        jobs = {f"job {n}": one["JobID"] for n, one in enumerate(json.loads(found), 1)}
         console.print(results(control, jobs, "A run book across two agents"))
     return failed(control, book | jobs)
 

@@ -89,6 +89,13 @@ class Delivery:
         self._thread.join()
         return not self._waiting
 
+    def give_up(self) -> None:
+        """Hand over nothing any more; whoever waits to put something waits no longer."""
+        self._given_up.set()
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+
     def _run(self) -> None:
         while (batch := self._next()) and (done := self._deliver(batch)) is not None:
             self._forget(batch[:done])

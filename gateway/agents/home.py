@@ -155,12 +155,12 @@ class AgentHome:
         self._write("session.json", _LastSession(session=session))
 
     def instance(self) -> str:
-        """Tells this folder, on this machine, since its start, from others and from copies."""
+        """Tells this folder, on this machine, from all others and from its copies.
+
+        It stays the same when the machine is started anew: the agent takes over at once then.
+        """
         there = self.path.stat()
-        parts = (
-            *(_machine_id(), platform.node(), processes.boot_id()),
-            *(str(self.path), str(there.st_dev), str(there.st_ino)),
-        )
+        parts = (_machine_id(), platform.node(), str(self.path), str(there.st_ino))
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def _read(self, name: str, kind: type[K]) -> K | None:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 from gateway.agents.desk import AgentFacts, AgentHealth
 
+# In seconds: how often a machine is looked at, which takes milliseconds.
+LOOK = 2.0
 # In seconds: how often a great change of health is told, and how often any.
 SOON = 60.0
 LATER = 600.0
@@ -33,16 +35,23 @@ class News:
         self._describe = describe
         self._elapsed = elapsed
         self._told_at = elapsed()
+        self._looked_at: float | None = None
+        self._news: AgentFacts | None = None
 
     def look(self) -> AgentFacts | None:
         """What is to be told now; None if there is nothing."""
-        present = self._describe()
-        return present if self._is_news(present) else None
+        now = self._elapsed()
+        if self._looked_at is None or now - self._looked_at >= LOOK:
+            self._looked_at = now
+            present = self._describe()
+            self._news = present if self._is_news(present) else None
+        return self._news
 
     def told(self, facts: AgentFacts) -> None:
         """Remember that this was told."""
         self._told = facts
         self._told_at = self._elapsed()
+        self._news = None
 
     def _is_news(self, present: AgentFacts) -> bool:
         if dataclasses.replace(present, health=self._told.health) != self._told:

@@ -25,12 +25,17 @@ from storage.errors import StoreUnavailable
 # While no place is free: how long one is waited for before a poll says that there is none.
 _FULL_SECONDS = 0.1
 _FIRST_PAUSE = 0.25
-_LONGEST_PAUSE = 15.0
+_LONGEST_PAUSE = 10.0
 # A server (or what stands before it) that answers polls at once, with nothing, is asked less often.
 _HASTY_SECONDS = 0.1
 _LONGEST_IDLE = 2.0
 _BESIDE_SECONDS = 0.1
 _PAUSE_BESIDE = 0.5
+# What stands between may cut a poll that waits longer than it likes: then others wait less for a
+# while, but not less than this.
+_LEAST_WAIT = 5.0
+_SHORTER = 0.75
+_LONGER = 1.1
 # How long the last poll may take to be answered at a stop; if it is not, nobody waits for it.
 _STOP_SECONDS = 3.0
 
@@ -99,6 +104,7 @@ class Poller:
         # The places of the poll that waits at the server; None while none does.
         self._waiting: int | None = None
         self._hasty = 0
+        self._longest_wait = rhythm.longest_wait
         self._threads = [
             threading.Thread(target=self._run, name="agent-poller", daemon=True),
             threading.Thread(target=self._run_beside, name="agent-poller-beside", daemon=True),
@@ -162,12 +168,21 @@ class Poller:
         began = time.monotonic()
         try:
             answer = self._ask(poll, poll.wait)
+        except StoreUnavailable:
+            self._wait_less(time.monotonic() - began)
+            raise
         finally:
             self._waiting = None
+        took = time.monotonic() - began
+        self._longest_wait = min(self._rhythm.longest_wait, self._longest_wait * _LONGER)
         if not self._take(answer):
-            self._slow_down(time.monotonic() - began)
+            self._slow_down(took)
         else:
             self._hasty = 0
+
+    def _wait_less(self, took: float) -> None:
+        if took >= _LEAST_WAIT:
+            self._longest_wait = max(_LEAST_WAIT, min(self._longest_wait, took * _SHORTER))
 
     def _slow_down(self, took: float) -> None:
         self._hasty = self._hasty + 1 if took < _HASTY_SECONDS else 0
@@ -223,7 +238,7 @@ class Poller:
         # In this order: a run goes to those unreported before the ledger forgets it.
         runs = tuple({*self._ledger.attempts, *self._unreported()})
         places = self._ledger.free
-        longest = self._rhythm.longest_wait
+        longest = self._longest_wait
         wait = min(longest, self._rhythm.renew_seconds) if runs else longest
         return _Poll(places, runs, self._news.look(), wait)
 

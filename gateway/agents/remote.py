@@ -33,7 +33,7 @@ from gateway.agents.tokens import Tokens
 from gateway.agents.workshop import WorkSettings, Workshop
 
 _FIRST_PAUSE = 0.5
-_LONGEST_PAUSE = 15.0
+_LONGEST_PAUSE = 10.0
 # An agent whose session was ended by another waits so long for the other to fall silent.
 PATIENCE_WITH_ANOTHER = 330.0
 
@@ -124,7 +124,11 @@ class RemoteAgent:
         facts = self._settings.facts(embedded=False)
         previous = self._home.last_session()
         opened = self._desk.open_session(facts, self._home.instance(), previous)
-        self._home.keep_session(opened.session)
+        try:
+            self._home.keep_session(opened.session)
+        except OSError as error:
+            # It is needed at the next start only, which then may have to wait.
+            _log.warning("the session cannot be kept in %s: %s", self._home.path, error)
         _log.info("at work as %s (%s)", opened.name, opened.agent)
         return opened
 

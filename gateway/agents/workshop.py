@@ -127,6 +127,7 @@ class Workshop:
 
     def cut_off(self) -> None:
         """Kill all that runs, at once; nothing is told of it any more."""
+        self.delivery.give_up()
         self.keeper.cut_off()
         self.delivery.close(0)
 

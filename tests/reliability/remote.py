@@ -15,7 +15,7 @@ from tests.reliability.agents_served import ENROLMENT
 from tests.reliability.servers import ROOT, WAIT, House, until
 
 FAR = "far"
-LEASE_SECONDS = "4"
+LEASE_SECONDS = "3"
 
 
 class AgentsHouse:

@@ -25,6 +25,8 @@ def test_facts_are_told_at_once_and_once() -> None:
     machine = Machine()
     assert machine.news.look() is None
     machine.facts = dataclasses.replace(FACTS, console_user="joe")
+    assert machine.news.look() is None
+    machine.at += news.LOOK
     told = machine.news.look()
     assert told is not None
     assert told.console_user == "joe"
@@ -40,7 +42,7 @@ def test_a_great_change_of_health_is_told_soon(change: dict[str, Any]) -> None:
     machine.becomes(**change)
     machine.at = news.SOON - 1
     assert machine.news.look() is None
-    machine.at = news.SOON
+    machine.at = news.SOON + news.LOOK
     assert machine.news.look() == machine.facts
 
 
@@ -49,7 +51,7 @@ def test_a_small_change_of_health_is_told_later() -> None:
     machine.becomes(disk_free=499, load=0.2)
     machine.at = news.LATER - 1
     assert machine.news.look() is None
-    machine.at = news.LATER
+    machine.at = news.LATER + news.LOOK
     assert machine.news.look() == machine.facts
 
 
