@@ -41,8 +41,12 @@ _PIECE_BYTES = 256 * 1024
 _MOST_PROBLEM_BYTES = 64 * 1024
 _CONNECTIONS = 16
 # A connection whose other end has vanished shows it by these within half a minute: seconds until
-# the first question, between two, and how many may stay unanswered.
-_KEEPALIVE = (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 4))
+# the first question, between two, and how many may stay unanswered; milliseconds that what was sent
+# may stay unconfirmed.
+_KEEPALIVE = (
+    *(("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 4)),
+    ("TCP_USER_TIMEOUT", 20_000),
+)
 
 A = TypeVar("A", bound=Document)
 Query = Mapping[str, str]

@@ -104,7 +104,11 @@ class AgentsHouse:
         """Wait until a task of the job has begun, and the server knows it."""
         file = self.house.scratch / f"begun-{guid}"
         until("the task has begun", file.exists)
-        until("the server knows it", lambda: "begun" in self.output(guid))
+        began = (
+            "SELECT 1 FROM run JOIN job ON job.id = run.job_id"
+            f" WHERE run.started_at IS NOT NULL AND job.guid = '{_stored(guid)}'"
+        )
+        until("the server knows it", lambda: self.house.query(began))
 
     def let_go(self, guid: str) -> None:
         """Let the task of a job come to its end."""
@@ -112,7 +116,7 @@ class AgentsHouse:
 
     def ended(self, guid: str) -> dict[str, Any]:
         """The job once it has ended."""
-        ended = f"SELECT 1 FROM job WHERE stage = 2 AND guid = '{guid.replace('-', '')}'"
+        ended = f"SELECT 1 FROM job WHERE stage = 2 AND guid = '{_stored(guid)}'"
         until("the job has ended", lambda: self.house.query(ended))
         return self.job(guid)
 
@@ -121,6 +125,11 @@ class AgentsHouse:
         assert done.returncode == 0, done.stderr
         found: dict[str, Any] = json.loads(done.stdout)
         return found
+
+
+def _stored(guid: str) -> str:
+    """A GUID as SQLite has it."""
+    return guid.replace("-", "")
 
 
 def stop(process: "subprocess.Popen[bytes]") -> int:

@@ -67,7 +67,6 @@ def test_a_run_survives_the_servers_death_and_is_reported_once(house: House) -> 
             assert (ended["status"], ended["runs"][0]["attempt"]) == ("completed", 1)
             assert far.output(job) == "begun\nended\n"
             another = far.submit("Gated")
-            far.begun(another)
             far.let_go(another)
             assert far.ended(another)["status"] == "completed"
             assert stop(agent) == 0
@@ -166,7 +165,6 @@ def test_a_run_that_was_settled_while_the_network_was_cut_is_given_up(
         assert {far.job(job)["status"] for job in (reported, running)} == {"failed"}
         assert "ended" not in far.output(reported)
         after = far.submit("Gated")
-        far.begun(after)
         far.let_go(after)
         assert far.ended(after)["status"] == "completed"
         assert stop(agent) == 0
