@@ -300,9 +300,11 @@ def _embedded(
     settings: Settings, folder: DataFolder, reception: Reception
 ) -> tuple[EmbeddedAgent, ...]:
     user = users.task_user(settings.task_user) if settings.task_user else None
-    # A user's own folder cannot hold those of the other agents.
-    runs = folder.open_runs if user is not None and user.other else folder.runs
-    own = runs / "own" if runs == folder.open_runs else runs
+    runs = own = folder.runs
+    if user is not None and user.other and settings.embedded_names:
+        folder.close_to_others()
+        # His own folder cannot hold those of the other agents.
+        runs, own = folder.open_runs, folder.open_runs / "own"
     return tuple(
         EmbeddedAgent(
             reception,

@@ -68,6 +68,10 @@ class DataFolder:
         for folder in (self.path, self.backups, self.spool, self.runs):
             folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
 
+    def close_to_others(self) -> None:
+        """Close the folder to other users, also one that was made open before. Raises OSError."""
+        self.path.chmod(_PRIVATE)
+
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:
         """Hold the folder for the length of a block. Raises StoreHeld, OSError.
