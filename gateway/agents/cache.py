@@ -80,7 +80,12 @@ class ResourceCache:
     def _bring(self, path: Path, sha256: str, size: int, fetch: Fetch) -> None:
         partial = path.with_name(path.name + _PARTIAL)
         for _ in range(2):
-            self._go_on(partial, size, fetch)
+            try:
+                self._go_on(partial, size, fetch)
+            except OSError:
+                # A full disk is not kept full for the sake of half a resource.
+                partial.unlink(missing_ok=True)
+                raise
             if _is(partial, sha256, size):
                 partial.replace(path)
                 return

@@ -124,12 +124,17 @@ class Delivery:
         pause = _FIRST_PAUSE
         while not self._given_up.is_set():
             try:
-                return self._hand_over(batch)
+                done = self._hand_over(batch)
             except StoreUnavailable as error:
-                _log.warning("reports wait, they cannot be handed over: %s", error)
+                if pause == _FIRST_PAUSE:
+                    _log.warning("reports wait, they cannot be handed over: %s", error)
                 # Not all agents of a server at the same moment.
                 self._given_up.wait(random.uniform(pause / 2, pause))  # noqa: S311  # no secret
                 pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                if pause > _FIRST_PAUSE:
+                    _log.info("reports are handed over again")
+                return done
         return None
 
     def _hand_over(self, batch: list[Item]) -> int:

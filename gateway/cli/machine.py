@@ -182,8 +182,7 @@ class _Enrolling:
 
 def _show_code(code: str) -> None:
     click.echo(
-        f"waiting for approval. Compare the code, then approve on the server:  {code}\n"
-        "  python app.py agent approve ..."
+        f"waiting for approval, code {code}: an operator of the server compares it and approves"
     )
 
 

@@ -127,6 +127,21 @@ def test_nothing_is_kept_where_nothing_may_be(
     assert not list((tmp_path / "cache").iterdir())
 
 
+def test_half_a_resource_does_not_keep_a_full_disk_full(
+    made: Callable[[int], ResourceCache], tmp_path: Path
+) -> None:
+    def full(_start: int) -> Iterator[bytes]:
+        yield bytes(500)
+        raise OSError(28, "No space left on device")
+
+    with (
+        pytest.raises(OSError, match="No space left"),
+        made(10_000).open(digest(b"x"), 1000, full),
+    ):
+        raise AssertionError("there is nothing to give")
+    assert not list((tmp_path / "cache").iterdir())
+
+
 def test_several_want_the_same_and_one_fetches_it(made: Callable[[int], ResourceCache]) -> None:
     source = Source(os.urandom(50_000))
     cache = made(100_000)

@@ -354,6 +354,14 @@ def test_a_stop_lets_runs_end_and_takes_no_more(
     assert server.desk.record(late).reports == []
 
 
+def test_a_stop_waits_for_no_server(server: FakeServer, start: Start) -> None:
+    server.fail("/sessions", fake_server.page(502), times=1000)
+    running = start()
+    eventually(lambda: server.paths["/sessions"] >= 2)
+    running.stop()
+    assert running.error is None
+
+
 def test_resources_cross_the_network_once(server: FakeServer, start: Start) -> None:
     data = base64.b64encode(bytes(range(256)) * 4096)
     server.resources["tool"] = data

@@ -2,12 +2,13 @@ import base64
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from gateway.agents import trust
+from gateway.agents import server_client, trust
 from gateway.agents.desk import SessionOver
 from gateway.agents.messages import Document, TokenAnswer
 from gateway.agents.refusals import (
@@ -215,3 +216,37 @@ def test_a_host_that_is_not_there_is_explained() -> None:
     with pytest.raises(ServerUnreachable, match="cannot be reached") as caught:
         client.post("/token", Document(), TokenAnswer)
     assert "object at" not in str(caught.value)
+
+
+class Wide(Document):
+    text: str
+
+
+def _read_slowly(listening: socket.socket) -> None:
+    client, _ = listening.accept()
+    with client:
+        data = client.recv(65536)
+        head, _, body = data.partition(b"\r\n\r\n")
+        left = int(head.lower().split(b"content-length: ")[1].split()[0]) - len(body)
+        while left > 0:
+            left -= len(client.recv(65536))
+            time.sleep(0.01)
+        answer = b'{"token": "slow"}'
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(answer)}\r\n\r\n".encode()
+        client.sendall(head + answer)
+
+
+def test_a_slow_link_has_as_long_for_each_piece_as_for_a_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server_client, "CONNECT_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        thread = threading.Thread(target=_read_slowly, args=(listening,))
+        thread.start()
+        client = ServerClient(f"http://127.0.0.1:{listening.getsockname()[1]}", Trust())
+        began = time.monotonic()
+        assert client.post("/token", Wide(text="x" * 8_000_000), TokenAnswer).token == "slow"
+        # It took longer than a single patience, so there was one for each piece.
+        assert time.monotonic() - began > 0.5
+        thread.join()

@@ -171,6 +171,13 @@ def test_a_revoked_agent_ends_with_a_sentence(server: FakeServer, tmp_path: Path
     assert "Traceback" not in said
 
 
+def test_the_help_names_all_commands_of_the_group() -> None:
+    done = command("--help")
+    assert done.returncode == 0
+    for name in ("run", "enrol", "list", "remove"):
+        assert f"\n  {name} " in done.stdout
+
+
 def test_the_two_sides_know_the_same_variables() -> None:
     options = {
         option.envvar
