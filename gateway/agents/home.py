@@ -26,6 +26,7 @@ from gateway.agents.trust import Trust
 APPLICATION = "gateway-agent"
 
 _PRIVATE = 0o700
+_MOST_SHOWN = 150
 _MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 
 
@@ -161,7 +162,10 @@ class AgentHome:
         """
         there = self.path.stat()
         parts = (_machine_id(), platform.node(), str(self.path), str(there.st_ino))
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+        digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
+        # People read it where a second agent is refused; the rest is for programs.
+        shown = f"{platform.node()}:{self.path}".encode("ascii", "replace").decode()
+        return f"{shown[:_MOST_SHOWN]} ({digest[:16]})"
 
     def _read(self, name: str, kind: type[K]) -> K | None:
         path = self.path / name

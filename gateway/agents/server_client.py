@@ -149,6 +149,7 @@ _PARTIAL = 206
 _REDIRECTS = 300
 _ERRORS = 400
 _UNAUTHORIZED = 401
+_TOO_MANY = 429
 _SERVER_ERRORS = 500
 
 
@@ -281,7 +282,7 @@ def _refusal(response: urllib3.BaseHTTPResponse) -> Exception:
             return SessionOver(problem.message)
         case "second_agent":
             return SecondAgent(problem.message)
-    if _ERRORS <= response.status < _SERVER_ERRORS:
+    if _ERRORS <= response.status < _SERVER_ERRORS and response.status != _TOO_MANY:
         return RequestRefused(problem.code, problem.message)
     return ServerUnreachable(f"the server answers {response.status}: {problem.message}")
 

@@ -11,6 +11,7 @@ from gateway.cli import (
     building_blocks,
     config,
     ending,
+    enrolment,
     jobs,
     logins,
     resources,
@@ -27,6 +28,8 @@ def root() -> None:
     """A self-hosted gateway for automation."""
 
 
+for _command in enrolment.COMMANDS:
+    agents.agent.add_command(_command)
 for _command in (
     *(serve.serve, store.init, logins.login, roles.role, roles.permission, audit.audit),
     *(building_blocks.import_, building_blocks.export),

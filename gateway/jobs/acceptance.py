@@ -110,16 +110,23 @@ class MadeJob:
 class Acceptance:
     """Accepts orders. ``launch_timeout`` in microseconds is used where an order has none.
 
-    ``zone`` is the name of that of local times, for agents that do not tell theirs.
+    ``zone`` is the name of that of local times, for agents that do not tell theirs;
+    ``offline_after`` for how long, in microseconds, an agent may be silent and count as online.
     """
 
     def __init__(
-        self, catalog: Catalog, vault: Vault, launch_timeout: int, zone: str = "UTC"
+        self,
+        catalog: Catalog,
+        vault: Vault,
+        launch_timeout: int,
+        zone: str = "UTC",
+        offline_after: int = launching.OFFLINE_AFTER,
     ) -> None:
         self._catalog = catalog
         self._vault = vault
         self._launch_timeout = launch_timeout
         self._zone = zone
+        self._offline_after = offline_after
 
     def resolve(self, session: Session, order: JobOrder, now: int) -> ResolvedOrder:
         """Look up and check everything, with reads only. Raises OrderRefused."""
@@ -149,7 +156,9 @@ class Acceptance:
     def made(self, resolved: ResolvedOrder, caller: Caller, now: int) -> MadeJob:
         """The job of an order, which nobody has stored yet."""
         order = resolved.order
-        timing = launching.stored(order.timing, order.launch_timeout, self._zone)
+        timing = launching.stored(
+            order.timing, order.launch_timeout, self._zone, self._offline_after
+        )
         job = self._row(resolved, timing, caller, now)
         if (rule := order.timing.schedule) is not None:
             job.due_at = recurrence.next_due(rule, now)

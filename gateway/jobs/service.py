@@ -159,7 +159,7 @@ class Jobs:
 
     def _announce(self, made: MadeJob) -> None:
         """Let everybody know of a job that is durable now."""
-        self._signals.wake()
+        self._signals.wake({plan.agent_id for plan in made.plans})
         self._accepted(made.caller.surface)
         if made.job.wake_at is not None:
             self._clock.wake_by(made.job.wake_at)

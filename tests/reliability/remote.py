@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.reliability.agents_served import ENROLMENT
 from tests.reliability.servers import ROOT, WAIT, House, until
 
 FAR = "far"
@@ -25,8 +24,9 @@ class AgentsHouse:
         self.house = house
         self.folder = house.scratch.parent
         with socket.create_server((host, 0)) as free:
-            self._at = f"{host}:{free.getsockname()[1]}"
-        self.server = f"http://{self._at}"
+            self._host, self._port = host, str(free.getsockname()[1])
+        self.server = f"http://{host}:{self._port}"
+        self._token = ""
 
     @contextlib.contextmanager
     def serving(self) -> "Iterator[subprocess.Popen[str]]":
@@ -34,11 +34,10 @@ class AgentsHouse:
         own = {
             "GATEWAY_EMBEDDED_AGENT": "false",
             "GATEWAY_LEASE_SECONDS": LEASE_SECONDS,
-            "AGENTS_AT": self._at,
         }
         with self.house.log.open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "tests.reliability.agents_served", "serve", "--port", "0"],
+                [sys.executable, "app.py", "serve", "--host", self._host, "--port", self._port],
                 cwd=ROOT,
                 env=self.house.environment | own,
                 stdout=subprocess.PIPE,
@@ -50,6 +49,7 @@ class AgentsHouse:
             assert process.stdout is not None
             ready = any(line.startswith("ready") for line in process.stdout)
             assert ready, self.house.log.read_text()[-3000:]
+            self._token = self._token or self._command("agent", "token", "create")["token"]
             yield process
         finally:
             process.kill()
@@ -60,7 +60,7 @@ class AgentsHouse:
         """An agent for the length of a block; ``before`` stands before its command line."""
         outer = {n: v for n, v in os.environ.items() if not n.startswith("GATEWAY_")}
         # Tasks inherit TMPDIR, so that the house finds them again.
-        own = {"TMPDIR": str(self.house.scratch), "GATEWAY_AGENT_TOKEN": ENROLMENT}
+        own = {"TMPDIR": str(self.house.scratch), "GATEWAY_AGENT_TOKEN": self._token}
         with self._log.open("ab") as log:
             process = subprocess.Popen(
                 [

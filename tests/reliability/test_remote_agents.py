@@ -164,6 +164,7 @@ def test_a_run_that_was_settled_while_the_network_was_cut_is_given_up(
         until("the other is stopped", lambda: not house.marked())
         assert {far.job(job)["status"] for job in (reported, running)} == {"failed"}
         assert "ended" not in far.output(reported)
+        assert "a late report of attempt 1 was refused" in str(far.job(reported)["events"])
         after = far.submit("Gated")
         far.let_go(after)
         assert far.ended(after)["status"] == "completed"

@@ -88,6 +88,7 @@ def test_files_that_are_of_no_use_are_named(tmp_path: Path) -> None:
         (400, "bad_request", RequestRefused),
         (413, "too_large", RequestRefused),
         (404, "not_found", RequestRefused),
+        (429, "throttled", ServerUnreachable),
         (503, "unavailable", ServerUnreachable),
         (500, "broken", ServerUnreachable),
     ],
