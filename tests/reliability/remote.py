@@ -26,18 +26,27 @@ class AgentsHouse:
         with socket.create_server((host, 0)) as free:
             self._host, self._port = host, str(free.getsockname()[1])
         self.server = f"http://{host}:{self._port}"
+        self._where = ["--host", host, "--port", self._port]
         self._token = ""
 
+    def secured(self, certificate: Path, key: Path) -> dict[str, str]:
+        """The environment of a server that speaks TLS; to be given to ``serving``."""
+        self.server = self.server.replace("http://", "https://")
+        self._where = []
+        tls = {"certificate": str(certificate), "key": str(key)}
+        listener = {"address": self._host, "port": int(self._port), "tls": tls}
+        return {"GATEWAY_LISTENERS": json.dumps([listener])}
+
     @contextlib.contextmanager
-    def serving(self) -> "Iterator[subprocess.Popen[str]]":
-        """A server for the length of a block."""
-        own = {
+    def serving(self, **more: str) -> "Iterator[subprocess.Popen[str]]":
+        """A server for the length of a block; ``more`` is environment."""
+        own = more | {
             "GATEWAY_EMBEDDED_AGENT": "false",
             "GATEWAY_LEASE_SECONDS": LEASE_SECONDS,
         }
         with self.house.log.open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "app.py", "serve", "--host", self._host, "--port", self._port],
+                [sys.executable, "app.py", "serve", *self._where],
                 cwd=ROOT,
                 env=self.house.environment | own,
                 stdout=subprocess.PIPE,
@@ -56,19 +65,24 @@ class AgentsHouse:
             process.communicate()
 
     @contextlib.contextmanager
-    def agent(self, before: Sequence[str] = ()) -> "Iterator[subprocess.Popen[bytes]]":
+    def agent(
+        self, *options: str, before: Sequence[str] = (), token: bool = True
+    ) -> "Iterator[subprocess.Popen[bytes]]":
         """An agent for the length of a block; ``before`` stands before its command line."""
         outer = {n: v for n, v in os.environ.items() if not n.startswith("GATEWAY_")}
         # Tasks inherit TMPDIR, so that the house finds them again.
-        own = {"TMPDIR": str(self.house.scratch), "GATEWAY_AGENT_TOKEN": self._token}
+        own = {"TMPDIR": str(self.house.scratch)}
+        if token:
+            own["GATEWAY_AGENT_TOKEN"] = self._token
         with self._log.open("ab") as log:
             process = subprocess.Popen(
                 [
                     *(*before, sys.executable, "app.py", "agent", "--server", self.server),
-                    *("--folder", str(self.folder / FAR), "--name", FAR),
+                    *("--folder", str(self.folder / FAR), "--name", FAR, *options),
                 ],
                 cwd=ROOT,
                 env=outer | own,
+                stdout=log,
                 stderr=log,
             )
         try:
@@ -120,10 +134,14 @@ class AgentsHouse:
         until("the job has ended", lambda: self.house.query(ended))
         return self.job(guid)
 
-    def _command(self, *arguments: str) -> dict[str, Any]:
-        done = self.house.command(*arguments, "--json")
+    def say(self, *arguments: str) -> str:
+        """Run a command of the program; what it says."""
+        done = self.house.command(*arguments)
         assert done.returncode == 0, done.stderr
-        found: dict[str, Any] = json.loads(done.stdout)
+        return done.stdout
+
+    def _command(self, *arguments: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.say(*arguments, "--json"))
         return found
 
 

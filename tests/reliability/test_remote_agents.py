@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+import shutil
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -11,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.reliability import load
-from tests.reliability.remote import AgentsHouse, stop
-from tests.reliability.servers import House, slay, until
+from tests.reliability.remote import FAR, AgentsHouse, stop
+from tests.reliability.servers import WAIT, House, slay, until
+from tests.unit.agents import fake_server
 
 _GATED = """\
 echo begun
@@ -94,6 +96,56 @@ def test_an_agent_that_is_killed_leaves_nothing_and_its_run_is_tried_again(house
             assert stop(agent) == 0
 
 
+@pytest.mark.slow
+def test_an_agent_is_let_in_by_its_code_and_revoked_in_the_middle_of_a_task(house: House) -> None:
+    far = AgentsHouse(house)
+    # Its own token is changed with every poll.
+    with far.serving(), far.agent("--token-days", "0", token=False) as agent:
+        until("it shows a code", lambda: "code " in far.agent_log())
+        code = far.agent_log().split("code ")[1].split(":")[0]
+        assert code in far.say("agent", "requests")
+        assert FAR in far.say("agent", "approve", code)
+        job = far.submit("Forking")
+        far.begun(job)
+        assert "runs lost: 1" in far.say("agent", "revoke", FAR, "--comment", "found in a lake")
+        assert agent.wait(WAIT) == 2
+        until("no process is left", lambda: not house.marked())
+        assert "revoked or removed" in far.agent_log()
+        assert "Traceback" not in far.agent_log()
+        # And it stays out.
+        with far.agent(token=False) as again:
+            assert again.wait(WAIT) == 2
+
+
+@pytest.mark.slow
+def test_tls_by_a_pin_or_an_authority_and_a_copy_is_refused_by_name(
+    house: House, tmp_path: Path
+) -> None:
+    certificate, key, pin = fake_server.certificate(tmp_path)
+    far = AgentsHouse(house)
+    with far.serving(**far.secured(certificate, key)):
+        for nobody in (("--pin", f"sha256:{'0' * 64}"), ()):
+            with far.agent("--drain-seconds", "1", *nobody) as agent:
+                assert agent.wait(WAIT) == 1
+        assert far.agent_log().count("the server is not trusted") == 2
+        with far.agent("--pin", pin) as agent:
+            job = far.submit("Gated")
+            far.let_go(job)
+            assert far.ended(job)["status"] == "completed"
+            shutil.copytree(tmp_path / FAR, tmp_path / "copy")
+            with far.agent("--folder", str(tmp_path / "copy")) as copy:
+                assert copy.wait(WAIT) == 2
+            assert f"the agent '{FAR}' is running already" in far.agent_log()
+            assert stop(agent) == 0
+        # What it was told before is kept; this counts from now on.
+        with far.agent("--ca", str(certificate)) as agent:
+            job = far.submit("Gated")
+            far.let_go(job)
+            assert far.ended(job)["status"] == "completed"
+            assert stop(agent) == 0
+    assert "Traceback" not in far.agent_log()
+
+
 _numbers = itertools.count(os.getpid() % 20_000)
 
 
@@ -148,7 +200,7 @@ def test_a_run_that_was_settled_while_the_network_was_cut_is_given_up(
     house: House, network: Namespace
 ) -> None:
     far = AgentsHouse(house, network.host)
-    with far.serving(), far.agent(network.before) as agent:
+    with far.serving(), far.agent(before=network.before) as agent:
         reported, running = far.submit("Gated"), far.submit("Gated")
         far.begun(reported)
         far.begun(running)
