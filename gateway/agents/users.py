@@ -14,8 +14,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gateway.tasks import http
-
 if sys.platform != "win32":
     import pwd
 
@@ -135,6 +133,8 @@ _LOADED_LATER = (
 
 def load_all() -> None:
     """Load what tasks otherwise load when they first need it."""
+    from gateway.tasks import http  # noqa: PLC0415  (it loads much that others do not need)
+
     for name in _LOADED_LATER:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
