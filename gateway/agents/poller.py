@@ -95,6 +95,7 @@ class Poller:
         self._ended = ended
         self._between = between
         self._aborting: set[Attempt] = set()
+        self._refused: set[Attempt] = set()
         self._stopped = threading.Event()
         self._draining = threading.Event()
         # Whether the poll that waits may have to be corrected.
@@ -250,18 +251,23 @@ class Poller:
 
     def _take(self, answer: PollAnswer) -> bool:
         """Do what the answer says; whether it says anything new."""
+        here = set(self._ledger.attempts)
         for refusal in answer.refused:
-            _log.warning("run %s is given up here: %s", refusal.run, refusal.reason)
+            # Of one that is not, the last report has crossed the poll that named it.
+            if (refusal.run, refusal.attempt) in here:
+                _log.warning("run %s is given up here: %s", refusal.run, refusal.reason)
             self._abort(refusal)
+        refused = {(one.run, one.attempt) for one in answer.refused}
+        news = bool(refused - self._refused)
+        self._refused = refused
         fresh = [one for one in answer.aborts if (one.run, one.attempt) not in self._aborting]
         for abort in fresh:
             self._abort(abort)
         self._aborting = {(abort.run, abort.attempt) for abort in answer.aborts}
-        here = set(self._ledger.attempts)
         orders = [one for one in answer.orders if (one.run, one.attempt) not in here]
         if orders:
             self._send(orders)
-        return bool(fresh or orders)
+        return bool(news or fresh or orders)
 
 
 @dataclasses.dataclass(frozen=True)
