@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import flask
 
 from gateway import moments
-from gateway.agents import processes
+from gateway.agents import processes, users
 from gateway.agents.embedded import EmbeddedAgent, EmbeddedSettings
 from gateway.catalog import resource_users
 from gateway.catalog.blobs import Blobs
@@ -392,16 +392,23 @@ def _magic_packets(settings: Settings) -> MagicPackets:
 def _embedded(
     settings: Settings, folder: DataFolder, reception: Reception
 ) -> tuple[EmbeddedAgent, ...]:
+    user = users.task_user(settings.task_user) if settings.task_user else None
+    runs = own = folder.runs
+    if user is not None and user.other and settings.embedded_names:
+        folder.close_to_others()
+        # His own folder cannot hold those of the other agents.
+        runs, own = folder.open_runs, folder.open_runs / "own"
     return tuple(
         EmbeddedAgent(
             reception,
             EmbeddedSettings(
                 name=name,
-                folder=folder.runs if name == settings.machine_name else folder.runs_of(name),
+                folder=own if name == settings.machine_name else folder.runs_of(runs, name),
                 max_runs=settings.workers.embedded_runs,
                 renew_seconds=settings.lease_seconds / 6,
                 inherit=settings.task_environment,
                 time_zone=settings.time_zone,
+                user=user,
             ),
         )
         for name in settings.embedded_names

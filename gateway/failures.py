@@ -2,6 +2,8 @@
 
 import os
 
+from gateway.agents.refusals import AgentRefused
+from gateway.agents.users import UserRefused
 from gateway.catalog.blobs import BlobLost, NoRoom
 from gateway.catalog.building_block_reading import ImportRefused
 from gateway.catalog.building_blocks import CatalogChanged
@@ -86,6 +88,8 @@ _KNOWN: tuple[tuple[type[Exception], str, int], ...] = (
     (NoRoom, "no_room", FAILED),
     (BlobLost, "content_lost", FAILED),
     (ListenerError, "listener", WRONG_USE),
+    (UserRefused, "task_user", WRONG_USE),
+    (AgentRefused, "agent", WRONG_USE),
 )
 
 

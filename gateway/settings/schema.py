@@ -414,6 +414,12 @@ class Settings(BaseSettings):
         description="Environment variables of the server that tasks are given, besides the usual "
         "ones (`PATH`, `HOME`, `USER`, `LANG`, `LC_*`, `TZ`, `TMPDIR`, and what Windows needs).",
     )
+    task_user: str | None = Field(
+        default=None,
+        description="The user of this machine as whom the embedded agent's tasks run; needs root, "
+        "and a program and Python that he may read. Their folders then lie beside the data folder, "
+        "which he cannot enter. Left out, tasks run as the server's user.",
+    )
     time_zone: ZoneName | None = Field(
         default=None, description="The zone of local times; the machine's when left out."
     )
