@@ -40,6 +40,7 @@ from gateway.commands.group import Command, CommandGroup, machine
 from gateway.commands.housekeeping import HousekeepingCommands
 from gateway.commands.limits import LimitCommands
 from gateway.commands.notifications import NotificationCommands
+from gateway.commands.retention import RetentionCommands
 from gateway.control import CommandFailed
 from gateway.datafolder import DataFolder
 from gateway.fleet import membership, roster, teams
@@ -76,6 +77,7 @@ from gateway.jobs.orders import (
     What,
     Who,
 )
+from gateway.jobs.retention import Retention
 from gateway.jobs.service import JobFilter, Jobs
 from gateway.jobs.states import Stage
 from gateway.jobs.views import JobView, RunView
@@ -165,6 +167,10 @@ class Gateway(Protocol):
         """Whom to tell of what."""
 
     @property
+    def retention(self) -> Retention:
+        """What is kept, and for how long."""
+
+    @property
     def run_limits(self) -> RunLimits:
         """How many runs agents may have."""
 
@@ -202,6 +208,7 @@ class Administration(CommandGroup):
             LimitCommands(self._gateway),
             HousekeepingCommands(self._gateway),
             NotificationCommands(self._gateway),
+            RetentionCommands(self._gateway),
         )
         found = dict(super().commands())
         for group in groups:

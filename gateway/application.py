@@ -49,11 +49,13 @@ from gateway.identity.throttle import Throttle
 from gateway.identity.vault import Vault
 from gateway.jobs import launch_windows, resource_use
 from gateway.jobs.acceptance import Acceptance
+from gateway.jobs.archives import Archives
 from gateway.jobs.clock import Clock
 from gateway.jobs.explaining import Explainer, Right
 from gateway.jobs.launch_windows import WindowPolicy
 from gateway.jobs.orders import LaunchWindow, OutsideWindow
 from gateway.jobs.parameters import ParameterReader
+from gateway.jobs.retention import Retention
 from gateway.jobs.service import Jobs
 from gateway.jobs.signals import Signals
 from gateway.notifications import outbox
@@ -85,6 +87,7 @@ _SILENCE_SECONDS = 30.0
 # For rules that another gateway on the same store has made.
 _RULES_SECONDS = 30.0
 _PORTION = 500
+_HOUR_SECONDS = 3600.0
 _DAY_SECONDS = 24 * 3600.0
 # It counts from when a content last grew; an import keeps what it has for minutes at most.
 _UNPUBLISHED_FOR = 3600 * moments.SECOND
@@ -117,6 +120,7 @@ class Gateway:
     enrolments: Enrolments
     credentials: AgentCredentials
     access: AgentAccess
+    retention: Retention
     notification_rules: Rules
     sender: Sender
     run_limits: RunLimits
@@ -151,6 +155,7 @@ class Gateway:
         )
         for agent in self.embedded:
             agent.start()
+        self.clock.every(_HOUR_SECONDS, self.retention.run, "retention of ended jobs")
         self.clock.every(
             _RULES_SECONDS, self.notification_rules.load, "look for notification rules"
         )
@@ -332,6 +337,7 @@ def _build(
         access=AgentAccess(
             store, epoch, credentials, switchboard.release, offline_after, moments.now
         ),
+        retention=Retention(store, vault, blobs, Archives(folder.path / "archives"), moments.now),
         notification_rules=Rules(store, vault, moments.now),
         sender=Sender(store, vault, _channels(settings), moments.now),
         run_limits=RunLimits(store, signals, moments.now),

@@ -33,6 +33,7 @@ from gateway.identity.audit import CommentRefused
 from gateway.identity.errors import IdentityError
 from gateway.jobs.explaining import ObjectNotFound
 from gateway.jobs.orders import OrderRefused
+from gateway.jobs.retention import RetentionRefused
 from gateway.jobs.service import JobNotFound, StoreNearlyFull
 from gateway.jobs.states import MoveRefused
 from gateway.notifications.outbox import NotificationNotFound
@@ -63,6 +64,7 @@ _KNOWN: tuple[tuple[type[Exception], str, int], ...] = (
     (NotificationNotFound, "notification_not_found", WRONG_USE),
     (RuleNotFound, "notification_rule_not_found", WRONG_USE),
     (RuleRefused, "notification_rule_refused", WRONG_USE),
+    (RetentionRefused, "retention_refused", WRONG_USE),
     (RequestNotFound, "enrolment_not_found", WRONG_USE),
     (TokenNotFound, "enrolment_token_not_found", WRONG_USE),
     (TokenRefused, "enrolment_token_refused", WRONG_USE),

@@ -18,6 +18,7 @@ from gateway.cli import (
     logins,
     notifications,
     resources,
+    retention,
     roles,
     serve,
     store,
@@ -37,7 +38,13 @@ teams.team.add_command(limits.OF_TEAMS)
 for _command in (
     *(serve.serve, store.init, logins.login, roles.role, roles.permission, audit.audit),
     *(building_blocks.import_, building_blocks.export),
-    *(agents.agent, limits.window, housekeeping.housekeeping, notifications.notification),
+    *(
+        agents.agent,
+        limits.window,
+        housekeeping.housekeeping,
+        notifications.notification,
+        retention.retention,
+    ),
     *(teams.team, resources.resource),
     *(jobs.job, config.config, wsdl.wsdl, store.doctor, store.backup, store.restore, store.key),
 ):
