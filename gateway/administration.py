@@ -379,9 +379,12 @@ class Administration(CommandGroup):
         secrets: Mapping[str, str] | None = None,
         timing: Mapping[str, Any] | None = None,
         launch_timeout: int | None = None,
+        idempotency_key: str | None = None,
         **options: Any,
     ) -> Json:
         """Accept a job of a definition (GUID or name); answers the job.
+
+        The same ``idempotency_key`` again answers the job that it has made before.
 
         ``secrets`` are the values of password parameters and the passwords of credentials.
         ``timing`` has one of ``at`` (ISO 8601), ``every`` (seconds) and ``cron``; with the latter
@@ -404,7 +407,7 @@ class Administration(CommandGroup):
             launch_timeout=None if launch_timeout is None else launch_timeout * _MINUTE,
             **options,
         )
-        return plain(self._gateway.jobs.accept(order, MACHINE))
+        return plain(self._gateway.jobs.accept(order, MACHINE, idempotency_key))
 
     def job_list(self, stage: str | None = None, page: int = 1, size: int = 25) -> Json:
         """A page of jobs, the newest first: ``{"jobs", "page", "pages", "total"}``."""
@@ -441,9 +444,9 @@ class Administration(CommandGroup):
         """Let a held job go on."""
         return plain(self._gateway.jobs.resume(_job_guid(job), MACHINE, reason))
 
-    def job_rerun(self, job: str) -> Json:
-        """Accept the same again, to run now."""
-        return plain(self._gateway.jobs.rerun(_job_guid(job), MACHINE))
+    def job_rerun(self, job: str, idempotency_key: str | None = None) -> Json:
+        """Accept the same again, to run now; once for each ``idempotency_key``."""
+        return plain(self._gateway.jobs.rerun(_job_guid(job), MACHINE, idempotency_key))
 
     def job_watch(self, job: str) -> Iterator[Json]:
         """What happens to a job until its end.

@@ -46,6 +46,7 @@ from gateway.jobs.explaining import Explainer, Right
 from gateway.jobs.launch_windows import WindowPolicy
 from gateway.jobs.orders import LaunchWindow, OutsideWindow
 from gateway.jobs.parameters import ParameterReader
+from gateway.jobs.repeats import Repeats
 from gateway.jobs.service import Jobs
 from gateway.jobs.signals import Signals
 from gateway.observability import health
@@ -237,6 +238,7 @@ def _build(
         acceptance,
         clock,
         signals,
+        Repeats(store, vault.keyring, settings.idempotency_seconds * moments.SECOND),
         settings.low_disk_bytes,
         moments.now,
         metrics.accepted,

@@ -27,6 +27,7 @@ from gateway.identity.audit import CommentRefused
 from gateway.identity.errors import IdentityError
 from gateway.jobs.explaining import ObjectNotFound
 from gateway.jobs.orders import OrderRefused
+from gateway.jobs.repeats import KeyRefused, KeyReused
 from gateway.jobs.service import JobNotFound, StoreNearlyFull
 from gateway.jobs.states import MoveRefused
 from gateway.settings import SettingsError
@@ -56,6 +57,8 @@ _KNOWN: tuple[tuple[type[Exception], str, int], ...] = (
     (MembershipRefused, "membership_refused", WRONG_USE),
     (CommentRefused, "comment_refused", WRONG_USE),
     (OrderRefused, "order_refused", WRONG_USE),
+    (KeyRefused, "idempotency_key_refused", WRONG_USE),
+    (KeyReused, "idempotency_key_reused", WRONG_USE),
     (MoveRefused, "move_refused", WRONG_USE),
     (ImportRefused, "import_refused", WRONG_USE),
     (CatalogChanged, "catalog_changed", FAILED),

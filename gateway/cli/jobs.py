@@ -14,7 +14,15 @@ from gateway.settings import Loaded
 LISTED = ("guid", "status", "description", "what", "who", "created_at", "finished_at", "reason")
 MEMBERS = (
     *("guid", "id", "description", "status", "reason", "what", "who", "owner", "surface"),
-    *("address", "comment", "created_at", "due_at", "started_at", "finished_at"),
+    *(
+        "possible_duplicate_of",
+        "address",
+        "comment",
+        "created_at",
+        "due_at",
+        "started_at",
+        "finished_at",
+    ),
 )
 RUN = (
     *("agent", "status", "attempt", "tasks_done", "tasks_total", "reason", "not_before_at"),
@@ -129,6 +137,7 @@ def _asked(name: str) -> str:
 @click.option("--description", default="", help="What it is for.")
 @click.option("--priority", type=click.IntRange(0, 9), default=5, show_default=True)
 @click.option("--hold", "on_hold", is_flag=True, help="Do not start it before 'job resume'.")
+@click.option("--idempotency-key", metavar="KEY", help="The same key again makes no second job.")
 @click.option("--watch", "watched", is_flag=True, help="Show what happens until it ends.")
 @as_json
 @with_settings
@@ -243,24 +252,38 @@ def _watch(session: Session, job_id: str, json_wanted: bool) -> int:
     return 0 if status in _GOOD else failures.FAILED
 
 
-def _steering(verb: str, meaning: str, *, reason: bool = True) -> None:
+def _steering(verb: str, meaning: str) -> None:
     @job.command(verb, help=meaning)
     @click.argument("job_id", metavar="JOB")
+    @click.option("--reason", default="", help="Why; kept in the history.")
     @as_json
     @with_settings
-    def steer(loaded: Loaded, job_id: str, json_wanted: bool, **options: str) -> None:
+    def steer(loaded: Loaded, job_id: str, reason: str, json_wanted: bool) -> None:
         with connect(loaded.settings) as session:
-            now = session.call(f"job_{verb}", {"job": job_id, **options})
-        if json_wanted:
-            rendering.show_json(now)
-        else:
-            click.echo(f"{now['guid']} {now['status']}")
+            now = session.call(f"job_{verb}", {"job": job_id, "reason": reason})
+        _show_status(now, json_wanted)
 
-    if reason:
-        click.option("--reason", default="", help="Why; kept in the history.")(steer)
+
+def _show_status(job: dict[str, Any], json_wanted: bool) -> None:
+    if json_wanted:
+        rendering.show_json(job)
+    else:
+        click.echo(f"{job['guid']} {job['status']}")
 
 
 _steering("abort", "Stop a job; its processes are ended.")
 _steering("hold", "Keep a job from starting.")
 _steering("resume", "Let a held job go on.")
-_steering("rerun", "Submit the same again, to run now.", reason=False)
+
+
+@job.command()
+@click.argument("job_id", metavar="JOB")
+@click.option("--idempotency-key", metavar="KEY", help="The same key again makes no second job.")
+@as_json
+@with_settings
+def rerun(loaded: Loaded, job_id: str, idempotency_key: str | None, json_wanted: bool) -> None:
+    """Submit the same again, to run now."""
+    arguments = {"job": job_id, "idempotency_key": idempotency_key}
+    with connect(loaded.settings) as session:
+        now = session.call("job_rerun", arguments)
+    _show_status(now, json_wanted)

@@ -6,6 +6,7 @@ unit of work is a handful of inserts, so that many acceptances share one commit.
 
 import dataclasses
 import json
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ from gateway.jobs import (
     local_time,
     moves,
     recurrence,
+    repeats,
     rows,
     run_book_order,
     run_book_plan,
@@ -44,6 +46,7 @@ from gateway.jobs.orders import (
     What,
     WhoKind,
 )
+from gateway.jobs.repeats import UNMARKED, Mark
 from gateway.jobs.rows import JobRow
 from gateway.jobs.states import JobStatus
 from gateway.jobs.values import Holders
@@ -105,6 +108,7 @@ class MadeJob:
     timing: dict[str, Any]
     caller: Caller
     now: int
+    mark: Mark = UNMARKED
 
 
 class Acceptance:
@@ -146,7 +150,9 @@ class Acceptance:
             known = tuple({one.id: one for one in (*agents, *own)}.values())
         return ResolvedOrder(order, what, who, agents, holders, parameters, known)
 
-    def made(self, resolved: ResolvedOrder, caller: Caller, now: int) -> MadeJob:
+    def made(
+        self, resolved: ResolvedOrder, caller: Caller, now: int, mark: Mark = UNMARKED
+    ) -> MadeJob:
         """The job of an order, which nobody has stored yet."""
         order = resolved.order
         timing = launching.stored(order.timing, order.launch_timeout, self._zone)
@@ -163,18 +169,26 @@ class Acceptance:
         if plans:
             # Before the row is inserted, which spares the hottest path an update.
             dispatch.await_agents(job, plans, now)
-        return MadeJob(job, tuple(plans), resolved, timing, caller, now)
+        return MadeJob(job, tuple(plans), resolved, timing, caller, now, mark)
 
     def insert(self, session: WritingSession, made: MadeJob) -> None:
         """Store a job, dispatched at once if it is due. For use in a unit of work."""
         job, resolved = made.job, made.resolved
-        moves.enter(session, job, _actor(made.caller))
+        moves.enter(session, job, _actor(made.caller), made.mark.note)
         rows.insert_request(session, self._request(session, made))
         dispatch.insert_runs(session, job, made.plans, made.now)
         if (rule := resolved.order.timing.schedule) is not None:
             schedules.insert(session, job, rule)
 
-    def again(self, session: WritingSession, job: JobRow, caller: Caller, now: int) -> JobRow:
+    def again(
+        self,
+        session: WritingSession,
+        job: JobRow,
+        caller: Caller,
+        now: int,
+        mark: Mark = UNMARKED,
+        guid: uuid.UUID | None = None,
+    ) -> JobRow:
         """Store a copy of a job, to run now. For use in a unit of work."""
         request = session.first(
             models.JobRequest.select().where(models.JobRequest.job_id == job.id)
@@ -183,7 +197,7 @@ class Acceptance:
             raise LookupError(f"what the job {job.guid} asked for is no longer stored")
         copy = dataclasses.replace(
             job,
-            guid=moments.new_guid(),
+            guid=guid or moments.new_guid(),
             parent_id=None,
             schedule_id=None,
             owner_id=caller.principal.id if caller.principal else None,
@@ -198,17 +212,19 @@ class Acceptance:
             started_at=None,
             finished_at=None,
         )
-        moves.enter(session, copy, _actor(caller))
+        moves.enter(session, copy, _actor(caller), mark.note)
         timing = launching.once(request["timing"])
         rows.insert_request(
             session,
             request
             | {
                 "job_id": copy.id,
-                "digest": "",
+                "digest": mark.digest,
                 "surface": caller.surface,
                 "timing": timing,
-                "options": request["options"] | {"from": _from(caller)},
+                "options": repeats.unmarked(request["options"])
+                | {"from": _from(caller)}
+                | mark.options(copy.due_at),
             },
         )
         run_books.begin(session, copy, now)
@@ -320,8 +336,10 @@ class Acceptance:
                 "retries": resolved.retries,
                 "tasks": resolved.tasks,
                 "from": _from(caller),
+                **made.mark.options(job.due_at),
             },
             "extras": order.extras or None,
+            "digest": made.mark.digest,
         }
 
     def _set_json(
