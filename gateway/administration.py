@@ -32,10 +32,13 @@ from gateway.catalog.catalog import (
 )
 from gateway.catalog.definitions import ParameterType
 from gateway.catalog.resources import Resource, ResourceChanges, Resources
+from gateway.commands.agents import AgentCommands
 from gateway.commands.group import Command, CommandGroup, machine
 from gateway.control import CommandFailed
 from gateway.datafolder import DataFolder
 from gateway.fleet import membership, roster, teams
+from gateway.fleet.access import AgentAccess
+from gateway.fleet.enrolment import Enrolments
 from gateway.fleet.membership import AgentChange, Memberships, Reference, TeamChange
 from gateway.fleet.removal import AgentRemoval
 from gateway.fleet.roster import Agent
@@ -143,6 +146,14 @@ class Gateway(Protocol):
         """Who is in which team."""
 
     @property
+    def enrolments(self) -> Enrolments:
+        """Who asks to be an agent."""
+
+    @property
+    def access(self) -> AgentAccess:
+        """What becomes of agents that were let in."""
+
+    @property
     def removal(self) -> AgentRemoval:
         """How agents are removed."""
 
@@ -159,7 +170,7 @@ class Administration(CommandGroup):
 
     def commands(self) -> Mapping[str, Command]:
         """All operations by name, with those of the groups."""
-        groups: tuple[CommandGroup, ...] = ()
+        groups: tuple[CommandGroup, ...] = (AgentCommands(self._gateway),)
         found = dict(super().commands())
         for group in groups:
             found |= group.commands()

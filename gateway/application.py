@@ -21,13 +21,18 @@ from gateway.catalog.building_blocks import BuildingBlocks
 from gateway.catalog.catalog import Catalog
 from gateway.catalog.resources import Resources
 from gateway.datafolder import DataFolder
+from gateway.fleet.access import AgentAccess
+from gateway.fleet.credentials import AgentCredentials
+from gateway.fleet.enrolment import Enrolments
 from gateway.fleet.membership import Memberships
 from gateway.fleet.orders import OrderMaker
 from gateway.fleet.reception import Reception
 from gateway.fleet.removal import AgentRemoval
+from gateway.fleet.switchboard import Switchboard
 from gateway.fleet.teams import Teams
 from gateway.fleet.wake_on_lan import MagicPackets, Waker
 from gateway.front.gate import Gate
+from gateway.identity import store_facts
 from gateway.identity import vault as vaults
 from gateway.identity.authentication import Authenticator
 from gateway.identity.credential_cache import CredentialCache
@@ -39,7 +44,7 @@ from gateway.identity.permissions import Permissions
 from gateway.identity.role_changes import Roles
 from gateway.identity.throttle import Throttle
 from gateway.identity.vault import Vault
-from gateway.jobs import launch_windows, launching, resource_use
+from gateway.jobs import launch_windows, resource_use
 from gateway.jobs.acceptance import Acceptance
 from gateway.jobs.clock import Clock
 from gateway.jobs.explaining import Explainer, Right
@@ -54,6 +59,7 @@ from gateway.observability.health import Check, Health
 from gateway.observability.metrics import Metrics
 from gateway.settings import Settings
 from gateway.settings.schema import Day, DefaultScheduleStatus
+from gateway.surfaces.agents import routes as agent_routes
 from gateway.surfaces.dispatcher import routes as dispatcher
 from gateway.surfaces.dispatcher.operation import Services
 from gateway.surfaces.dispatcher.service import RIGHTS, ROOT
@@ -68,6 +74,7 @@ from storage.errors import DamagedStore
 log = logging.getLogger("gateway")
 
 _SWEEP_SECONDS = 600.0
+_SILENCE_SECONDS = 30.0
 # It counts from when a content last grew; an import keeps what it has for minutes at most.
 _UNPUBLISHED_FOR = 3600 * moments.SECOND
 
@@ -95,6 +102,11 @@ class Gateway:
     blocks: BuildingBlocks
     signals: Signals
     reception: Reception
+    switchboard: Switchboard
+    enrolments: Enrolments
+    credentials: AgentCredentials
+    access: AgentAccess
+    incarnation: str
     clock: Clock
     jobs: Jobs
     waker: Waker
@@ -117,14 +129,18 @@ class Gateway:
         self.clock.every(
             max(1.0, self.settings.lease_seconds / 3), self.reception.expire, "expiry of leases"
         )
+        self.clock.every(_SWEEP_SECONDS, self.enrolments.sweep, "sweep of enrolments")
+        self.clock.every(_SILENCE_SECONDS, self.access.note_silence, "watch for silent agents")
         for agent in self.embedded:
             agent.start()
+        self.switchboard.start()
         self.waker.start()
         self.clock.start()
 
     def stop(self, grace: float) -> None:
         """Begin nothing new, let runs end for ``grace`` seconds, then stop and close the store."""
         self.clock.stop()
+        self.switchboard.stop()
         self.waker.stop()
         # All at once: they share the one grace.
         stops = [
@@ -208,7 +224,8 @@ def _build(
     users = (resource_users.described, resource_use.described_jobs)
     resources = Resources(store, blobs, moments.now, users)
     signals = Signals()
-    waker = Waker(store, _magic_packets(settings), moments.now, launching.OFFLINE_AFTER)
+    offline_after = settings.agents.offline_seconds * moments.SECOND
+    waker = Waker(store, _magic_packets(settings), moments.now, offline_after)
     clock = Clock(
         store,
         settings.missed_run_grace_seconds * moments.SECOND,
@@ -230,7 +247,11 @@ def _build(
         windows=_windows(settings),
     )
     acceptance = Acceptance(
-        catalog, vault, settings.launch_timeout_seconds * moments.SECOND, str(settings.zone)
+        catalog,
+        vault,
+        settings.launch_timeout_seconds * moments.SECOND,
+        str(settings.zone),
+        offline_after,
     )
     jobs = Jobs(
         store,
@@ -244,6 +265,8 @@ def _build(
         metrics.accepted,
         waker.look,
     )
+    switchboard = Switchboard(store, reception, signals, moments.now)
+    credentials = AgentCredentials(store, epoch, moments.now)
     permissions = Permissions(store, epoch)
     authenticator = Authenticator(
         store, passwords, epoch, CredentialCache(settings.credential_cache_seconds), Throttle()
@@ -269,15 +292,27 @@ def _build(
         blocks=BuildingBlocks(store, catalog, resources, blobs, task_types),
         signals=signals,
         reception=reception,
+        switchboard=switchboard,
+        enrolments=Enrolments(store, moments.now),
+        credentials=credentials,
+        access=AgentAccess(
+            store, epoch, credentials, switchboard.release, offline_after, moments.now
+        ),
+        incarnation=_incarnation(store),
         clock=clock,
         jobs=jobs,
         waker=waker,
         embedded=_embedded(settings, folder, reception),
         teams=Teams(store, moments.now),
         memberships=Memberships(store, moments.now),
-        removal=AgentRemoval(store, signals, launching.OFFLINE_AFTER, moments.now, clock.wake_by),
+        removal=AgentRemoval(store, signals, offline_after, moments.now, clock.wake_by),
         metrics=metrics,
     )
+
+
+def _incarnation(store: Store) -> str:
+    with store.reading() as session:
+        return store_facts.read(session, store_facts.INCARNATION) or ""
 
 
 def _windows(settings: Settings) -> WindowPolicy:
@@ -324,7 +359,7 @@ def create_app(gateway: Gateway) -> flask.Flask:
     # One contract forbids redirects for slashes, another sends its own: no surface gets Flask's.
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    served = (_dispatcher(gateway), _status(gateway))
+    served = (_dispatcher(gateway), _agents(gateway), _status(gateway))
     table = surfaces.by_segment(served)
     for surface in served:
         app.register_blueprint(surface.routes)
@@ -343,7 +378,7 @@ def _dispatcher(gateway: Gateway) -> surfaces.Surface:
         memberships=gateway.memberships,
         removal=gateway.removal,
         now=moments.now,
-        offline_after=launching.OFFLINE_AFTER,
+        offline_after=settings.agents.offline_seconds * moments.SECOND,
         zone=settings.zone,
         jobs_on_hold=settings.default_schedule_status is DefaultScheduleStatus.DISABLED,
         give_way=gateway.gate.give_way,
@@ -373,6 +408,27 @@ def _dispatcher(gateway: Gateway) -> surfaces.Surface:
         frozenset({ROOT.lower()}),
         blueprint,
         dispatcher.error_answer,
+    )
+
+
+def _agents(gateway: Gateway) -> surfaces.Surface:
+    settings = gateway.settings
+    services = agent_routes.Services(
+        reception=gateway.reception,
+        switchboard=gateway.switchboard,
+        enrolments=gateway.enrolments,
+        credentials=gateway.credentials,
+        throttle=Throttle(),
+        incarnation=gateway.incarnation,
+        renew_seconds=settings.lease_seconds / 6,
+        now=moments.now,
+        certificates=settings.agents.client_certificates,
+    )
+    return surfaces.Surface(
+        agent_routes.SURFACE,
+        agent_routes.SEGMENTS,
+        agent_routes.blueprint(services),
+        agent_routes.error_answer,
     )
 
 

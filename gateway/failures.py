@@ -18,6 +18,8 @@ from gateway.catalog.resources import (
 )
 from gateway.catalog.trees import TreeImpossible
 from gateway.control import CommandFailed
+from gateway.fleet.access import AgentChangeRefused
+from gateway.fleet.enrolment import RequestNotFound, TokenNotFound, TokenRefused
 from gateway.fleet.membership import MembershipRefused
 from gateway.fleet.removal import AgentOnline
 from gateway.fleet.roster import AgentAmbiguous, AgentNotFound
@@ -49,6 +51,10 @@ _KNOWN: tuple[tuple[type[Exception], str, int], ...] = (
     (DefinitionAmbiguous, "definition_ambiguous", WRONG_USE),
     (AgentNotFound, "agent_not_found", WRONG_USE),
     (AgentAmbiguous, "agent_ambiguous", WRONG_USE),
+    (AgentChangeRefused, "agent_change_refused", WRONG_USE),
+    (RequestNotFound, "enrolment_not_found", WRONG_USE),
+    (TokenNotFound, "enrolment_token_not_found", WRONG_USE),
+    (TokenRefused, "enrolment_token_refused", WRONG_USE),
     (TreeImpossible, "definition_incomplete", WRONG_USE),
     (AgentOnline, "agent_online", WRONG_USE),
     (TeamNotFound, "team_not_found", WRONG_USE),

@@ -16,7 +16,6 @@ from storage.errors import DamagedStore, StoreHeld
 
 log = logging.getLogger("gateway.restoring")
 
-INCARNATION = "incarnation"
 """The store fact that tells one life of a store from another: agents report to one only."""
 
 _COMPANIONS = ("-wal", "-shm", "-journal")
@@ -65,7 +64,7 @@ def _prepare(folder: DataFolder, candidate: Path) -> None:
             raise DamagedStore(f"the backup is damaged: {damage[0]}")
         vault.open_vault(store, folder.keys)
         store.unit_of_work(
-            lambda session: store_facts.write(session, INCARNATION, str(uuid.uuid4()))
+            lambda session: store_facts.write(session, store_facts.INCARNATION, str(uuid.uuid4()))
         )
 
 

@@ -95,6 +95,10 @@ class Session:
             return read()
         return self._memory.recall(kind, key, read)
 
+    def kept(self, make: Callable[[], V]) -> V:
+        """What this process keeps beside the store, one of each kind, made when first asked for."""
+        return self._catalog.kept(make)
+
     def _begin(self, written: str | None) -> None:
         """Make ready for a statement; ``written`` is the table that it changes."""
         del written

@@ -11,9 +11,11 @@ statement (see ``storage.batch``).
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import peewee
+
+T = TypeVar("T")
 
 Converter = Callable[[Any], Any]
 
@@ -264,6 +266,16 @@ class Catalog:
         self._database = database
         self._compiled: dict[Statement, Compiled] = {}
         self._writers: dict[Write, RowWriter] = {}
+        self._kept: dict[Callable[[], Any], Any] = {}
+
+    def kept(self, make: Callable[[], T]) -> T:
+        """The one thing of its kind that this process keeps beside the store; made when needed."""
+        found = self._kept.get(make)
+        if found is None:
+            # Of two that are made at the same moment, one is kept.
+            found = self._kept.setdefault(make, make())
+        kept: T = found
+        return kept
 
     def compiled(self, statement: Statement) -> Compiled:
         """The statement in this database's dialect."""

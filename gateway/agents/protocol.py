@@ -127,7 +127,7 @@ class RunOrder:
     ``log_limit`` is in bytes for each task. ``environment`` is added to the list of variables that
     the agent passes on from its own environment. ``conditions`` are judged before the first task,
     ``evaluators`` after the last. ``all_values`` asks for the last values of all parameters, not
-    only of those that a task has changed.
+    only of those that a task has changed. ``timeout`` is in seconds, for the whole run.
     """
 
     run: UUID
@@ -142,6 +142,7 @@ class RunOrder:
     conditions: tuple[Condition, ...] = ()
     evaluators: tuple[Evaluator, ...] = ()
     all_values: bool = False
+    timeout: float | None = None
     kind: Literal["run_order"] = "run_order"
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import threading
+import time
 from collections.abc import Iterator, Sequence
 
 from gateway import moments
@@ -48,6 +49,8 @@ class Run:
         self._previous: JobStatus | None = None
         # Why the run, or a module of it, failed without a task that says so.
         self._fault = ""
+        self._deadline = None if order.timeout is None else time.monotonic() + order.timeout
+        self._late = False
 
     def abort(self, reason: str) -> None:
         """Stop the run: the task that runs is cancelled, those after it are not begun."""
@@ -76,7 +79,7 @@ class Run:
         obstacle = ruled
         ends: list[End] = []
         for module, tasks in _modules(self.order):
-            obstacle = obstacle or self._aborted()
+            obstacle = obstacle or self._stopped()
             ends.append(self._module(module, tasks, ends, obstacle))
             if obstacle is None and ends[-1].halts:
                 obstacle = self._after(module, ends[-1])
@@ -84,6 +87,9 @@ class Run:
             return ruled.status
         # An abort that comes when all tasks have ended comes too late: their end stands.
         status = combined(ends, aborted=obstacle is not None and obstacle.aborts)
+        if self._late and status is not JobStatus.ABORTED:
+            self._fault = f"The run took longer than its timeout of {self.order.timeout:g} s."
+            return JobStatus.TIMED_OUT
         return self._evaluated("The job", self.order.evaluators, status, parameters)
 
     def _after(self, module: ModuleOrder, end: End) -> _Obstacle | None:
@@ -103,7 +109,7 @@ class Run:
         inner = ruled
         ends: list[End] = []
         for task in tasks:
-            inner = inner or self._aborted()
+            inner = inner or self._stopped()
             ends.append(self._task(task, inner))
             if inner is None and ends[-1].halts:
                 inner = _Obstacle(f"Not run: the task {task.name!r} did not end well.")
@@ -161,6 +167,20 @@ class Run:
             return JobStatus.FAILED
         return status if evaluator is None else evaluators.status(evaluator)
 
+    def _stopped(self) -> _Obstacle | None:
+        """Why nothing further is begun, whatever comes next."""
+        aborted = self._aborted()
+        if aborted is not None or self._remaining() != 0:
+            return aborted
+        self._late = True
+        return _Obstacle("Not run: the time of the run was up.", JobStatus.SKIPPED)
+
+    def _remaining(self) -> float | None:
+        """Seconds that the run still has; None for one without a timeout."""
+        if self._deadline is None:
+            return None
+        return max(0.0, self._deadline - time.monotonic())
+
     def _aborted(self) -> _Obstacle | None:
         if self._abort_reason is None:
             return None
@@ -168,13 +188,15 @@ class Run:
         return _Obstacle(detail, JobStatus.ABORTED)
 
     def _task(self, task: TaskOrder, obstacle: _Obstacle | None) -> End:
-        cancellation = Cancellation(task.timeout)
+        left = self._remaining()
+        cancellation = Cancellation(task.timeout if left is None else min(task.timeout, left))
         step = Step(self.order, task, self._tools, self._parameters, self._room, cancellation)
         if obstacle is not None:
             status = step.skip(obstacle.detail)
         else:
             with self._cancellable(cancellation):
                 status = step.work(self._previous)
+            self._late = self._late or (status is JobStatus.TIMED_OUT and self._remaining() == 0)
         self._previous = status
         return End(status, task.on_failure)
 

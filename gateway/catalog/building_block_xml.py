@@ -99,9 +99,23 @@ _PARAMETER = _Element(
     texts=("description", "hint", "default", "default2"),
     lists={"allowed": ("allowed", None), "display": ("displays", None)},
 )
+_POLICY = _Element(
+    {
+        "retries": _count,
+        "retry_on": str,
+        "retry_delay": float,
+        "retry_factor": float,
+        "retry_longest": float,
+        "timeout": float,
+        "concurrency": str,
+        "lock": str,
+        "priority": _count,
+    }
+)
 _MODULE = _Element(
     {"guid": str.strip, "name": str, "folder": str, "enabled": _flag, "retries": _count},
     texts=("description", "comment"),
+    objects={"policy": _POLICY},
     lists={
         "parameter": ("parameters", _PARAMETER),
         "condition": ("conditions", _CONDITION),
@@ -116,6 +130,7 @@ _PROJECT_MODULE = _Element(
 _PROJECT = _Element(
     {"guid": str.strip, "name": str, "folder": str, "enabled": _flag},
     texts=("description", "comment"),
+    objects={"policy": _POLICY},
     lists={"module": ("modules", _PROJECT_MODULE)},
 )
 _JOB = _Element(
@@ -149,6 +164,7 @@ _RUN_BOOK = _Element(
         "who_selection": str,
     },
     texts=("description", "comment"),
+    objects={"policy": _POLICY},
     lists={"parameter": ("parameters", _PARAMETER), "job": ("jobs", _JOB)},
 )
 _RESOURCE = _Element(

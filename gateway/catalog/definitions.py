@@ -14,15 +14,8 @@ from pydantic import Field
 
 from gateway import names
 from gateway.catalog import patterns, queries
-
-# A year; what takes longer is a service, not a task.
-MAX_TIMEOUT = 31_536_000.0
-
-
-class Shape(pydantic.BaseModel):
-    """Base of all that the catalog stores: values that never change, without unknown members."""
-
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+from gateway.catalog.policies import NOTHING, Policy
+from gateway.catalog.shapes import MAX_TIMEOUT, Shape
 
 
 def _not_blank(text: str) -> str:
@@ -299,7 +292,7 @@ class Module(Shape):
     """Ordered tasks with the parameters that they use.
 
     ``folder`` is a path such as ``A/B``; ``retries`` counts the further attempts that a run is
-    given after its agent was lost.
+    given after its agent was lost; more is said in ``policy``.
     """
 
     guid: UUID
@@ -313,6 +306,7 @@ class Module(Shape):
     evaluators: tuple[Evaluator, ...] = ()
     tasks: tuple[Task, ...] = ()
     retries: Annotated[int, Field(ge=0, le=100)] = 0
+    policy: Policy = NOTHING
 
     @pydantic.model_validator(mode="after")
     def _names_differ(self) -> Self:

@@ -5,7 +5,9 @@ from uuid import UUID
 
 import pydantic
 
-from gateway.catalog.definitions import Condition, Name, OnFailure, Shape, twice
+from gateway.catalog.definitions import Condition, Name, OnFailure, twice
+from gateway.catalog.policies import NOTHING, Policy
+from gateway.catalog.shapes import Shape
 
 MOST_MODULES = 100
 
@@ -33,6 +35,7 @@ class Project(Shape):
     folder: str = ""
     comment: str = ""
     enabled: bool = True
+    policy: Policy = NOTHING
     modules: tuple[ProjectModule, ...] = pydantic.Field(default=(), max_length=MOST_MODULES)
 
     @pydantic.model_validator(mode="after")

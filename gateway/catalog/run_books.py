@@ -19,10 +19,11 @@ from gateway.catalog.definitions import (
     Name,
     OnFailure,
     Parameter,
-    Shape,
     Subject,
     twice,
 )
+from gateway.catalog.policies import NOTHING, Policy
+from gateway.catalog.shapes import Shape
 
 MOST_JOBS = 200
 WHO_PARAMETER = "RunBookWho"
@@ -145,6 +146,7 @@ class RunBook(Shape):
     parameters: tuple[Parameter, ...] = ()
     who_parameter: str = WHO_PARAMETER
     who_selection: WhoSelection = WhoSelection.COMPUTER_NAME
+    policy: Policy = NOTHING
     jobs: tuple[RunBookJob, ...] = pydantic.Field(default=(), max_length=MOST_JOBS)
 
     @pydantic.model_validator(mode="after")

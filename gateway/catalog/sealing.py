@@ -5,9 +5,10 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from gateway import names
-from gateway.catalog.definitions import Module, Parameter, ParameterType, Shape
+from gateway.catalog.definitions import Module, Parameter, ParameterType
 from gateway.catalog.projects import Project
 from gateway.catalog.run_books import RunBook
+from gateway.catalog.shapes import Shape
 from gateway.identity.vault import SECRET_MARKER
 
 _SECRET_MEMBERS = {ParameterType.PASSWORD: "default", ParameterType.CREDENTIALS: "default2"}

@@ -15,6 +15,7 @@ from gateway.catalog.catalog import (
     DefinitionSummary,
 )
 from gateway.catalog.definitions import Condition, OnFailure
+from gateway.catalog.policies import NOTHING, Policy
 from gateway.catalog.projects import ProjectModule
 from gateway.catalog.run_books import RunBookJob, RunBookWhat
 from gateway.catalog.sealing import SealedModule, SealedRunBook
@@ -63,6 +64,7 @@ class Tree:
     modules: tuple[ModulePart, ...] = ()
     run_book: SealedRunBook | None = None
     steps: tuple[StepTree, ...] = ()
+    policy: Policy = NOTHING
 
 
 def tree(catalog: Catalog, session: Session, summary: DefinitionSummary, tenant: int = 1) -> Tree:
@@ -105,13 +107,13 @@ class _Walk:
         if summary.kind is DefinitionKind.MODULE:
             module = self._catalog.module(self._session, summary.version_id)
             part = ModulePart(None, summary, module, OnFailure.STOP, (), True)
-            return _Grown(Tree(summary, (part,)), modules=1)
+            return _Grown(Tree(summary, (part,), policy=module.policy), modules=1)
         if summary.kind is DefinitionKind.PROJECT:
             project = self._catalog.project(self._session, summary.version_id)
             modules = tuple(
                 part for entry in project.modules for part in self._part(summary, entry)
             )
-            return _Grown(Tree(summary, modules), modules=len(modules))
+            return _Grown(Tree(summary, modules, policy=project.policy), modules=len(modules))
         return self._grow_run_book(summary, (*above, summary))
 
     def _part(self, project: DefinitionSummary, entry: ProjectModule) -> Iterator[ModulePart]:
@@ -147,7 +149,10 @@ class _Walk:
             modules += sum(one.modules for one in inner)
             steps.append(StepTree(job, tuple(one.tree for one in inner)))
         return _Grown(
-            Tree(summary, run_book=run_book, steps=tuple(steps)), height + 1, jobs, modules
+            Tree(summary, run_book=run_book, steps=tuple(steps), policy=run_book.policy),
+            height + 1,
+            jobs,
+            modules,
         )
 
     def _what(

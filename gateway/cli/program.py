@@ -13,6 +13,7 @@ from gateway.cli import (
     audit,
     building_blocks,
     config,
+    enrolment,
     jobs,
     logins,
     resources,
@@ -32,6 +33,8 @@ def root() -> None:
     """A self-hosted gateway for automation."""
 
 
+for _command in enrolment.COMMANDS:
+    agents.agent.add_command(_command)
 for _command in (
     *(serve.serve, store.init, logins.login, roles.role, roles.permission, audit.audit),
     *(building_blocks.import_, building_blocks.export),

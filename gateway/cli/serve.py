@@ -12,7 +12,7 @@ from wsgiref.types import WSGIApplication
 
 import click
 
-from gateway import failures, memory
+from gateway import failures, memory, open_files
 from gateway.administration import Administration
 from gateway.catalog import demonstration
 from gateway.cli.options import with_settings
@@ -92,6 +92,7 @@ class Requests:
 def serve(loaded: Loaded) -> int:
     """Start the gateway and stay up until SIGTERM or Ctrl-C; SIGHUP reloads certificates."""
     memory.share_heaps()
+    open_files.raise_limit()
     settings = loaded.settings
     folder = DataFolder(settings.data)
     folder.create()

@@ -72,6 +72,7 @@ class OrderMaker:
             conditions=_conditions(options.get("conditions", ())),
             evaluators=tuple(map(Evaluator.model_validate, options.get("evaluators", ()))),
             all_values=all_values,
+            timeout=(options.get("policy") or {}).get("timeout"),
         )
 
     def _parts(self, session: Session, what: Sequence[dict[str, Any]]) -> Iterator[_Part]:

@@ -5,13 +5,15 @@ late reports change nothing (fencing). What decides is read after the locks are 
 gateway may just be settling the same runs.
 """
 
+import collections
 import dataclasses
 import functools
 import logging
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import peewee
@@ -19,6 +21,7 @@ import peewee
 from gateway import moments, names
 from gateway.agents import desk
 from gateway.agents.desk import Abort, AgentFacts, AgentSession, Attempt, Refusal, SessionOver
+from gateway.agents.messages import LONGEST_WAIT
 from gateway.agents.protocol import (
     LogChunk,
     ProcessIdentity,
@@ -29,7 +32,7 @@ from gateway.agents.protocol import (
     TaskStarted,
 )
 from gateway.catalog.resources import Resources
-from gateway.fleet import orders, roster
+from gateway.fleet import events, orders, roster
 from gateway.fleet.leases import Leases
 from gateway.identity.errors import IdentityError
 from gateway.jobs import (
@@ -41,6 +44,7 @@ from gateway.jobs import (
     rows,
     schedules,
     settlement,
+    turns,
 )
 from gateway.jobs.launch_windows import WindowPolicy
 from gateway.jobs.orders import Origin, OutsideWindow
@@ -99,8 +103,17 @@ SILENT = "the agent was not heard of until its lease ended"
 REMOVED = "the agent was removed"
 OVER = "this attempt is over"
 
+# A session that was not heard of for so long, and for a lease, can be taken over from elsewhere.
+# Whoever has no runs is heard of with each poll only.
+_SILENCE = int((LONGEST_WAIT + 15) * moments.SECOND)
+_REMEMBERED_REFUSALS = 10_000
+
 # Agents renew at least so often in the time of a lease.
 _RENEWALS = 4
+
+
+class SecondAgent(Exception):
+    """The agent is running already, elsewhere; the message names it."""
 
 
 class Reception:
@@ -135,15 +148,57 @@ class Reception:
         self._seen: dict[uuid.UUID, int] = defaultdict(int)
         # Sessions that wanted more runs than they may have at once.
         self._full: set[uuid.UUID] = set()
+        self._silence = max(lease, _SILENCE)
+        # Of which refusals there is a record: one is enough.
+        self._refusals: collections.OrderedDict[Hashable, None] = collections.OrderedDict()
 
     def open_session(self, agent: AgentFacts) -> AgentSession:
         """Register the agent under its name; runs that an older session had are lost."""
         guid = moments.new_guid()
         return self._store.unit_of_work(lambda session: self._open(session, agent, guid))
 
+    def open_remote(
+        self, agent_id: int, facts: AgentFacts, instance: str, previous: uuid.UUID | None
+    ) -> AgentSession:
+        """Begin a session of an agent that has shown its token.
+
+        Who comes from the instance that had the last session, and knows that session, takes over;
+        another waits until that one is not heard of. Raises SecondAgent, SessionOver (removed).
+        """
+        guid = moments.new_guid()
+
+        def work(db: WritingSession) -> AgentSession | SecondAgent:
+            return self._open_remote(db, agent_id, facts, guid, instance, previous)
+
+        opened = self._store.unit_of_work(work)
+        if isinstance(opened, SecondAgent):
+            # Raised here, so that the record of it is kept.
+            raise opened
+        return opened
+
+    def check(self, session: AgentSession) -> None:
+        """Raise SessionOver unless the session is the agent's present one."""
+        with self._store.reading() as db:
+            found = db.select(_SESSION, {"id": session.agent_id})
+        _check_present(found, session)
+
+    def heard(self, agents: Sequence[int]) -> None:
+        """Keep that these agents have been heard of just now."""
+        query = _AGENT.update(last_contact_at=self._now()).where(_AGENT.id.in_(list(agents)))
+        self._store.unit_of_work(lambda db: db.execute(query))
+
+    def refuse_restored(self, agent_id: int, session: uuid.UUID) -> None:
+        """Keep that reports were refused that belong to another state of the store."""
+        if self._first_refusal((session, 0)):
+            detail = "they are from before a backup was restored"
+            now = self._now()
+            self._store.unit_of_work(
+                lambda db: events.record(db, agent_id, now, events.LATE, detail)
+            )
+
     def tell(self, session: AgentSession, agent: AgentFacts) -> None:
         """Keep what an agent says of itself; from one whose session is over nothing."""
-        query = _AGENT.update(**_told(agent)).where(
+        query = _AGENT.update(**told(agent)).where(
             _AGENT.id == session.agent_id, _AGENT.session == session.session
         )
         self._store.unit_of_work(lambda db: db.execute(query))
@@ -151,6 +206,10 @@ class Reception:
     def claim(self, session: AgentSession, limit: int) -> list[RunOrder]:
         """Take waiting runs for the agent, the most urgent first. Raises SessionOver."""
         return self._store.unit_of_work(lambda db: self._claim(db, session, limit))
+
+    def claim_soon(self, session: AgentSession, limit: int) -> "Future[list[RunOrder]]":
+        """As ``claim``, together with others: what comes of it is in the future."""
+        return self._store.submit(lambda db: self._claim(db, session, limit))
 
     def report(self, session: AgentSession, reports: Sequence[Report]) -> list[Refusal]:
         """Store what happened, all in one unit of work; late attempts are refused."""
@@ -177,6 +236,10 @@ class Reception:
         A run of the session that is not among them never reached the agent, if it has not begun:
         it waits again. If it has, nobody extends its lease. Raises SessionOver.
         """
+        return self.renewal(session, runs).refused
+
+    def renewal(self, session: AgentSession, runs: Sequence[Attempt]) -> "Renewal":
+        """As ``renew``; it says, too, whether the session has runs that were not named."""
         try:
             renewal = self._store.unit_of_work(lambda db: self._renew(db, session, runs))
         except StoreUnavailable:
@@ -185,7 +248,7 @@ class Reception:
         if renewal.stranded:
             log.warning("%d runs never reached their agent, and wait again", len(renewal.stranded))
             self.give_back(session, renewal.stranded)
-        return renewal.refused
+        return renewal
 
     def lost(self, session: AgentSession, runs: Sequence[Attempt], reason: str) -> None:
         """Settle runs that nobody works on any more."""
@@ -217,6 +280,14 @@ class Reception:
             parse_content=found.details.parse_content,
             skip_environment=found.details.skip_environment,
         )
+
+    def _first_refusal(self, key: Hashable) -> bool:
+        if key in self._refusals:
+            return False
+        self._refusals[key] = None
+        if len(self._refusals) > _REMEMBERED_REFUSALS:
+            self._refusals.popitem(last=False)
+        return True
 
     def expire(self) -> None:
         """Settle the runs of agents that have fallen silent or were removed."""
@@ -250,7 +321,7 @@ class Reception:
         now = self._now()
         # Whoever else says this name gets a row of its own: a name proves nothing.
         known = _embedded(db, facts.name) if facts.embedded else None
-        values = _told(facts) | {
+        values = told(facts) | {
             "max_runs": facts.max_runs,
             "embedded": facts.embedded,
             "session": guid,
@@ -260,18 +331,67 @@ class Reception:
         if known is None:
             return _register(db, facts.name, guid, values | {"created_at": now})
         booted = _boot_id(db, known.id) not in ("", facts.boot_id)
-        db.execute(_AGENT.update(**values).where(_AGENT.id == known.id))
-        held = db.rows(_RUN.select(_RUN.id, _RUN.job_id).where(_HELD, _RUN.agent_id == known.id))
+        self._begin(db, known.id, values, booted=booted)
+        return AgentSession(known.id, known.guid, guid)
+
+    def _open_remote(
+        self,
+        db: WritingSession,
+        agent_id: int,
+        facts: AgentFacts,
+        guid: uuid.UUID,
+        instance: str,
+        previous: uuid.UUID | None,
+    ) -> "AgentSession | SecondAgent":
+        now = self._now()
+        query = _AGENT.select().where(_AGENT.id == agent_id, _AGENT.deleted_at.is_null())
+        if db.postgres:
+            query = query.for_update("FOR NO KEY UPDATE")  # type: ignore[arg-type]  # as below
+        known = db.first(query)
+        if known is None:
+            raise SessionOver(REMOVED)
+        own = known["session"] == previous and known["instance"] == instance
+        heard = now - (known["last_contact_at"] or 0)
+        if known["session"] is not None and not own and heard < self._silence:
+            return self._refuse_second(db, known, instance, now)
+        values = told(facts) | {
+            "max_runs": facts.max_runs,
+            "session": guid,
+            "boot_id": facts.boot_id,
+            "instance": instance,
+            "last_contact_at": now,
+        }
+        self._begin(db, agent_id, values, booted=known["boot_id"] not in ("", facts.boot_id))
+        events.record(db, agent_id, now, events.CAME, f"version {facts.version}, from {instance}")
+        return AgentSession(agent_id, known["guid"], guid)
+
+    def _refuse_second(
+        self, db: WritingSession, known: Row, instance: str, now: int
+    ) -> "SecondAgent":
+        if self._first_refusal((known["session"], instance)):
+            events.record(db, known["id"], now, events.SECOND, f"from {instance}")
+        seconds = (now - known["last_contact_at"]) // moments.SECOND
+        return SecondAgent(
+            f"the agent {known['name']!r} is running already, from {known['instance']}, and was "
+            f"heard of {seconds} s ago: stop it, or enrol this one as an agent of its own"
+        )
+
+    def _begin(
+        self, db: WritingSession, agent_id: int, values: dict[str, Any], *, booted: bool
+    ) -> None:
+        """Begin a session: settle what an older one had, do what is to be done after a boot."""
+        now = self._now()
+        db.execute(_AGENT.update(**values).where(_AGENT.id == agent_id))
+        held = db.rows(_RUN.select(_RUN.id, _RUN.job_id).where(_HELD, _RUN.agent_id == agent_id))
         recurring = schedules.at_boot(db) if booted else []
         # All at once: locks of jobs are taken in the order of their ids.
         jobs = rows.lock_jobs(db, [*(row["job_id"] for row in held), *recurring])
         self._settle(db, rows.lock_runs(db, held), STOPPED)
         if recurring:
-            present = roster.by_ids(db, {known.id})[known.id]
+            present = roster.by_ids(db, {agent_id})[agent_id]
             for job in [jobs[job_id] for job_id in recurring if job_id in jobs]:
                 schedules.fire_at_boot(db, job, present, now)
         db.after_commit(self._signals.wake)
-        return AgentSession(known.id, known.guid, guid)
 
     def _claim(self, db: WritingSession, agent: AgentSession, limit: int) -> list[RunOrder]:
         now = self._now()
@@ -286,6 +406,8 @@ class Reception:
             return []
         asked = {"agent_id": agent.agent_id, "now": now, "boot": present["boot_id"]}
         found = db.select(_MOST_URGENT, asked | {"limit": places})
+        if not found:
+            turns.of(db).forget(agent.agent_id)
         urgency = {row["id"]: place for place, row in enumerate(found)}
         # One that was put on hold or ended before the locks were held is not waiting any more.
         waiting = [
@@ -389,6 +511,7 @@ class Reception:
             [report.seq for report in reports if not isinstance(report, RunFinished)],
         )
         ends = {r.run: r for r in reports if isinstance(r, RunFinished)}
+        now = self._now()
         refused: dict[Attempt, Refusal] = {}
         endings: list[settlement.Ending] = []
         for report in reports:
@@ -397,17 +520,35 @@ class Reception:
             if known is None or not _has(agent, known.run, report.attempt):
                 refused[attempt] = Refusal(*attempt, OVER)
             elif known.run.status in _HELD_STATES:
-                endings += self._take_in(db, book, known, report)
+                endings += self._take_in(db, book, known, _bounded(report, known.run, now))
             elif not _is_end(known.run, ends.get(report.run)):
                 refused[attempt] = Refusal(*attempt, OVER)
         book.write()
         settlement.finish_jobs(db, endings)
+        self._note_late(db, agent, held, refused, now)
         if ends and agent.session in self._full:
             self._full.discard(agent.session)
             db.after_commit(self._signals.wake)
         for ending in endings:
             self._tell_clock(db, ending.job)
         return list(refused.values())
+
+    def _note_late(
+        self,
+        db: WritingSession,
+        agent: AgentSession,
+        held: Mapping[uuid.UUID, Held],
+        refused: Iterable[Attempt],
+        now: int,
+    ) -> None:
+        """Let it be seen that reports came too late: once for each attempt."""
+        for run, attempt in refused:
+            known = held.get(run)
+            if known is None or not self._first_refusal((run, attempt)):
+                continue
+            text = f"a late report of attempt {attempt} was refused: that attempt is over"
+            moves.note(db, known.job, now, "agent", text, known.run.id)
+            events.record(db, agent.agent_id, now, events.LATE, f"of the run {run}")
 
     def _tell_clock(self, db: WritingSession, job: JobRow) -> None:
         """Have the run book of a job that has ended go on at once."""
@@ -436,6 +577,10 @@ class Reception:
         self, db: WritingSession, book: ledger.TaskBook, held: Held, report: RunFinished
     ) -> list[settlement.Ending]:
         run, at = held.run, report.at
+        book.write()
+        if settlement.try_again(db, held.job, run, report.status, at, report.detail):
+            db.after_commit(functools.partial(self._wake_clock, at))
+            return []
         if run.tasks_done < run.tasks_total:
             # The agent gave up on the run, or left tasks out: nothing stays open.
             book.write()
@@ -447,7 +592,7 @@ class Reception:
         last = settlement.close_run(db, held.job, run, report.status, at, report.detail)
         return [settlement.Ending(held.job, at, report.detail)] if last else []
 
-    def _renew(self, db: Session, agent: AgentSession, runs: Sequence[Attempt]) -> "_Renewal":
+    def _renew(self, db: Session, agent: AgentSession, runs: Sequence[Attempt]) -> "Renewal":
         now = self._now()
         # Written first: whoever reads the row to write it later would wait for another such.
         db.execute(_AGENT.update(last_contact_at=now).where(_AGENT.id == agent.agent_id))
@@ -460,13 +605,14 @@ class Reception:
         lately = now - self._lease // _RENEWALS
         missing = [present[attempt] for attempt in present.keys() - set(runs)]
         begun = _begun(db, [row["id"] for row in missing])
-        return _Renewal(
+        return Renewal(
             [Refusal(*attempt, OVER) for attempt in runs if attempt not in present],
             [
                 (row["guid"], row["attempt"])
                 for row in missing
                 if row["id"] not in begun and row["started_at"] <= lately
             ],
+            len(missing),
         )
 
     def _lose(
@@ -507,20 +653,30 @@ class Reception:
         Answers the agent's ``boot_id``, ``max_runs`` and how many runs it has (``held``).
         """
         statement = _SHARE_SESSION if db.postgres else _SESSION
-        found = db.select(statement, {"id": agent.agent_id})
-        if not found or found[0]["deleted_at"] is not None:
-            raise SessionOver(REMOVED)
-        if found[0]["session"] != agent.session:
-            raise SessionOver("another server, or another agent, has taken this agent's name")
-        return found[0]
+        return _check_present(db.select(statement, {"id": agent.agent_id}), agent)
 
 
 @dataclasses.dataclass(frozen=True)
-class _Renewal:
-    """What a renewal finds: attempts that are over, and those that the agent never got."""
+class Renewal:
+    """What a renewal finds: attempts that are over, and those that the agent never got.
+
+    ``unnamed`` counts the runs of the session that the agent did not name.
+    """
 
     refused: list[Refusal]
     stranded: list[Attempt]
+    unnamed: int
+
+
+def _check_present(found: Sequence[Row], agent: AgentSession) -> Row:
+    """The agent's row, if the session is its present one; raises SessionOver."""
+    if not found or found[0]["deleted_at"] is not None:
+        raise SessionOver(REMOVED)
+    if found[0]["session"] is None:
+        raise SessionOver("the agent was revoked")
+    if found[0]["session"] != agent.session:
+        raise SessionOver("another server, or another agent, has taken this agent's name")
+    return found[0]
 
 
 def _embedded(db: Session, name: str) -> roster.Agent | None:
@@ -542,7 +698,7 @@ def _boot_id(db: Session, agent_id: int) -> str:
     return str(db.scalar(query))
 
 
-def _told(facts: AgentFacts) -> dict[str, Any]:
+def told(facts: AgentFacts) -> dict[str, Any]:
     """The columns that hold what an agent says of itself."""
     columns: dict[str, Any] = {"facts": roster.facts_as_json(dataclasses.asdict(facts))}
     return columns | ({"last_console_user": facts.console_user} if facts.console_user else {})
@@ -563,7 +719,29 @@ def _has(agent: AgentSession, run: RunRow, attempt: int) -> bool:
 
 def _is_end(run: RunRow, end: RunFinished | None) -> bool:
     """Whether a run ended with just this report: then it, and what came with it, is repeated."""
-    return end is not None and (run.status, run.finished_at) == (end.status, end.at)
+    if end is None or run.status is not end.status or run.finished_at is None:
+        return False
+    # A moment that cannot be true was another when it was stored.
+    return end.at == run.finished_at or not (run.started_at or 0) <= end.at <= run.finished_at
+
+
+def _bounded(report: Report, run: RunRow, now: int) -> Report:
+    """With times that can be true: between the run's start and now, whatever the agent's clock."""
+    if isinstance(report, LogChunk):
+        return report
+    first = run.started_at or 0
+    if first <= report.at <= now and (
+        not isinstance(report, TaskFinished) or first <= report.started_at <= now
+    ):
+        return report
+    at = _between(first, report.at, now)
+    if isinstance(report, TaskFinished):
+        return dataclasses.replace(report, at=at, started_at=_between(first, report.started_at, at))
+    return dataclasses.replace(report, at=at)
+
+
+def _between(first: int, moment: int, last: int) -> int:
+    return min(max(moment, first), max(first, last))
 
 
 def _under_way(db: Session, agent: AgentSession, attempts: Iterable[Attempt]) -> list[Held]:

@@ -68,6 +68,8 @@ class Agent:
     primary_team_id: int | None
     last_console_user: str
     facts: dict[str, Any]
+    run_limit: int | None = None
+    instance: str = ""
 
     @classmethod
     def of(cls, row: Row) -> Self:

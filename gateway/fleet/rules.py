@@ -6,7 +6,8 @@ from typing import Self
 import pydantic
 
 from gateway.catalog import patterns
-from gateway.catalog.definitions import Operator, Shape
+from gateway.catalog.definitions import Operator
+from gateway.catalog.shapes import Shape
 from gateway.fleet.roster import Agent
 
 MOST_COMPARISONS = 100

@@ -20,8 +20,9 @@ import pydantic
 from gateway import moments, names
 from gateway.catalog import changes, checks, folders
 from gateway.catalog.changes import NameTaken
-from gateway.catalog.definitions import Name, Shape
+from gateway.catalog.definitions import Name
 from gateway.catalog.folders import FolderKind
+from gateway.catalog.shapes import Shape
 from gateway.fleet import roster
 from gateway.fleet.roster import Agent
 from gateway.fleet.rules import Rule

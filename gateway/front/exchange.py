@@ -32,7 +32,8 @@ class House:
     """What all requests of a front share.
 
     ``proxied`` is the application as requests from a trusted proxy see it.  ``native`` maps path
-    prefixes to ASGI applications.  ``draining`` is set when the front begins to stop.
+    prefixes to ASGI applications.  ``draining`` is set when the front begins to stop.  ``parked``
+    are the requests that wait for what may be long in coming.
     """
 
     application: WSGIApplication
@@ -43,6 +44,7 @@ class House:
     workers: Workers
     spool: body.Spool
     draining: asyncio.Event
+    parked: set[asyncio.Future[Any]]
 
     def native_for(self, path: str) -> ASGI3Application | None:
         """Return the ASGI application with the longest prefix of ``path``."""
@@ -189,13 +191,15 @@ class Exchange:
         house = self._house
         trusted = self._connection.peer.trusted
         application = house.proxied if trusted else house.application
-        outcomes: list[concurrent.futures.Future[Any]] = []
+        outcomes: list[Any] = []
         run = {**variables, "wsgi.input": content, body.RECEIVED: length}
         call = bridge.Call(application, {**run, held.HELD: outcomes}, house.gate)
         begin = house.workers.run if admitted else house.workers.admit
         reply = await begin(call.start)
         if not outcomes:
             return call, reply
+        if isinstance(outcomes[0], held.Parked):
+            return await self._unpark(call, outcomes[0].outcome, application, run, content)
         error = await self._outcome(outcomes[0])
         if error is None:
             if length is None or length > house.limits.memory_spool_bytes:
@@ -208,6 +212,56 @@ class Exchange:
         content.seek(0)
         call = bridge.Call(application, {**run, held.FAILURE: error}, house.gate)
         return call, await house.workers.run(call.start)
+
+    async def _unpark(
+        self,
+        call: bridge.Call,
+        outcome: concurrent.futures.Future[Any],
+        application: WSGIApplication,
+        run: WSGIEnvironment,
+        content: io.RawIOBase | IO[bytes],
+    ) -> tuple[bridge.Call, bridge.Reply | body.BodyPending]:
+        """Run the application again when what it waits for is there, or the server stops."""
+        await self._house.workers.run(call.close)
+        await self._come(outcome)
+        content.seek(0)
+        call = bridge.Call(application, {**run, held.OUTCOME: outcome}, self._house.gate)
+        return call, await self._house.workers.run(call.start)
+
+    async def _come(self, outcome: concurrent.futures.Future[Any]) -> None:
+        """Wait, at the cost of no thread, until it is done; raises ClientGone.
+
+        What nobody waits for any more is cancelled, so that it is not given to nobody.
+        """
+        # From here on a client that closes its side has left.
+        self._cycle.scope["state"][NATIVE] = True
+        come = asyncio.wrap_future(outcome)
+        left = asyncio.ensure_future(self._client_left())
+        draining = self._house.draining
+        parked = self._house.parked
+        parked.add(come)
+        try:
+            if not draining.is_set():
+                await asyncio.wait((come, left), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            parked.discard(come)
+            left.cancel()
+            if not come.done():
+                come.cancel()
+                outcome.cancel()
+        if self._cycle.disconnected:
+            raise body.ClientGone("while it waited")
+        if not outcome.done():
+            # Somebody has just begun to complete it.
+            await asyncio.wait((asyncio.wrap_future(outcome),))
+        if not come.cancelled():
+            come.exception()  # the application looks at it
+
+    async def _client_left(self) -> None:
+        cycle = self._cycle
+        while not cycle.disconnected:
+            cycle.message_event.clear()
+            await cycle.message_event.wait()
 
     async def _outcome(self, outcome: concurrent.futures.Future[Any]) -> Exception | None:
         """Wait for it; the error that it is, if it is one."""

@@ -195,6 +195,7 @@ class Front:
                 self._limits.spool_free_bytes,
             ),
             asyncio.Event(),
+            set(),
         )
 
 
@@ -296,6 +297,8 @@ class _Serving:
         grace = await self._grace
         self._stop_listening()
         self._house.draining.set()
+        for parked in list(self._house.parked):
+            parked.cancel()
         for connection in list(self._state.connections):
             connection.shutdown()
         await self._drain(grace)

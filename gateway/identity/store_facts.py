@@ -3,6 +3,9 @@
 from storage import models
 from storage.session import Session
 
+INCARNATION = "incarnation"
+"""Which life of the store this is: another one after a backup was restored."""
+
 
 def read(session: Session, name: str) -> str | None:
     """The fact, or None when it was never written."""

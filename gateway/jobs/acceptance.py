@@ -15,6 +15,7 @@ from gateway import moments, names
 from gateway.catalog import trees
 from gateway.catalog.catalog import Catalog, DefinitionNotFound
 from gateway.catalog.definitions import ParameterType
+from gateway.catalog.policies import Policy
 from gateway.catalog.trees import Tree
 from gateway.fleet import roster, targets
 from gateway.fleet.roster import Agent
@@ -22,6 +23,7 @@ from gateway.fleet.teams import Team
 from gateway.identity.principals import Caller
 from gateway.identity.vault import Vault
 from gateway.jobs import (
+    beginning,
     dispatch,
     launching,
     local_time,
@@ -31,7 +33,6 @@ from gateway.jobs import (
     rows,
     run_book_order,
     run_book_plan,
-    run_books,
     schedules,
     values,
 )
@@ -60,6 +61,7 @@ MOST_DEFINITIONS = 100
 # One for each definition is what clients send.
 MOST_PARAMETER_SETS = 2 * MOST_DEFINITIONS
 HIGHEST_PRIORITY = 9
+USUAL_PRIORITY = 5
 _LONGEST_DESCRIPTION = 4000
 _LONGEST_TIMEOUT = 10 * 366 * 24 * 3600 * moments.SECOND
 # Characters of JSON.
@@ -93,6 +95,23 @@ class ResolvedOrder:
         return sum(run_book_plan.task_count(tree) for tree in self.what)
 
     @property
+    def policy(self) -> Policy:
+        """How the job is run: what the order says, and for the rest what its definitions say."""
+        return self.order.policy.over(run_book_plan.policy(self.what))
+
+    @property
+    def lock(self) -> str | None:
+        """The lock that the job needs to begin."""
+        return run_book_plan.lock(self.what, self.policy)
+
+    @property
+    def priority(self) -> int:
+        """What the order says, or the policies, or that of everybody."""
+        if self.order.priority is not None:
+            return self.order.priority
+        return USUAL_PRIORITY if self.policy.priority is None else self.policy.priority
+
+    @property
     def retries(self) -> int:
         """How many further attempts a lost run is given."""
         return max(run_book_plan.retries(tree) for tree in self.what)
@@ -114,16 +133,23 @@ class MadeJob:
 class Acceptance:
     """Accepts orders. ``launch_timeout`` in microseconds is used where an order has none.
 
-    ``zone`` is the name of that of local times, for agents that do not tell theirs.
+    ``zone`` is the name of that of local times, for agents that do not tell theirs;
+    ``offline_after`` for how long, in microseconds, an agent may be silent and count as online.
     """
 
     def __init__(
-        self, catalog: Catalog, vault: Vault, launch_timeout: int, zone: str = "UTC"
+        self,
+        catalog: Catalog,
+        vault: Vault,
+        launch_timeout: int,
+        zone: str = "UTC",
+        offline_after: int = launching.OFFLINE_AFTER,
     ) -> None:
         self._catalog = catalog
         self._vault = vault
         self._launch_timeout = launch_timeout
         self._zone = zone
+        self._offline_after = offline_after
 
     def resolve(self, session: Session, order: JobOrder, now: int) -> ResolvedOrder:
         """Look up and check everything, with reads only. Raises OrderRefused."""
@@ -155,7 +181,9 @@ class Acceptance:
     ) -> MadeJob:
         """The job of an order, which nobody has stored yet."""
         order = resolved.order
-        timing = launching.stored(order.timing, order.launch_timeout, self._zone)
+        timing = launching.stored(
+            order.timing, order.launch_timeout, self._zone, self._offline_after
+        )
         job = self._row(resolved, timing, caller, now)
         if (rule := order.timing.schedule) is not None:
             job.due_at = recurrence.next_due(rule, now)
@@ -163,7 +191,7 @@ class Acceptance:
             # Each job that it makes has its own.
             job.launch_by = None
         plans: list[dispatch.RunPlan] = []
-        if _is_due(job, now) and not resolved.is_run_book:
+        if _is_due(job, now) and not resolved.is_run_book and job.lock_name is None:
             starts = launching.starts(timing, self._timeout(order), now)
             plans = dispatch.plan(resolved.agents, resolved.tasks, starts)
         if plans:
@@ -211,6 +239,8 @@ class Acceptance:
             created_at=now,
             started_at=None,
             finished_at=None,
+            stop_by=None,
+            lock_name=request["options"].get("lock"),
         )
         moves.enter(session, copy, _actor(caller), mark.note)
         timing = launching.once(request["timing"])
@@ -227,7 +257,7 @@ class Acceptance:
                 | mark.options(copy.due_at),
             },
         )
-        run_books.begin(session, copy, now)
+        beginning.begin(session, copy, now)
         return copy
 
     @staticmethod
@@ -309,12 +339,14 @@ class Acceptance:
             recurring=order.timing.schedule is not None,
             status=JobStatus.DISABLED if on_hold else JobStatus.SCHEDULED,
             reason="",
-            priority=order.priority,
+            priority=resolved.priority,
             runs_open=0,
             due_at=due,
             launch_by=None if timeout is None else max(last, now) + timeout,
             wake_at=None if on_hold else due,
             created_at=now,
+            # What recurs never begins itself: those that it makes need the lock.
+            lock_name=None if order.timing.schedule is not None else resolved.lock,
         )
 
     def _request(self, session: Session, made: MadeJob) -> dict[str, Any]:
@@ -335,6 +367,7 @@ class Acceptance:
                 "launch_timeout": self._timeout(order),
                 "retries": resolved.retries,
                 "tasks": resolved.tasks,
+                **_policy_json(resolved),
                 "from": _from(caller),
                 **made.mark.options(job.due_at),
             },
@@ -371,6 +404,12 @@ class Acceptance:
         return stored
 
 
+def _policy_json(resolved: ResolvedOrder) -> dict[str, Any]:
+    """What the request keeps of policies: nothing where nobody says anything."""
+    said = resolved.policy.said
+    return {"policy": said, "lock": resolved.lock} if said else {}
+
+
 def _is_due(job: JobRow, now: int) -> bool:
     """Whether a new job starts at once; a recurring one never does, its occurrences do."""
     waits = job.status is JobStatus.SCHEDULED and not job.recurring
@@ -388,7 +427,7 @@ def _check_sizes(order: JobOrder) -> None:
         raise OrderRefused("Who", f"names more than {MOST_AGENTS} agents")
     if len(order.description) > _LONGEST_DESCRIPTION:
         raise OrderRefused("Description", f"is longer than {_LONGEST_DESCRIPTION} characters")
-    if not 0 <= order.priority <= HIGHEST_PRIORITY:
+    if order.priority is not None and not 0 <= order.priority <= HIGHEST_PRIORITY:
         raise OrderRefused("Priority", "is a number from 0 (last) to 9 (first)")
 
 

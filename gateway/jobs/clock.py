@@ -7,7 +7,7 @@ number of jobs, and the housekeeping.
 import datetime
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from gateway import moments
-from gateway.jobs import moves, rows, run_books, schedules, settlement
+from gateway.jobs import aborting, beginning, locks, moves, rows, run_books, schedules, settlement
 from gateway.jobs.orders import Origin
 from gateway.jobs.rows import JobRow
 from gateway.jobs.states import JobStatus
@@ -224,13 +224,18 @@ class Clock:
 
     def _due(self) -> list["_Due"]:
         query = (
-            _JOB.select(_JOB.id, _JOB.parent_id, _JOB.origin, _JOB.status, _JOB.due_at)
+            _JOB.select(
+                _JOB.id, _JOB.parent_id, _JOB.origin, _JOB.status, _JOB.due_at, _JOB.lock_name
+            )
             .where(_JOB.wake_at <= self._now())
             .order_by(_JOB.wake_at)
             .limit(_PORTION)
         )
         with self._store.reading() as session:
-            return [_Due(row["id"], _run_book(row)) for row in session.rows(query)]
+            return [
+                _Due(row["id"], _run_book(row), row["lock_name"] is not None)
+                for row in session.rows(query)
+            ]
 
     def _dealing(self, due: "_Due") -> Callable[[WritingSession], None]:
         now = self._now()
@@ -239,14 +244,15 @@ class Clock:
             return lambda session: self._take_note(session, run_book, now)
 
         def deal(session: WritingSession) -> None:
-            job = rows.lock_job(session, due.job_id)
+            rivals = self._rivals(session, due)
+            job = rivals[due.job_id]
             if job.origin is Origin.RUN_BOOK and job.status.finished:
                 # It has ended since it was looked at: its run book takes note at the next look.
                 return
             # Another gateway may have been faster.
             if job.wake_at is not None and job.wake_at <= now:
                 lateness = (now - job.wake_at) / moments.SECOND
-                self._deal_with(session, job, now)
+                self._deal_with(session, job, rivals, now)
                 session.after_commit(self._wake_agents)
                 session.after_commit(lambda: self._claimed(lateness))
                 session.after_commit(lambda: self._dispatched(due.job_id))
@@ -275,19 +281,29 @@ class Clock:
         query = _JOB.update(wake_at=now + _PUT_OFF).where(_JOB.id.in_(job_ids), _JOB.wake_at <= now)
         self._store.unit_of_work(lambda session: session.execute(query))
 
-    def _deal_with(self, session: WritingSession, job: JobRow, now: int) -> None:
+    @staticmethod
+    def _rivals(session: WritingSession, due: "_Due") -> dict[int, JobRow]:
+        """The job, locked, and with it all that have or want its lock, by their ids."""
+        wanted = locks.rivals(session, due.job_id) if due.lock else [due.job_id]
+        return rows.lock_jobs(session, wanted)
+
+    def _deal_with(
+        self, session: WritingSession, job: JobRow, rivals: Mapping[int, JobRow], now: int
+    ) -> None:
         if job.status is JobStatus.DISABLED or job.status.finished:
             job.wake_at = None
             rows.write_job(session, job)
         elif job.recurring:
             schedules.fire(session, job, now, self._grace)
+        elif job.stop_by is not None and now >= job.stop_by:
+            aborting.time_out(session, job, now)
         elif job.status is not JobStatus.SCHEDULED or job.runs_open > 0:
             settlement.look_after_waiting(session, job, now)
         elif job.launch_by is not None and now >= job.launch_by:
             moves.move(session, job, JobStatus.CANCELED, now, "clock", settlement.TOO_LATE)
         else:
             self._note_lateness(session, job, now)
-            run_books.begin(session, job, now)
+            beginning.begin_locked(session, job, rivals, now)
 
     def _note_lateness(self, session: WritingSession, job: JobRow, now: int) -> None:
         """A job that starts later than its grace says so: it was missed, and is made up for."""
@@ -298,10 +314,19 @@ class Clock:
 
 @dataclass(frozen=True)
 class _Due:
-    """A job whose moment has come; for one that concerns its run book, the number of that."""
+    """A job whose moment has come; for one that concerns its run book, the number of that.
+
+    ``lock`` says whether it needs a lock to begin.
+    """
 
     job_id: int
     run_book: int | None
+    lock: bool
+
+    @classmethod
+    def of(cls, row: Row) -> "_Due":
+        """Of a row of the table."""
+        return cls(row["id"], _run_book(row), row["lock_name"] is not None)
 
 
 def _run_book(row: Row) -> int | None:

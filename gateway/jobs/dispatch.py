@@ -7,7 +7,7 @@ from typing import Any
 from gateway import moments
 from gateway.fleet import roster, targets
 from gateway.fleet.roster import Agent
-from gateway.jobs import launching, moves, rows
+from gateway.jobs import launching, moves, rows, turns
 from gateway.jobs.launching import Start, Starts
 from gateway.jobs.rows import JobRow
 from gateway.jobs.states import JobStatus
@@ -81,10 +81,11 @@ def await_agents(job: JobRow, plans: Sequence[RunPlan], now: int) -> None:
 def insert_runs(session: WritingSession, job: JobRow, plans: Sequence[RunPlan], now: int) -> None:
     """Insert the runs of a job whose row says that they wait."""
     for item in plans:
-        rows.insert_run(session, _run(job, item, now))
+        turn = turns.of(session).take(item.agent_id, job.definition_id)
+        rows.insert_run(session, _run(job, item, turn, now))
 
 
-def _run(job: JobRow, item: RunPlan, now: int) -> dict[str, Any]:
+def _run(job: JobRow, item: RunPlan, turn: int, now: int) -> dict[str, Any]:
     return {
         "guid": moments.new_guid(),
         "job_id": job.id,
@@ -98,6 +99,6 @@ def _run(job: JobRow, item: RunPlan, now: int) -> dict[str, Any]:
         "not_before": item.start.not_before,
         "launch_by": item.start.launch_by,
         "after_boot": item.start.after_boot,
-        "turn": 0,
+        "turn": turn,
         "created_at": now,
     }

@@ -17,7 +17,8 @@ from gateway.jobs import launch_windows, local_time
 from gateway.jobs.orders import Boot, OutsideWindow, Timing
 from gateway.jobs.rows import JobRow, RunRow
 
-# How long an agent may be silent before it counts as offline (Dispatcher contract 6).
+# How long an agent may be silent before it counts as offline (Dispatcher contract 6), unless the
+# settings say otherwise.
 OFFLINE_AFTER = 5 * 60 * moments.SECOND
 
 AFTER_BOOT = "waits for the next start of its machine"
@@ -44,8 +45,13 @@ Starts = Callable[[Agent], Start]
 """When the run on this agent may begin."""
 
 
-def stored(timing: Timing, launch_timeout: int | None, zone: str) -> dict[str, Any]:
-    """What a request keeps of a timing; ``launch_timeout`` as the order gave it."""
+def stored(
+    timing: Timing, launch_timeout: int | None, zone: str, offline_after: int = OFFLINE_AFTER
+) -> dict[str, Any]:
+    """What a request keeps of a timing; ``launch_timeout`` as the order gave it.
+
+    ``offline_after`` is for how long an agent may be silent that is to do it after its next start.
+    """
     found: dict[str, Any] = {
         "immediate": timing.immediate,
         "scheduled_at": timing.scheduled_at,
@@ -57,7 +63,7 @@ def stored(timing: Timing, launch_timeout: int | None, zone: str) -> dict[str, A
     if timing.boot is not Boot.NONE:
         found["boot"] = timing.boot
     if timing.offline_at_next_boot:
-        found["offline_at_next_boot"] = True
+        found |= {"offline_at_next_boot": True, "offline_after": offline_after}
     if launch_timeout is not None:
         found["launch_timeout"] = launch_timeout
     if timing.window is not None:
@@ -100,7 +106,7 @@ def of_part(timing: Mapping[str, Any]) -> dict[str, Any]:
     return kept | {"immediate": "local" not in timing, "scheduled_at": None}
 
 
-_WAITED_FOR = frozenset({"local", "zone", "boot", "offline_at_next_boot"})
+_WAITED_FOR = frozenset({"local", "zone", "boot", "offline_at_next_boot", "offline_after"})
 
 
 def span(timing: Mapping[str, Any], agents: Iterable[Agent]) -> tuple[int, int]:
@@ -123,7 +129,7 @@ def not_before(timing: Mapping[str, Any], agent: Agent) -> int | None:
 
 def after_boot(timing: Mapping[str, Any], agent: Agent, now: int) -> str | None:
     """The boot id that the agent must not have any more; None if it may begin in this one."""
-    offline = not agent.online(now, OFFLINE_AFTER)
+    offline = not agent.online(now, timing.get("offline_after", OFFLINE_AFTER))
     waits = timing.get("boot") == Boot.NEXT or (offline and timing.get("offline_at_next_boot"))
     return agent.boot_id if waits else None
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.catalog.catalog import DefinitionKind
+from gateway.catalog.policies import NOTHING, Policy
 
 
 class OrderRefused(Exception):
@@ -178,7 +179,9 @@ class JobOrder:
     parameters: tuple[GivenParameters, ...] = ()
     in_parallel: bool = False
     on_hold: bool = False
-    priority: int = 5
+    # Without one, what the policies say.
+    priority: int | None = None
     launch_timeout: int | None = None
     # What came in under names that the surface does not know; no answer shows it.
     extras: dict[str, Any] = field(default_factory=dict)
+    policy: Policy = NOTHING

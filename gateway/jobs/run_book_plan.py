@@ -15,6 +15,7 @@ from gateway import names
 from gateway.catalog import sealing
 from gateway.catalog.catalog import Catalog, DefinitionKind, DefinitionSummary
 from gateway.catalog.definitions import Condition, OnFailure, ParameterType, Subject
+from gateway.catalog.policies import Policy
 from gateway.catalog.run_books import (
     WHO_PARAMETER,
     RunBookJob,
@@ -24,6 +25,7 @@ from gateway.catalog.run_books import (
 )
 from gateway.catalog.sealing import SealedParameter
 from gateway.catalog.trees import ModulePart, StepTree, Tree
+from gateway.jobs import locks
 from storage.session import Session
 
 # The parts of a stored value: each in clear, or as the vault's reference.
@@ -43,8 +45,16 @@ class Step:
     what: tuple[Entry, ...]
     tasks: int
     retries: int
+    policy: dict[str, Any]
+    lock: str | None
     definition_id: int | None
     folder_id: int | None
+
+    @property
+    def priority(self) -> int | None:
+        """The priority that its definitions ask for."""
+        found: int | None = self.policy.get("priority")
+        return found
 
 
 @dataclass(frozen=True)
@@ -291,9 +301,26 @@ def step_facts(what: Sequence[Tree]) -> dict[str, Any]:
     return {
         "tasks": sum(task_count(tree) for tree in what),
         "retries": max((retries(tree) for tree in what), default=0),
+        "policy": policy(what).said,
+        "lock": lock(what, policy(what)),
         "definition": None if first is None else first.id,
         "folder": None if first is None else first.folder_id,
     }
+
+
+def policy(what: Sequence[Tree]) -> Policy:
+    """What the definitions of a job say about how it is run; the first to say something counts."""
+    found = Policy()
+    for tree in what:
+        found = found.over(tree.policy)
+    return found
+
+
+def lock(what: Sequence[Tree], wanted: Policy) -> str | None:
+    """The lock that a job of these definitions needs, by the policy that counts for it."""
+    if not what:
+        return None
+    return locks.key(wanted.concurrency, wanted.lock, what[0].summary.guid)
 
 
 def task_count(tree: Tree) -> int:
@@ -312,6 +339,8 @@ def _read_step(stored: Mapping[str, Any]) -> Step:
         tuple(stored["what"]),
         stored["tasks"],
         stored["retries"],
+        stored.get("policy") or {},
+        stored.get("lock"),
         stored["definition"],
         stored["folder"],
     )
@@ -334,4 +363,13 @@ def _alone(one: Entry, in_parallel: bool) -> Step:
         parallel=in_parallel,
         on_failure=OnFailure.CONTINUE,
     )
-    return Step(job, (one,), one["tasks"], one["retries"], one["definition"], one["folder"])
+    return Step(
+        job,
+        (one,),
+        one["tasks"],
+        one["retries"],
+        one.get("policy") or {},
+        one.get("lock"),
+        one["definition"],
+        one["folder"],
+    )

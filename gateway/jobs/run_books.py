@@ -19,6 +19,7 @@ from gateway.catalog.definitions import (
     Evidence,
     Subject,
 )
+from gateway.catalog.policies import Policy
 from gateway.jobs import dispatch, launching, moves, rows, run_book_plan, run_book_who
 from gateway.jobs.orders import Origin
 from gateway.jobs.places import OwnersRights
@@ -37,6 +38,7 @@ _OUTPUT = models.JobOutput
 _RUN_OUTPUT = models.RunOutput
 
 ACTOR = "run book"
+TIMED_OUT = "took longer than its timeout"
 WAITS = "waits for its turn in the run book"
 _GOOD_ENDS = (JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS)
 
@@ -113,8 +115,11 @@ def outputs(session: Session, job_id: int) -> dict[str, str]:
 
 def _start(session: WritingSession, job: JobRow, request: Row, now: int) -> None:
     plan = _plan(request)
-    # From now on its jobs are looked at.
-    job.wake_at = None
+    policy = Policy.model_validate(request["options"].get("policy") or {})
+    if policy.timeout is not None:
+        job.stop_by = now + int(policy.timeout * moments.SECOND)
+    # From now on its jobs are looked at, and the clock only looks whether it takes too long.
+    job.wake_at = job.stop_by
     moves.move(session, job, JobStatus.ACTIVE, now, ACTOR)
     children = [_made(session, job, request, seq, step, now) for seq, step in enumerate(plan.steps)]
     session.execute(_OUTPUT.insert(job_id=job.id, outputs=list(plan.values)))
@@ -147,6 +152,9 @@ def _made(
         due_at=None,
         launch_by=None,
         wake_at=None,
+        stop_by=None,
+        lock_name=step.lock,
+        priority=job.priority if step.priority is None else step.priority,
         created_at=now,
         started_at=None,
         finished_at=None,
@@ -155,6 +163,8 @@ def _made(
     options = {
         **request["options"],
         "retries": step.retries,
+        "policy": step.policy,
+        "lock": step.lock,
         "tasks": step.tasks,
         "step": {"guid": str(step.job.guid), "name": step.job.name},
         # Those of the job that runs this run book hold for each of its jobs, on their agents.
@@ -267,6 +277,11 @@ class _Book:
         child.reason = ""
         timeout = self._request["options"]["launch_timeout"]
         child.launch_by = None if timeout is None else self._now + timeout
+        if child.lock_name is not None:
+            # Who else has or wants its lock must be locked, too: the clock does that.
+            child.wake_at = self._now
+            rows.write_job(self._session, child)
+            return
         begin(self._session, child, self._now)
 
     def _hand_over(self, child: JobRow, step: Step) -> None:
@@ -326,6 +341,16 @@ class _Book:
 
     def _end(self, ended: JobStatus) -> None:
         self._parent.runs_open = 0
+        if ended is JobStatus.ABORTED and self._parent.reason.startswith(TIMED_OUT):
+            moves.move(
+                self._session,
+                self._parent,
+                JobStatus.TIMED_OUT,
+                self._now,
+                ACTOR,
+                self._parent.reason,
+            )
+            return
         status, reason = self._evaluated(ended)
         late = self._parent.status is JobStatus.ABORTING and status is not JobStatus.ABORTED
         reason = "the abort came too late: all jobs had ended" if late else reason

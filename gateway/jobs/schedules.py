@@ -1,13 +1,14 @@
 """The schedules of recurring jobs: what each due time made, and what it did not."""
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from gateway import moments
 from gateway.fleet import targets
 from gateway.fleet.roster import Agent
-from gateway.jobs import launching, moves, recurrence, rows, run_books
+from gateway.jobs import beginning, launching, moves, recurrence, rows
 from gateway.jobs.orders import MissedRuns, Origin, Recurrence, RecurrenceKind
 from gateway.jobs.rows import JobRow
 from gateway.jobs.states import JobStatus
@@ -154,11 +155,11 @@ def fire_at_boot(session: WritingSession, job: JobRow, agent: Agent, now: int) -
     # Another agent may have come at the very same moment.
     while not _firing(session, schedule_id, due, Outcome.RAN, None, now, f"{agent.name} started"):
         due += 1
-    child = _copy(job, due, now, request["options"]["launch_timeout"])
+    child = _copy(job, due, now, request["options"])
     child.origin, child.reason = Origin.BOOT, ""
     own = {"who": [targets.stored(agent)], "timing": launching.once(request["timing"])}
     _enter(session, child, schedule_id, request | own, "agent")
-    run_books.begin(session, child, now)
+    beginning.begin(session, child, now)
 
 
 def _too_early(request: Row, agent: Agent, now: int) -> bool:
@@ -222,9 +223,9 @@ def _run(session: WritingSession, job: JobRow, schedule_id: int, due: int, now: 
     late = _lateness(due, now)
     if request is None or not _firing(session, schedule_id, due, Outcome.RAN, None, now, late):
         return
-    child = _copy(job, due, now, request["options"]["launch_timeout"])
+    child = _copy(job, due, now, request["options"])
     _enter(session, child, schedule_id, request, "clock")
-    run_books.begin(session, child, now)
+    beginning.begin(session, child, now)
 
 
 def _enter(
@@ -285,7 +286,8 @@ def _write_due(session: WritingSession, job: JobRow, schedule_id: int, *, enable
     )
 
 
-def _copy(job: JobRow, due: int, now: int, launch_timeout: int | None) -> JobRow:
+def _copy(job: JobRow, due: int, now: int, options: Mapping[str, Any]) -> JobRow:
+    launch_timeout = options["launch_timeout"]
     return replace(
         job,
         id=0,
@@ -295,6 +297,7 @@ def _copy(job: JobRow, due: int, now: int, launch_timeout: int | None) -> JobRow
         recurring=False,
         status=JobStatus.SCHEDULED,
         reason=_lateness(due, now),
+        lock_name=options.get("lock"),
         due_at=due,
         launch_by=None if launch_timeout is None else now + launch_timeout,
         wake_at=now,

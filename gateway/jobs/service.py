@@ -15,6 +15,7 @@ from gateway.identity import audit
 from gateway.identity.permissions import Reach
 from gateway.identity.principals import Caller
 from gateway.jobs import (
+    aborting,
     counters,
     launching,
     ledger,
@@ -219,7 +220,7 @@ class Jobs:
 
     def _announce(self, made: MadeJob) -> None:
         """Let everybody know of a job that is durable now."""
-        self._signals.wake()
+        self._signals.wake({plan.agent_id for plan in made.plans})
         self._accepted(made.caller.surface)
         if made.job.wake_at is not None:
             self._clock.wake_by(made.job.wake_at)
@@ -408,25 +409,7 @@ class Jobs:
 
 
 def _abort(session: WritingSession, job: JobRow, now: int, actor: str, reason: str) -> None:
-    reason = reason or f"aborted by {actor}"
-    for one in run_books.family(session, job):
-        _abort_one(session, one, now, actor, reason)
-
-
-def _abort_one(session: WritingSession, job: JobRow, now: int, actor: str, reason: str) -> None:
-    if job.status.finished or job.status is JobStatus.ABORTING:
-        return
-    if job.runs_open == 0:
-        moves.move(session, job, JobStatus.ABORTED, now, actor, reason)
-        return
-    if job.status is JobStatus.ACTIVE:
-        moves.move(session, job, JobStatus.ABORTING, now, actor, reason)
-    for run in settlement.open_runs(session, job):
-        if run.status is JobStatus.ACTIVE:
-            run.status = JobStatus.ABORTING
-            run.reason = reason
-            rows.write_run(session, run)
-    settlement.close_waiting(session, job, JobStatus.ABORTED, now, reason)
+    aborting.abort(session, job, now, actor, reason or f"aborted by {actor}")
 
 
 def _hold(session: WritingSession, job: JobRow, now: int, actor: str, reason: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway import moments
+from gateway.catalog.policies import Policy
 from gateway.jobs import launching, ledger, moves, outcomes, rows
 from gateway.jobs.orders import OutsideWindow
 from gateway.jobs.rows import JobRow, RunRow
@@ -20,6 +21,7 @@ TOO_LATE = "not started within its launch timeout"
 _TASK = models.TaskResult
 # When a window that does not open soon is looked at again.
 _FAR_AWAY = 24 * 3600 * moments.SECOND
+_FAILED = frozenset({JobStatus.FAILED, JobStatus.FAILED_HALTED, JobStatus.TIMED_OUT})
 _OPEN_RUNS = frozenset(
     {JobStatus.DISABLED, JobStatus.SCHEDULED, JobStatus.ACTIVE, JobStatus.ABORTING}
 )
@@ -80,10 +82,23 @@ def lose_run(session: WritingSession, job: JobRow, run: RunRow, now: int, reason
     end_tasks(session, run, now, reason)
     if run.status is JobStatus.ABORTING:
         finish_run(session, job, run, JobStatus.ABORTED, now, reason)
-    elif not job.status.finished and run.attempt <= _retries(session, job):
+    elif not job.status.finished and _tries_again(session, job, run, lost=True):
         _try_again(session, job, run, now, reason)
     else:
         finish_run(session, job, run, JobStatus.FAILED, now, reason)
+
+
+def try_again(
+    session: WritingSession, job: JobRow, run: RunRow, status: JobStatus, now: int, reason: str
+) -> bool:
+    """Let a run that ended so wait for another attempt, if it failed and its policy says so."""
+    failed = status in _FAILED and run.status is JobStatus.ACTIVE and not job.status.finished
+    if not failed or not _tries_again(session, job, run, lost=False):
+        return False
+    end_tasks(session, run, now, reason)
+    words = status.name.lower().replace("_", " ")
+    _try_again(session, job, run, now, f"{words}: {reason}" if reason else words)
+    return True
 
 
 def end_tasks(session: Session, run: RunRow, now: int, reason: str) -> None:
@@ -102,7 +117,7 @@ def give_back(session: WritingSession, job: JobRow, run: RunRow, now: int) -> No
     ledger.unplan_tasks(session, run)
     run.status = JobStatus.SCHEDULED
     run.session = run.lease_until = run.started_at = None
-    _await_agent(session, job, run, now)
+    _await_agent(session, job, run, now, now)
     begun = any(other.started_at is not None for other in rows.runs_of(session, job.id))
     if job.status is JobStatus.ACTIVE and not begun:
         job.started_at = None
@@ -175,32 +190,43 @@ def _close(
 
 
 def _try_again(session: WritingSession, job: JobRow, run: RunRow, now: int, reason: str) -> None:
+    pause = Policy.model_validate(_options(session, job).get("policy") or {}).pause(run.attempt)
     run.attempt += 1
     run.status = JobStatus.SCHEDULED
     run.reason = reason
     run.session = run.lease_until = None
     run.tasks_done = 0
-    _await_agent(session, job, run, now)
-    moves.note(session, job, now, "engine", f"attempt {run.attempt}: {reason}", run.id)
+    later = f" in {pause:g} s" if pause else ""
+    begins = now + int(pause * moments.SECOND)
+    if pause:
+        run.not_before = begins
+    _await_agent(session, job, run, now, begins)
+    moves.note(session, job, now, "engine", f"attempt {run.attempt}{later}: {reason}", run.id)
 
 
-def _await_agent(session: WritingSession, job: JobRow, run: RunRow, now: int) -> None:
+def _await_agent(session: WritingSession, job: JobRow, run: RunRow, now: int, begins: int) -> None:
     """Have the clock cancel a run that waits again, unless it is begun within the launch timeout.
 
-    The moment that the job had at first may have passed while the run was under way.
+    It counts from when the run may begin: the moment that the job had at first may have passed
+    while the run was under way.
     """
     timeout = _options(session, job).get("launch_timeout")
     if timeout is not None:
-        job.launch_by = max(job.launch_by or 0, now + timeout)
+        job.launch_by = max(job.launch_by or 0, begins + timeout)
         if run.launch_by is not None:
-            run.launch_by = max(run.launch_by, now + timeout)
+            run.launch_by = max(run.launch_by, begins + timeout)
     rows.write_run(session, run)
     launching.look_next(job, waiting_runs(session, job), now)
     rows.write_job(session, job)
 
 
-def _retries(session: Session, job: JobRow) -> int:
-    return int(_options(session, job).get("retries", 0))
+def _tries_again(session: Session, job: JobRow, run: RunRow, *, lost: bool) -> bool:
+    """Whether policies allow another attempt of a run that was lost, or has failed."""
+    options = _options(session, job)
+    policy = Policy.model_validate(options.get("policy") or {})
+    own = (policy.retries or 0) if policy.tries_again(lost=lost) else 0
+    # What modules say of their own counts after a loss only.
+    return run.attempt <= max(own, int(options.get("retries", 0)) if lost else 0)
 
 
 def _options(session: Session, job: JobRow) -> dict[str, Any]:

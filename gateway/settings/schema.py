@@ -71,6 +71,7 @@ class Surface(enum.StrEnum):
 
     DISPATCHER = "dispatcher"
     OPERATIONS = "operations"
+    AGENTS = "agents"
 
 
 def _zone(name: str) -> str:
@@ -235,6 +236,19 @@ class WorkerSettings(Group):
     embedded_runs: Positive = Field(default=10, description="Runs at once on the embedded agent.")
 
 
+class AgentSettings(Group):
+    """Agents on other machines."""
+
+    client_certificates: bool = Field(
+        default=False,
+        description="Whether agents are heard only over connections on which they have shown a "
+        "certificate that a listener's `client_ca` has signed.",
+    )
+    offline_seconds: Positive = Field(
+        default=300, description="How long an agent may be silent before it counts as offline."
+    )
+
+
 class DefaultScheduleStatus(enum.StrEnum):
     """How new jobs begin (Dispatcher contract 6)."""
 
@@ -350,6 +364,7 @@ class Settings(BaseSettings):
     )
     limits: LimitSettings = LimitSettings()
     workers: WorkerSettings = WorkerSettings()
+    agents: AgentSettings = AgentSettings()
     embedded_agent: bool = Field(
         default=True,
         description="Whether this process runs tasks itself. Tasks run as the server's user and "

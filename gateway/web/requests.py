@@ -148,6 +148,16 @@ def hold_answer(outcome: "Future[Any]") -> None:
     held.hold(present().environ, outcome)
 
 
+def park(outcome: "Future[Any]") -> bool:
+    """Whether this request now waits for the outcome, and is run again then; see ``front.held``."""
+    return held.park(present().environ, outcome)
+
+
+def come() -> "Future[Any] | None":
+    """What came of that for which an earlier run of this request was parked."""
+    return held.come(present().environ)
+
+
 def when_answered(call: Callable[[], None]) -> None:
     """Call when the present answer may be sent: now, or once what it is held for is there.
 

@@ -38,6 +38,7 @@ CREATE TABLE enrolment (
     decided_by BIGINT
 );
 CREATE INDEX enrolment_waiting ON enrolment (id) WHERE state = 0;
+CREATE UNIQUE INDEX enrolment_verifier ON enrolment (verifier);
 
 CREATE TABLE agent_event (
     id {id},

@@ -197,3 +197,104 @@ def test_an_answer_that_is_not_held_is_sent_at_once(environ: dict[str, Any]) -> 
     calls: list[str] = []
     held.when_answered(environ, lambda: calls.append("sent"))
     assert calls == ["sent"]
+
+
+class Waiting:
+    """Parks each request, and answers with what came of it."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[Future[str]] = []
+
+    def __call__(self, environ: Any, start_response: Any) -> list[bytes]:
+        data = environ["wsgi.input"].read()
+        outcome = held.come(environ)
+        if outcome is None:
+            new: Future[str] = Future()
+            assert held.park(environ, new)
+            self.outcomes.append(new)
+            start_response("204 No Content", [])
+            return []
+        words = "the server stops" if outcome.cancelled() else outcome.result()
+        text = f"{words} after {len(data)} bytes".encode()
+        start_response("200 OK", [("Content-Length", str(len(text)))])
+        return [text]
+
+    def parked(self, count: int) -> list["Future[str]"]:
+        ends = time.monotonic() + PATIENCE
+        while len(self.outcomes) < count:
+            assert time.monotonic() < ends
+            time.sleep(0.002)
+        return self.outcomes
+
+
+class TestParking:
+    """Requests that wait for what may be long in coming."""
+
+    @pytest.fixture
+    def application(self) -> Waiting:
+        return Waiting()
+
+    @pytest.mark.parametrize("size", [10, _LARGE])
+    def test_is_answered_with_what_comes(self, application: Waiting, ask: Ask, size: int) -> None:
+        connected = ask(b"x" * size)
+        (outcome,) = application.parked(1)
+        assert outcome.set_running_or_notify_cancel()
+        outcome.set_result("news")
+        assert answer(connected) == f"200 OK: news after {size} bytes".encode()
+
+    def test_many_wait_on_one_thread_and_others_are_served(
+        self, application: Waiting, ask: Ask
+    ) -> None:
+        waiting = [ask() for _ in range(200)]
+        outcomes = application.parked(200)
+        for number, outcome in enumerate(outcomes):
+            outcome.set_result(str(number))
+        heard = {answer(one).split()[2] for one in waiting}
+        assert heard == {str(number).encode() for number in range(200)}
+
+    def test_who_leaves_is_told_of(self, application: Waiting, ask: Ask) -> None:
+        connected = ask()
+        (outcome,) = application.parked(1)
+        connected.close()
+        ends = time.monotonic() + PATIENCE
+        while not outcome.cancelled():
+            assert time.monotonic() < ends
+            time.sleep(0.002)
+        assert not outcome.set_running_or_notify_cancel()
+
+    def test_who_leaves_just_then_disturbs_nobody(
+        self, application: Waiting, ask: Ask, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        connected = ask()
+        (outcome,) = application.parked(1)
+        assert outcome.set_running_or_notify_cancel()
+        connected.close()
+        time.sleep(0.05)
+        outcome.set_result("for nobody")
+        stays = ask()
+        application.parked(2)[1].set_result("news")
+        assert answer(stays) == b"200 OK: news after 0 bytes"
+        assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+    def test_a_stop_has_them_answered(
+        self, application: Waiting, ask: Ask, front: server.Front
+    ) -> None:
+        connected = ask()
+        application.parked(1)
+        stopping = threading.Thread(target=front.stop, args=(PATIENCE,))
+        stopping.start()
+        assert answer(connected) == b"200 OK: the server stops after 0 bytes"
+        stopping.join()
+
+    def test_a_failure_is_what_comes(self, application: Waiting, ask: Ask) -> None:
+        connected = ask()
+        (outcome,) = application.parked(1)
+        outcome.set_exception(OSError("gone"))
+        assert answer(connected).startswith(b"500 ")
+
+
+def test_without_a_front_that_parks_the_outcome_is_waited_for() -> None:
+    outcome: Future[str] = Future()
+    threading.Timer(0.05, outcome.set_result, ("news",)).start()
+    assert not held.park({}, outcome)
+    assert outcome.result() == "news"

@@ -1,0 +1,1 @@
+"""The protocol of agents on other machines, message by message."""
