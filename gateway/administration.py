@@ -33,6 +33,7 @@ from gateway.catalog.catalog import (
 from gateway.catalog.definitions import ParameterType
 from gateway.catalog.resources import Resource, ResourceChanges, Resources
 from gateway.commands.agents import AgentCommands
+from gateway.commands.explanations import ExplanationCommands
 from gateway.commands.group import Command, CommandGroup, machine
 from gateway.control import CommandFailed
 from gateway.datafolder import DataFolder
@@ -52,6 +53,7 @@ from gateway.identity.rotation import Rotation
 from gateway.identity.vault import Vault
 from gateway.jobs import explaining, launch_windows, scopes
 from gateway.jobs.explaining import Explainer, Right
+from gateway.jobs.explanations.explainer import JobExplainer
 from gateway.jobs.orders import (
     Boot,
     GivenParameters,
@@ -108,6 +110,10 @@ class Gateway(Protocol):
     @property
     def roles(self) -> Roles:
         """What can be granted."""
+
+    @property
+    def job_explainer(self) -> JobExplainer:
+        """Why jobs and schedules do what they do."""
 
     @property
     def explainer(self) -> Explainer:
@@ -170,7 +176,10 @@ class Administration(CommandGroup):
 
     def commands(self) -> Mapping[str, Command]:
         """All operations by name, with those of the groups."""
-        groups: tuple[CommandGroup, ...] = (AgentCommands(self._gateway),)
+        groups: tuple[CommandGroup, ...] = (
+            AgentCommands(self._gateway),
+            ExplanationCommands(self._gateway),
+        )
         found = dict(super().commands())
         for group in groups:
             found |= group.commands()

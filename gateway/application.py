@@ -48,6 +48,7 @@ from gateway.jobs import launch_windows, resource_use
 from gateway.jobs.acceptance import Acceptance
 from gateway.jobs.clock import Clock
 from gateway.jobs.explaining import Explainer, Right
+from gateway.jobs.explanations.explainer import JobExplainer
 from gateway.jobs.launch_windows import WindowPolicy
 from gateway.jobs.orders import LaunchWindow, OutsideWindow
 from gateway.jobs.parameters import ParameterReader
@@ -93,6 +94,7 @@ class Gateway:
     roles: Roles
     permissions: Permissions
     explainer: Explainer
+    job_explainer: JobExplainer
     rights: Mapping[str, Right]
     guard: Guard
     task_types: TaskTypes
@@ -283,6 +285,12 @@ def _build(
         roles=Roles(store, epoch, moments.now),
         permissions=permissions,
         explainer=Explainer(store, catalog, resources, jobs, permissions),
+        job_explainer=JobExplainer(
+            store,
+            _windows(settings),
+            settings.missed_run_grace_seconds * moments.SECOND,
+            moments.now,
+        ),
         rights=RIGHTS,
         guard=Guard(authenticator, permissions, open_access),
         task_types=task_types,

@@ -28,6 +28,7 @@ from gateway.front.listeners import ListenerError
 from gateway.identity.audit import CommentRefused
 from gateway.identity.errors import IdentityError
 from gateway.jobs.explaining import ObjectNotFound
+from gateway.jobs.explanations.explainer import ScheduleNotFound
 from gateway.jobs.orders import OrderRefused
 from gateway.jobs.repeats import KeyRefused, KeyReused
 from gateway.jobs.service import JobNotFound, StoreNearlyFull
@@ -46,6 +47,7 @@ _KNOWN: tuple[tuple[type[Exception], str, int], ...] = (
     (StoreNearlyFull, "store_nearly_full", FAILED),
     (IdentityError, "identity", WRONG_USE),
     (JobNotFound, "job_not_found", WRONG_USE),
+    (ScheduleNotFound, "schedule_not_found", WRONG_USE),
     (ObjectNotFound, "object_not_found", WRONG_USE),
     (DefinitionNotFound, "definition_not_found", WRONG_USE),
     (DefinitionAmbiguous, "definition_ambiguous", WRONG_USE),

@@ -14,6 +14,7 @@ from gateway.cli import (
     building_blocks,
     config,
     enrolment,
+    explaining,
     jobs,
     logins,
     resources,
@@ -35,7 +36,9 @@ def root() -> None:
 
 for _command in enrolment.COMMANDS:
     agents.agent.add_command(_command)
+jobs.job.add_command(explaining.explain_job)
 for _command in (
+    explaining.schedule,
     *(serve.serve, store.init, logins.login, roles.role, roles.permission, audit.audit),
     *(building_blocks.import_, building_blocks.export),
     *(agents.agent, teams.team, resources.resource),

@@ -114,7 +114,7 @@ def outputs(session: Session, job_id: int) -> dict[str, str]:
 
 
 def _start(session: WritingSession, job: JobRow, request: Row, now: int) -> None:
-    plan = _plan(request)
+    plan = plan_of(request)
     policy = Policy.model_validate(request["options"].get("policy") or {})
     if policy.timeout is not None:
         job.stop_by = now + int(policy.timeout * moments.SECOND)
@@ -126,7 +126,8 @@ def _start(session: WritingSession, job: JobRow, request: Row, now: int) -> None
     _Book(session, job, request, children, now).go_on()
 
 
-def _plan(request: Row) -> Plan:
+def plan_of(request: Row) -> Plan:
+    """What a run book's request says that is to be run."""
     return run_book_plan.plan(
         request["what"], request["parameters"], in_parallel=request["options"]["in_parallel"]
     )
@@ -191,6 +192,20 @@ def _made(
     return child
 
 
+def step_states(children: Iterable[JobRow], plan: Plan) -> list[StepState]:
+    """How the jobs of a run book stand, in their order."""
+    return [
+        StepState(
+            child.status,
+            begun=child.due_at is not None,
+            enabled=step.job.enabled,
+            parallel=step.job.parallel,
+            stops=step.job.on_failure == "stop",
+        )
+        for child, step in zip(children, plan.steps, strict=True)
+    ]
+
+
 class _Book:
     """A run book under way, locked with its jobs, in one unit of work."""
 
@@ -207,7 +222,7 @@ class _Book:
         self._request = request
         self._children = children
         self._now = now
-        self._plan = _plan(request)
+        self._plan = plan_of(request)
         self._values = _values(session, parent.id)
 
     def go_on(self) -> None:
@@ -231,16 +246,7 @@ class _Book:
         rows.write_job(self._session, self._parent)
 
     def _states(self) -> list[StepState]:
-        return [
-            StepState(
-                child.status,
-                begun=child.due_at is not None,
-                enabled=step.job.enabled,
-                parallel=step.job.parallel,
-                stops=step.job.on_failure == "stop",
-            )
-            for child, step in zip(self._children, self._plan.steps, strict=True)
-        ]
+        return step_states(self._children, self._plan)
 
     def _take_over(self) -> None:
         """Take the values that links get from the jobs that have ended since."""
