@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+import pydantic
+
 from gateway import moments, names
 from gateway.catalog import tree_parameters, trees
 from gateway.catalog.blobs import Blobs
@@ -31,15 +33,20 @@ from gateway.catalog.catalog import (
     DefinitionSummary,
 )
 from gateway.catalog.definitions import ParameterType
+from gateway.catalog.policies import Policy
 from gateway.catalog.resources import Resource, ResourceChanges, Resources
 from gateway.commands.agents import AgentCommands
 from gateway.commands.explanations import ExplanationCommands
 from gateway.commands.group import Command, CommandGroup, machine
+from gateway.commands.housekeeping import HousekeepingCommands
+from gateway.commands.limits import LimitCommands
 from gateway.control import CommandFailed
 from gateway.datafolder import DataFolder
 from gateway.fleet import membership, roster, teams
 from gateway.fleet.access import AgentAccess
 from gateway.fleet.enrolment import Enrolments
+from gateway.fleet.exclusive_windows import ExclusiveWindows
+from gateway.fleet.limits import RunLimits
 from gateway.fleet.membership import AgentChange, Memberships, Reference, TeamChange
 from gateway.fleet.removal import AgentRemoval
 from gateway.fleet.roster import Agent
@@ -52,6 +59,7 @@ from gateway.identity.role_changes import Roles
 from gateway.identity.rotation import Rotation
 from gateway.identity.vault import Vault
 from gateway.jobs import explaining, launch_windows, scopes
+from gateway.jobs.clock import Clock
 from gateway.jobs.explaining import Explainer, Right
 from gateway.jobs.explanations.explainer import JobExplainer
 from gateway.jobs.orders import (
@@ -61,6 +69,7 @@ from gateway.jobs.orders import (
     JobOrder,
     LaunchWindow,
     MissedRuns,
+    OrderRefused,
     OutsideWindow,
     Recurrence,
     RecurrenceKind,
@@ -152,6 +161,18 @@ class Gateway(Protocol):
         """Who is in which team."""
 
     @property
+    def clock(self) -> Clock:
+        """What starts what is due, and does the housekeeping."""
+
+    @property
+    def run_limits(self) -> RunLimits:
+        """How many runs agents may have."""
+
+    @property
+    def exclusive_windows(self) -> ExclusiveWindows:
+        """Hours that some definitions have for themselves."""
+
+    @property
     def enrolments(self) -> Enrolments:
         """Who asks to be an agent."""
 
@@ -179,6 +200,8 @@ class Administration(CommandGroup):
         groups: tuple[CommandGroup, ...] = (
             AgentCommands(self._gateway),
             ExplanationCommands(self._gateway),
+            LimitCommands(self._gateway),
+            HousekeepingCommands(self._gateway),
         )
         found = dict(super().commands())
         for group in groups:
@@ -400,6 +423,7 @@ class Administration(CommandGroup):
         timing: Mapping[str, Any] | None = None,
         launch_timeout: int | None = None,
         idempotency_key: str | None = None,
+        policy: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> Json:
         """Accept a job of a definition (GUID or name); answers the job.
@@ -413,7 +437,7 @@ class Administration(CommandGroup):
         clocks). ``after_boot`` and ``outside`` are names of Boot and OutsideWindow in lower case,
         ``window`` is ``{"opens", "closes"}`` (times of day), ``days`` (0 is Monday) and ``utc``;
         ``offline_at_next_boot`` and ``wake_on_lan`` are true or false. ``launch_timeout`` is in
-        minutes.
+        minutes. ``policy`` has members of Policy.
         """
         chosen = agents or [self._gateway.settings.machine_name]
         with self._gateway.store.reading() as session:
@@ -425,6 +449,7 @@ class Administration(CommandGroup):
             timing=self._timing(timing or {}),
             parameters=(GivenParameters(None, given),),
             launch_timeout=None if launch_timeout is None else launch_timeout * _MINUTE,
+            policy=_policy(policy or {}),
             **options,
         )
         return plain(self._gateway.jobs.accept(order, MACHINE, idempotency_key))
@@ -787,6 +812,15 @@ def _progress(view: JobView, runs: Sequence[RunView]) -> Json:
         "done": sum(run.tasks_done for run in runs),
         "total": sum(run.tasks_total for run in runs),
     }
+
+
+def _policy(said: Mapping[str, Any]) -> Policy:
+    """What an order says about how it is run. Raises OrderRefused."""
+    try:
+        return Policy.model_validate(dict(said))
+    except pydantic.ValidationError as error:
+        fault = error.errors(include_input=False, include_url=False)[0]
+        raise OrderRefused(".".join(map(str, fault["loc"])), fault["msg"]) from None
 
 
 def _access(word: str) -> Access:

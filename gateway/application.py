@@ -24,6 +24,8 @@ from gateway.datafolder import DataFolder
 from gateway.fleet.access import AgentAccess
 from gateway.fleet.credentials import AgentCredentials
 from gateway.fleet.enrolment import Enrolments
+from gateway.fleet.exclusive_windows import ExclusiveWindows
+from gateway.fleet.limits import RunLimits
 from gateway.fleet.membership import Memberships
 from gateway.fleet.orders import OrderMaker
 from gateway.fleet.reception import Reception
@@ -76,6 +78,7 @@ log = logging.getLogger("gateway")
 
 _SWEEP_SECONDS = 600.0
 _SILENCE_SECONDS = 30.0
+_DAY_SECONDS = 24 * 3600.0
 # It counts from when a content last grew; an import keeps what it has for minutes at most.
 _UNPUBLISHED_FOR = 3600 * moments.SECOND
 
@@ -108,6 +111,8 @@ class Gateway:
     enrolments: Enrolments
     credentials: AgentCredentials
     access: AgentAccess
+    run_limits: RunLimits
+    exclusive_windows: ExclusiveWindows
     incarnation: str
     clock: Clock
     jobs: Jobs
@@ -133,6 +138,9 @@ class Gateway:
         )
         self.clock.every(_SWEEP_SECONDS, self.enrolments.sweep, "sweep of enrolments")
         self.clock.every(_SILENCE_SECONDS, self.access.note_silence, "watch for silent agents")
+        self.clock.every(
+            _DAY_SECONDS, self.clock.housekeeping.sweep, "sweep of housekeeping records"
+        )
         for agent in self.embedded:
             agent.start()
         self.switchboard.start()
@@ -306,6 +314,8 @@ def _build(
         access=AgentAccess(
             store, epoch, credentials, switchboard.release, offline_after, moments.now
         ),
+        run_limits=RunLimits(store, signals, moments.now),
+        exclusive_windows=ExclusiveWindows(store, moments.now),
         incarnation=_incarnation(store),
         clock=clock,
         jobs=jobs,

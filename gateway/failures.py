@@ -20,6 +20,8 @@ from gateway.catalog.trees import TreeImpossible
 from gateway.control import CommandFailed
 from gateway.fleet.access import AgentChangeRefused
 from gateway.fleet.enrolment import RequestNotFound, TokenNotFound, TokenRefused
+from gateway.fleet.exclusive_windows import WindowNotFound, WindowRefused
+from gateway.fleet.limits import LimitRefused
 from gateway.fleet.membership import MembershipRefused
 from gateway.fleet.removal import AgentOnline
 from gateway.fleet.roster import AgentAmbiguous, AgentNotFound
@@ -54,6 +56,9 @@ _KNOWN: tuple[tuple[type[Exception], str, int], ...] = (
     (AgentNotFound, "agent_not_found", WRONG_USE),
     (AgentAmbiguous, "agent_ambiguous", WRONG_USE),
     (AgentChangeRefused, "agent_change_refused", WRONG_USE),
+    (LimitRefused, "limit_refused", WRONG_USE),
+    (WindowNotFound, "window_not_found", WRONG_USE),
+    (WindowRefused, "window_refused", WRONG_USE),
     (RequestNotFound, "enrolment_not_found", WRONG_USE),
     (TokenNotFound, "enrolment_token_not_found", WRONG_USE),
     (TokenRefused, "enrolment_token_refused", WRONG_USE),

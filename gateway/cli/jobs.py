@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from gateway import failures
+from gateway.catalog.policies import Concurrency, RetryOn
 from gateway.cli import rendering, watching
 from gateway.cli.options import as_json, assignments, with_settings
 from gateway.cli.session import Session, connect
@@ -45,6 +46,10 @@ _YEAR_SECONDS = 366 * 24 * 3600
 _WHEN = ("at", "every", "cron")
 _OF_RECURRENCES = ("starts", "ends", "missed", "grace")
 _OF_STARTS = ("local_time", "after_boot", "offline_at_next_boot", "outside", "wake_on_lan")
+_POLICY = (
+    *("retries", "retry_on", "retry_delay", "retry_factor", "retry_longest"),
+    *("timeout", "concurrency", "lock"),
+)
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -77,6 +82,12 @@ def _window(options: dict[str, Any]) -> dict[str, Any]:
         raise click.BadParameter(f"{text!r} is not FROM-TO", param_hint="--window")
     numbers = [_DAYS.index(day) for day in days]
     return {"window": {"opens": opens, "closes": closes, "days": numbers, "utc": utc}}
+
+
+def _policy(options: dict[str, Any]) -> dict[str, Any]:
+    """The policy of the options, which are taken out of them."""
+    given = {name: options.pop(name) for name in _POLICY}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _asked(name: str) -> str:
@@ -135,7 +146,21 @@ def _asked(name: str) -> str:
 )
 @click.option("--wake-on-lan", is_flag=True, help="Wake the machines of agents that are offline.")
 @click.option("--description", default="", help="What it is for.")
-@click.option("--priority", type=click.IntRange(0, 9), default=5, show_default=True)
+@click.option(
+    "--priority", type=click.IntRange(0, 9), help="Its definition's unless told, or else 5."
+)
+@click.option("--retries", type=click.IntRange(0, 100), help="Further attempts.")
+@click.option("--retry-on", type=click.Choice(list(RetryOn)), help="After what; both unless told.")
+@click.option("--retry-delay", type=float, metavar="SECONDS", help="Before the second attempt.")
+@click.option("--retry-factor", type=float, help="How much longer each pause is than the last.")
+@click.option("--retry-longest", type=float, metavar="SECONDS", help="The longest pause.")
+@click.option("--timeout", type=float, metavar="SECONDS", help="For each run, or a run book.")
+@click.option(
+    "--concurrency",
+    type=click.Choice(list(Concurrency)),
+    help="What it does while another job has its lock.",
+)
+@click.option("--lock", metavar="NAME", help="The lock; its definition's own unless told.")
 @click.option("--hold", "on_hold", is_flag=True, help="Do not start it before 'job resume'.")
 @click.option("--idempotency-key", metavar="KEY", help="The same key again makes no second job.")
 @click.option("--watch", "watched", is_flag=True, help="Show what happens until it ends.")
@@ -158,6 +183,7 @@ def submit(
         "values": assignments("--parameter", pairs),
         "secrets": {name: _asked(name) for name in secrets},
         "timing": _timing(options),
+        "policy": _policy(options),
         **options,
     }
     with connect(loaded.settings) as session:

@@ -15,7 +15,9 @@ from gateway.cli import (
     config,
     enrolment,
     explaining,
+    housekeeping,
     jobs,
+    limits,
     logins,
     resources,
     roles,
@@ -34,14 +36,15 @@ def root() -> None:
     """A self-hosted gateway for automation."""
 
 
-for _command in enrolment.COMMANDS:
+for _command in (*enrolment.COMMANDS, limits.OF_AGENTS):
     agents.agent.add_command(_command)
 jobs.job.add_command(explaining.explain_job)
+teams.team.add_command(limits.OF_TEAMS)
 for _command in (
     explaining.schedule,
     *(serve.serve, store.init, logins.login, roles.role, roles.permission, audit.audit),
     *(building_blocks.import_, building_blocks.export),
-    *(agents.agent, teams.team, resources.resource),
+    *(agents.agent, limits.window, housekeeping.housekeeping, teams.team, resources.resource),
     *(jobs.job, config.config, wsdl.wsdl, store.doctor, store.backup, store.restore, store.key),
 ):
     root.add_command(_command)

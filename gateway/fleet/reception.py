@@ -32,7 +32,8 @@ from gateway.agents.protocol import (
     TaskStarted,
 )
 from gateway.catalog.resources import Resources
-from gateway.fleet import events, orders, roster
+from gateway.fleet import allowances, events, orders, roster
+from gateway.fleet.allowances import Rules
 from gateway.fleet.leases import Leases
 from gateway.identity.errors import IdentityError
 from gateway.jobs import (
@@ -72,7 +73,10 @@ _HELD = peewee.SQL("status IN (1, 2)")
 def _present() -> Any:
     """The agent's session, and how many runs it has of those that it may have."""
     held = peewee.SQL("(SELECT COUNT(*) FROM run WHERE status IN (1, 2) AND agent_id = t1.id)")
-    columns = (_AGENT.session, _AGENT.deleted_at, _AGENT.boot_id, _AGENT.max_runs)
+    columns = (
+        *(_AGENT.session, _AGENT.deleted_at, _AGENT.boot_id),
+        *(_AGENT.max_runs, _AGENT.run_limit),
+    )
     return _AGENT.select(*columns, held.alias("held")).where(_AGENT.id == named(_AGENT.id))
 
 
@@ -205,11 +209,18 @@ class Reception:
 
     def claim(self, session: AgentSession, limit: int) -> list[RunOrder]:
         """Take waiting runs for the agent, the most urgent first. Raises SessionOver."""
-        return self._store.unit_of_work(lambda db: self._claim(db, session, limit))
+        found = self._rules()
+        return self._store.unit_of_work(lambda db: self._claim(db, session, limit, found))
 
     def claim_soon(self, session: AgentSession, limit: int) -> "Future[list[RunOrder]]":
         """As ``claim``, together with others: what comes of it is in the future."""
-        return self._store.submit(lambda db: self._claim(db, session, limit))
+        found = self._rules()
+        return self._store.submit(lambda db: self._claim(db, session, limit, found))
+
+    def _rules(self) -> Rules:
+        """What is remembered of limits and windows; a unit of work would have to read it."""
+        with self._store.reading() as db:
+            return allowances.rules(db)
 
     def report(self, session: AgentSession, reports: Sequence[Report]) -> list[Refusal]:
         """Store what happened, all in one unit of work; late attempts are refused."""
@@ -289,8 +300,8 @@ class Reception:
             self._refusals.popitem(last=False)
         return True
 
-    def expire(self) -> None:
-        """Settle the runs of agents that have fallen silent or were removed."""
+    def expire(self) -> int:
+        """Settle the runs of agents that have fallen silent or were removed; how many."""
         waiting = _RUN.select(_RUN.id, _RUN.job_id).join(_AGENT, on=(_AGENT.id == _RUN.agent_id))
         with self._store.reading() as db:
             held = db.rows(_RUN.select(_RUN.id, _RUN.job_id, _RUN.lease_until).where(_HELD))
@@ -303,6 +314,7 @@ class Reception:
             self._store.unit_of_work(functools.partial(self._drop, found=row))
         if silent or orphans:
             self._signals.wake()
+        return len(silent) + len(orphans)
 
     def left_behind(self, name: str) -> tuple[list[ProcessIdentity], list[uuid.UUID]]:
         """The processes and runs that an agent of this name had when it was last heard of."""
@@ -393,12 +405,17 @@ class Reception:
                 schedules.fire_at_boot(db, job, present, now)
         db.after_commit(self._signals.wake)
 
-    def _claim(self, db: WritingSession, agent: AgentSession, limit: int) -> list[RunOrder]:
+    def _claim(
+        self, db: WritingSession, agent: AgentSession, limit: int, rules: Rules
+    ) -> list[RunOrder]:
         now = self._now()
         present = self._check(db, agent)
         # It counts its own runs. Those that have ended there are still held here, until their
         # reports have come: so much more than it may have is no mistake of its.
         places = min(limit, present["max_runs"], 2 * present["max_runs"] - present["held"])
+        if present["run_limit"] is not None:
+            places = min(places, present["run_limit"] - present["held"])
+        places = allowances.places(db, rules, agent.agent_id, places)
         if places < limit:
             # Its reports are under way: with each that ends a run, there is a place.
             self._full.add(agent.session)
@@ -417,6 +434,7 @@ class Reception:
         ]
         waiting.sort(key=lambda held: urgency[held.run.id])
         waiting = self._within_windows(db, agent, waiting, now)
+        waiting = allowances.let_in(db, rules, agent.agent_id, waiting, now, self._windows.zone)
         # All is read before anything is written: so the writes of all runs go together.
         requests = rows.requests_of(db, [held.job.id for held in waiting])
         prepared = [(held, self._prepared(db, held, requests)) for held in waiting]

@@ -17,6 +17,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from gateway import moments
 from gateway.jobs import aborting, beginning, locks, moves, rows, run_books, schedules, settlement
+from gateway.jobs.housekeeping import Housekeeping
 from gateway.jobs.orders import Origin
 from gateway.jobs.rows import JobRow
 from gateway.jobs.states import JobStatus
@@ -82,6 +83,7 @@ class Clock:
         self._now = now
         self._claimed = claimed
         self._dispatched = dispatched
+        self._housekeeping = Housekeeping(store, now)
         self._scheduler = BackgroundScheduler(
             timezone=datetime.UTC,
             executors={"default": {"type": "threadpool", "max_workers": 4}},
@@ -125,7 +127,7 @@ class Clock:
 
     def every(self, seconds: float, work: Callable[[], object], name: str) -> None:
         """Have housekeeping done at an interval; a failure is logged, and it goes on."""
-        self._scheduler.add_job(_logged(work, name), _every(seconds), id=name)
+        self._scheduler.add_job(self._housekeeping.visible(work, name), _every(seconds), id=name)
 
     def once(self, work: Callable[[], object], name: str) -> None:
         """Have housekeeping done once, as soon as the clock runs; a failure is logged.
@@ -133,7 +135,16 @@ class Clock:
         By a thread of its own: APScheduler fails where it is stopped just as it takes leave of a
         job that has no further time.
         """
-        self._once.append(threading.Thread(target=_logged(work, name), name=name, daemon=True))
+        visible = self._housekeeping.visible(work, name)
+        self._once.append(threading.Thread(target=visible, name=name, daemon=True))
+
+    def coming(self) -> dict[str, int]:
+        """When each kind of housekeeping comes next, in epoch microseconds."""
+        return {
+            job.id: moments.from_datetime(job.next_run_time)
+            for job in self._scheduler.get_jobs()
+            if job.id != _WAKE and getattr(job, "next_run_time", None) is not None
+        }
 
     def wake_by(self, moment: int) -> None:
         """Make sure that the clock looks at the jobs at this moment. Cheap when it does anyway."""
@@ -142,6 +153,11 @@ class Clock:
                 return
             self._target = moment
             self._scheduler.modify_job(_WAKE, next_run_time=moments.to_datetime(moment))
+
+    @property
+    def housekeeping(self) -> Housekeeping:
+        """What keeps what came of it."""
+        return self._housekeeping
 
     def silence(self) -> float | None:
         """Seconds since the last tick; None when the clock is not running."""
@@ -333,15 +349,3 @@ def _run_book(row: Row) -> int | None:
     waits = JobStatus(row["status"]).finished or row["due_at"] is None
     found: int | None = row["parent_id"]
     return found if waits and row["origin"] == Origin.RUN_BOOK else None
-
-
-def _logged(work: Callable[[], object], name: str) -> Callable[[], None]:
-    def run() -> None:
-        try:
-            work()
-        except StoreUnavailable as error:
-            log.warning("housekeeping %s: %s", name, error)
-        except Exception:
-            log.exception("housekeeping %s failed; it is tried again at its next time", name)
-
-    return run

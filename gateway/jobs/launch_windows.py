@@ -49,6 +49,17 @@ def opening(window: LaunchWindow, at: int, zone: datetime.tzinfo) -> int | None:
     return None
 
 
+def closing(window: LaunchWindow, at: int, zone: datetime.tzinfo) -> int | None:
+    """When the window closes that is open at a moment; None where none is."""
+    zone = datetime.UTC if window.utc else zone
+    for opens, closes in _around(window, at, zone):
+        if opens <= at < closes:
+            return closes
+        if at < opens:
+            break
+    return None
+
+
 def minutes(text: str) -> int:
     """Minutes after midnight of a time such as 22:00; 24:00 is midnight. ValueError."""
     match = _TIME.fullmatch(text)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+import peewee
+
 from gateway.fleet import roster, targets
 from gateway.jobs import locks, rows, run_book_plan, run_books, views
 from gateway.jobs.explanations import history, runs
@@ -191,13 +193,18 @@ def _lock(scene: Scene, past: History) -> Iterator[Condition]:
 
 def _place_in_line(scene: Scene) -> int:
     """Which of those that wait for the same lock it is: by priority, then by age."""
-    ids = locks.rivals(scene.session, scene.job.id)
-    waiting = scene.session.rows(
-        _JOB.select(_JOB.id)
-        .where(_JOB.id.in_(ids), _JOB.status == JobStatus.SCHEDULED, _JOB.runs_open == 0)
-        .order_by(_JOB.priority.desc(), _JOB.id)
+    job = scene.job
+    first = (_JOB.priority > job.priority) | ((_JOB.priority == job.priority) & (_JOB.id < job.id))
+    before = scene.session.scalar(
+        _JOB.select(peewee.fn.COUNT(_JOB.id)).where(
+            _JOB.id.in_(locks.rivals(scene.session, job.id)),
+            _JOB.status == JobStatus.SCHEDULED,
+            _JOB.runs_open == 0,
+            _JOB.due_at <= scene.at,
+            first,
+        )
     )
-    return [row["id"] for row in waiting].index(scene.job.id) + 1
+    return int(before) + 1
 
 
 def _launch_timeout(scene: Scene, past: History) -> Iterator[Condition]:

@@ -1,11 +1,11 @@
 """The conditions of the runs of a job: what each agent needs to take its run up, and has."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import peewee
 
-from gateway.fleet import events, roster
+from gateway.fleet import allowances, events, exclusive_windows, roster, teams
 from gateway.fleet.roster import Agent
 from gateway.jobs import launch_windows, launching, local_time
 from gateway.jobs.explanations.conditions import Condition, judged, no, told, unknown, words, yes
@@ -18,6 +18,7 @@ from storage.session import Row, Session
 
 _RUN = models.Run
 _EVENT = models.AgentEvent
+_MAINTENANCE = models.Maintenance
 _PRESENCE = (events.CAME, events.HEARD, events.SILENT, events.REVOKED, events.REMOVED)
 _AWAY = frozenset({events.SILENT, events.REVOKED, events.REMOVED})
 
@@ -69,7 +70,9 @@ def conditions(scene: Scene, run: RunRow, agent: Agent) -> Iterator[Condition]:
     yield from _begin(scene, run, agent)
     yield from _boot(run, agent)
     yield from _window(scene, agent)
-    yield _places(scene, agent)
+    yield from _maintenance(scene, agent)
+    yield from _exclusive(scene, agent)
+    yield from _places(scene, agent)
     yield _queue(scene, run, agent)
     yield from _attempts(run, name)
     yield from _engine_says(scene, run, name)
@@ -150,17 +153,73 @@ def _window(scene: Scene, agent: Agent) -> Iterator[Condition]:
         yield no("launch window", f"{hours} is closed and opens {then}", None, agent.name)
 
 
-def _places(scene: Scene, agent: Agent) -> Condition:
-    """How many runs the agent had; it is given no more than it may have."""
+def _places(scene: Scene, agent: Agent) -> Iterator[Condition]:
+    """How many runs the agent had, and those of its teams; no more are given than they may have."""
+    most = agent.max_runs if agent.run_limit is None else min(agent.max_runs, agent.run_limit)
+    yield _place(scene, agent, agent.name, [agent.id], most)
+    limits = allowances.rules(scene.session).limits
+    if not limits:
+        return
+    composed = teams.composition(scene.session)
+    mine, everybody = composed.teams_of(agent), roster.agents(scene.session)
+    for team, limit in limits:
+        if team in mine:
+            within = [one.id for one in everybody if team in composed.teams_of(one)]
+            yield _place(scene, agent, f"the team {composed.teams[team].name}", within, limit)
+
+
+def _place(scene: Scene, agent: Agent, whose: str, agents: Sequence[int], limit: int) -> Condition:
     held = scene.session.scalar(
         _RUN.select(peewee.fn.COUNT(_RUN.id)).where(
-            _RUN.agent_id == agent.id,
+            _RUN.agent_id.in_(agents),
             _RUN.started_at <= scene.at,
             _RUN.finished_at.is_null() | (_RUN.finished_at > scene.at),
         )
     )
-    fact = f"{agent.name} has {held} of {agent.max_runs} runs at once"
-    return judged("place free", held < agent.max_runs, fact, None, agent.name)
+    fact = f"{whose} has {held} of {limit} runs at once"
+    return judged("place free", held < limit, fact, None, agent.name)
+
+
+def _exclusive(scene: Scene, agent: Agent) -> Iterator[Condition]:
+    """Hours that other definitions have for themselves."""
+    windows = allowances.rules(scene.session).windows
+    if not windows:
+        return
+    shut = exclusive_windows.shutting_out(
+        windows,
+        scene.job.definition_id,
+        agent.id,
+        teams.composition(scene.session).teams_of(agent),
+        scene.at,
+        local_time.zone_of(agent.facts, scene.windows.zone),
+    )
+    if shut is None:
+        yield yes("no exclusive window", "none that is open shuts it out", None, agent.name)
+    else:
+        fact = f"{shut[0].name!r} is open until {told(shut[1])} for other definitions"
+        yield no("no exclusive window", fact, None, agent.name)
+
+
+def _maintenance(scene: Scene, agent: Agent) -> Iterator[Condition]:
+    """A time in which nothing begins on the agent."""
+    own = teams.composition(scene.session).teams_of(agent)
+    on = scene.session.rows(
+        _MAINTENANCE.select()
+        .where(
+            _MAINTENANCE.tenant_id == scene.job.tenant_id,
+            _MAINTENANCE.begun_at <= scene.at,
+            _MAINTENANCE.until.is_null() | (_MAINTENANCE.until > scene.at),
+            _MAINTENANCE.ended_at.is_null() | (_MAINTENANCE.ended_at > scene.at),
+        )
+        .order_by(_MAINTENANCE.id)
+    )
+    for row in on:
+        if row["team_id"] is None or row["team_id"] in own:
+            where = "the server" if row["team_id"] is None else "a team of the agent"
+            fact = f"{where} is under maintenance, begun by {row['begun_by']}: {row['reason']}"
+            yield no("no maintenance", fact, row["begun_at"], agent.name)
+            return
+    yield yes("no maintenance", "there was none", None, agent.name)
 
 
 def _queue(scene: Scene, run: RunRow, agent: Agent) -> Condition:
