@@ -117,7 +117,7 @@ class ResolvedOrder:
         return max(run_book_plan.retries(tree) for tree in self.what)
 
 
-@dataclass(frozen=True)
+@dataclass
 class MadeJob:
     """A job that is ready to be stored, with its runs if it is due at once."""
 
@@ -128,6 +128,11 @@ class MadeJob:
     caller: Caller
     now: int
     mark: Mark = UNMARKED
+
+    def marked(self, mark: Mark) -> "MadeJob":
+        """Itself, with this mark. No copy: it is made for each job."""
+        self.mark = mark
+        return self
 
 
 class Acceptance:
@@ -176,9 +181,7 @@ class Acceptance:
             known = tuple({one.id: one for one in (*agents, *own)}.values())
         return ResolvedOrder(order, what, who, agents, holders, parameters, known)
 
-    def made(
-        self, resolved: ResolvedOrder, caller: Caller, now: int, mark: Mark = UNMARKED
-    ) -> MadeJob:
+    def made(self, resolved: ResolvedOrder, caller: Caller, now: int) -> MadeJob:
         """The job of an order, which nobody has stored yet."""
         order = resolved.order
         timing = launching.stored(
@@ -197,7 +200,7 @@ class Acceptance:
         if plans:
             # Before the row is inserted, which spares the hottest path an update.
             dispatch.await_agents(job, plans, now)
-        return MadeJob(job, tuple(plans), resolved, timing, caller, now, mark)
+        return MadeJob(job, tuple(plans), resolved, timing, caller, now)
 
     def insert(self, session: WritingSession, made: MadeJob) -> None:
         """Store a job, dispatched at once if it is due. For use in a unit of work."""

@@ -6,21 +6,30 @@ equal request within a minute is accepted, and bears the mark of a possible dupl
 """
 
 import dataclasses
-import datetime
-import enum
-import functools
 import hmac
-import json
 import re
 import threading
+import time
 import uuid
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from typing import Any
 
+import orjson
+
 from gateway import moments
-from gateway.identity.keyring import Keyring
+from gateway.catalog.policies import NOTHING, Policy
+from gateway.identity.keyring import Key, Keyring
 from gateway.identity.principals import Caller
-from gateway.jobs.orders import JobOrder
+from gateway.jobs.orders import (
+    GivenParameters,
+    GivenValue,
+    JobOrder,
+    LaunchWindow,
+    Recurrence,
+    Timing,
+)
 from storage import models, statements
 from storage.database import Store
 from storage.session import Session, WritingSession
@@ -44,6 +53,8 @@ _INSERT = statements.Insert(
 )
 _PURPOSE = b"request digest\n"
 _DIGEST_BYTES = 16
+# For so long an old key is used after a new one was made.
+_KEY_SECONDS = 1.0
 # Rows that are read at a time when the last minute is read at the start.
 _PORTION = 1000
 
@@ -60,16 +71,54 @@ class AlreadyAccepted(Exception):
     """Somebody else has just been faster with the same key: nothing is made, his job counts."""
 
 
+class Seen:
+    """A job that was made lately. It counts unless it turns out that it could not be stored."""
+
+    __slots__ = ("_durable", "_outcome", "at", "job")
+
+    def __init__(self, at: int, job: uuid.UUID, *, durable: bool = False) -> None:
+        self.at = at
+        self.job = job
+        self._durable = durable
+        self._outcome: Future[None] | None = None
+
+    def depends_on(self, outcome: "Future[None]") -> None:
+        """It counts unless this fails. Cheaper than to be called back."""
+        if not self._durable:
+            self._outcome = outcome
+
+    def is_durable(self) -> None:
+        """It was stored."""
+        self._durable = True
+        self._outcome = None
+
+    def failed(self) -> None:
+        """It was not stored."""
+        self.at = 0
+
+    @property
+    def counts(self) -> bool:
+        """Whether it was stored, or may be."""
+        outcome = self._outcome
+        return outcome is None or not outcome.done() or _is_well(outcome)
+
+
+def _is_well(outcome: "Future[None]") -> bool:
+    return not outcome.cancelled() and outcome.exception() is None
+
+
 @dataclasses.dataclass(frozen=True)
 class Mark:
     """What a new job keeps of its request: its digest, and the equal job before it, if any.
 
-    ``keyed``: it was sent with a key, and its answer may be asked for again.
+    ``keyed``: it was sent with a key, and its answer may be asked for again. ``seen`` is what is
+    remembered of the job itself.
     """
 
     digest: str = ""
     duplicate_of: uuid.UUID | None = None
     keyed: bool = False
+    seen: Seen | None = None
 
     @property
     def note(self) -> str:
@@ -77,6 +126,11 @@ class Mark:
         if self.duplicate_of is None:
             return ""
         return f"possible duplicate of {self.duplicate_of}: an equal request within a minute"
+
+    def failed(self) -> None:
+        """Its job could not be stored."""
+        if self.seen is not None:
+            self.seen.failed()
 
     def options(self, due_at: int | None) -> dict[str, Any]:
         """What the stored request has of it; ``due_at`` as the first answer shows it."""
@@ -114,12 +168,20 @@ class Repeats:
     request comes, so that what a client repeats after a crash is marked.
     """
 
-    def __init__(self, store: Store, keys: Keyring, lifetime: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        keys: Keyring,
+        lifetime: int,
+        elapsed: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
         self._keys = keys
+        self._elapsed = elapsed
+        self._key: tuple[float, Key] | None = None
         self._lifetime = lifetime
         self._lock = threading.Lock()
-        self._recent: dict[bytes, tuple[int, uuid.UUID]] | None = None
+        self._recent: dict[bytes, Seen] | None = None
 
     def of_order(self, order: JobOrder, caller: Caller) -> str:
         """The digest of an order of somebody."""
@@ -129,23 +191,20 @@ class Repeats:
         """The digest of somebody's wish to run a job again."""
         return self._digest({"rerun": str(job)}, caller)
 
-    def seen(self, digest: str, job: uuid.UUID, now: int) -> uuid.UUID | None:
-        """Remember a job; answers the last one of an equal request within the minute before."""
+    def mark(self, digest: str, job: uuid.UUID, now: int) -> Mark:
+        """Remember a job, and whether there was one of an equal request within the minute before.
+
+        Who has asked says later what became of ``seen``.
+        """
         recent = self._known(now)
-        key = _short(digest)
+        key, own = _short(digest), Seen(now, job)
         with self._lock:
             _forget_old(recent, now)
             before = recent.pop(key, None)
-            recent[key] = (now, job)
-        return None if before is None or abs(now - before[0]) > WINDOW else before[1]
-
-    def forget(self, digest: str, job: uuid.UUID) -> None:
-        """Forget a job that could not be stored after all."""
-        with self._lock:
-            if self._recent is not None:
-                found = self._recent.get(_short(digest))
-                if found is not None and found[1] == job:
-                    del self._recent[_short(digest)]
+            recent[key] = own
+        if before is None or abs(now - before.at) > WINDOW or not before.counts:
+            return Mark(digest, seen=own)
+        return Mark(digest, before.job, seen=own)
 
     def first(
         self, session: Session, caller: Caller, key: str, digest: str, now: int
@@ -205,32 +264,40 @@ class Repeats:
         if session.run(_INSERT, values).rowcount == 0:
             raise AlreadyAccepted(key)
 
-    def _digest(self, content: Any, caller: Caller) -> str:
-        """``key id:HMAC``: it tells nothing of the values to who has not the key file."""
-        key = self._keys.active
-        text = json.dumps([_owner(caller), content], sort_keys=True, separators=(",", ":"))
-        made = hmac.digest(key.material, _PURPOSE + text.encode("utf-8", "replace"), "sha256")
-        return f"{key.id}:{made[:_DIGEST_BYTES].hex()}"
+    def _digest(self, content: Mapping[str, Any], caller: Caller) -> str:
+        """``key id, shape:HMAC``: it tells nothing of the values to who has not the key file."""
+        key = self._active_key()
+        text = _PURPOSE + _text(_owner(caller), content)
+        made = hmac.digest(key.material, text, "sha256")
+        return f"{key.id}{_SHAPE}:{made[:_DIGEST_BYTES].hex()}"
+
+    def _active_key(self) -> Key:
+        """The key; the ring asks the disk each time, which is too often for each job."""
+        known, now = self._key, self._elapsed()
+        if known is None or now - known[0] > _KEY_SECONDS:
+            known = self._key = (now, self._keys.active)
+        return known[1]
 
     def _same(self, stored: str, digest: str) -> bool:
-        """Whether two requests are equal; what a former key was made with cannot be told apart.
-
-        Then they count as equal: a key is to forbid a second job, and that holds.
+        """Whether two requests are equal. Digests that another key of ours, or another version, has
+        made cannot be compared; they count as equal: a second job is what must not be.
         """
         old, new = stored.partition(":"), digest.partition(":")
         return old[0] != new[0] or hmac.compare_digest(old[2], new[2])
 
-    def _known(self, now: int) -> dict[bytes, tuple[int, uuid.UUID]]:
+    def _known(self, now: int) -> dict[bytes, Seen]:
         if self._recent is None:
             with self._lock:
                 if self._recent is None:
                     self._recent = self._read(now)
         return self._recent
 
-    def _read(self, now: int) -> dict[bytes, tuple[int, uuid.UUID]]:
+    def _read(self, now: int) -> dict[bytes, Seen]:
         with self._store.reading() as session:
             stored = list(_of_last_minute(session, now))
-        return {_short(digest): (at, guid) for digest, at, guid in reversed(stored)}
+        return {
+            _short(digest): Seen(at, guid, durable=True) for digest, at, guid in reversed(stored)
+        }
 
 
 def _of_last_minute(session: Session, now: int) -> Iterator[tuple[str, int, uuid.UUID]]:
@@ -256,11 +323,11 @@ def _of_last_minute(session: Session, now: int) -> Iterator[tuple[str, int, uuid
         below = portion[-1]["id"]
 
 
-def _forget_old(recent: dict[bytes, tuple[int, uuid.UUID]], now: int) -> None:
+def _forget_old(recent: dict[bytes, Seen], now: int) -> None:
     """The oldest come first."""
     while recent:
         oldest = next(iter(recent))
-        if recent[oldest][0] >= now - WINDOW:
+        if recent[oldest].at >= now - WINDOW:
             return
         del recent[oldest]
 
@@ -274,41 +341,44 @@ def _owner(caller: Caller) -> int:
     return 0 if caller.principal is None else caller.principal.id
 
 
-@functools.cache
-def _fields(kind: Any) -> tuple[tuple[str, object], ...]:
-    """The names and defaults of the members of a dataclass."""
-    return tuple((one.name, one.default) for one in dataclasses.fields(kind))
+def _text(owner: int, content: Mapping[str, Any]) -> bytes:
+    """What is digested, the same for what is equal; fast, for it is made for each job."""
+    try:
+        return orjson.dumps([owner, content], default=_other)
+    except TypeError:
+        # Numbers and characters that JSON has not.
+        return repr((owner, content)).encode("utf-8", "backslashreplace")
 
 
 def _counting(order: JobOrder) -> dict[str, Any]:
     """What makes an order another one: not what is for people, nor the moment of one that is to
     run at once, which clients fill in, nor what came under unknown names.
     """
-    found: dict[str, Any] = _normal(dataclasses.replace(order, extras={}))
-    for one in (*found["what"], *found["who"]):
-        one.pop("name", None)
-    if order.timing.immediate and "timing" in found:
-        found["timing"].pop("scheduled_at", None)
-        if not found["timing"]:
-            del found["timing"]
-    return found
+    timing = order.timing
+    if timing.immediate and timing.scheduled_at is not None:
+        timing = dataclasses.replace(timing, scheduled_at=None)
+    return vars(order) | {
+        "what": [(one.guid, one.kind) for one in order.what],
+        "who": [(one.reference, one.kind) for one in order.who],
+        "timing": timing,
+        "extras": None,
+    }
 
 
-def _normal(value: Any) -> Any:
-    """JSON of what counts in an order: members that are as they are anyway are left out.
+def _other(value: Any) -> Any:
+    """What JSON knows nothing of: sets, and policies."""
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, Policy):
+        return value.said if value != NOTHING else None
+    raise TypeError(type(value).__name__)
 
-    So an order keeps its digest where a later version knows more members.
-    """
-    if value is None or isinstance(value, str | int | float):
-        return value.value if isinstance(value, enum.Enum) else value
-    if dataclasses.is_dataclass(value):
-        kind: Any = type(value)
-        given = ((name, default, getattr(value, name)) for name, default in _fields(kind))
-        return {name: _normal(one) for name, default, one in given if one != default}
-    if isinstance(value, tuple | list):
-        return [_normal(item) for item in value]
-    if isinstance(value, set | frozenset):
-        return sorted((_normal(item) for item in value), key=repr)
-    if isinstance(value, dict):
-        return {str(name): _normal(item) for name, item in value.items()}
-    return value.isoformat() if isinstance(value, datetime.datetime) else str(value)
+
+def _shape() -> str:
+    """Which members orders have in this version: digests of another one cannot be compared."""
+    kinds = (JobOrder, Timing, Recurrence, LaunchWindow, GivenParameters, GivenValue)
+    listed = [one.name for kind in kinds for one in dataclasses.fields(kind)]
+    return f"{zlib.crc32(' '.join([*listed, *Policy.model_fields]).encode()):08x}"
+
+
+_SHAPE = _shape()

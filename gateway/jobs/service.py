@@ -5,7 +5,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import peewee
 
@@ -144,7 +144,7 @@ class Jobs:
             try:
                 self._store.unit_of_work(functools.partial(self._insert, made))
             except Exception:
-                self._repeats.forget(made.mark.digest, made.job.guid)
+                made.mark.failed()
                 raise
             return self._acceptance.view(made)
         digest = self._repeats.of_order(order, caller)
@@ -165,22 +165,17 @@ class Jobs:
         made = self._marked(order, caller)
         view = self._acceptance.view(made)
         stored = self._store.soon(functools.partial(self._insert, made))
-        stored.add_done_callback(functools.partial(self._forget_failed, made))
+        if made.mark.seen is not None:
+            made.mark.seen.depends_on(stored)
         return view, stored
 
     def _marked(self, order: JobOrder, caller: Caller) -> MadeJob:
-        made = self._made(order, caller, Mark(self._repeats.of_order(order, caller)))
-        before = self._repeats.seen(made.mark.digest, made.job.guid, made.now)
-        if before is None:
-            return made
-        return replace(made, mark=replace(made.mark, duplicate_of=before))
-
-    def _forget_failed(self, made: MadeJob, stored: "Future[None]") -> None:
-        if stored.cancelled() or stored.exception() is not None:
-            self._repeats.forget(made.mark.digest, made.job.guid)
+        made = self._made(order, caller)
+        digest = self._repeats.of_order(order, caller)
+        return made.marked(self._repeats.mark(digest, made.job.guid, made.now))
 
     def _make(self, order: JobOrder, caller: Caller, key: str, mark: Mark) -> JobView:
-        made = self._made(order, caller, mark)
+        made = self._made(order, caller).marked(mark)
 
         def work(session: WritingSession) -> None:
             self._insert(made, session)
@@ -207,12 +202,12 @@ class Jobs:
                 raise
             return faster
 
-    def _made(self, order: JobOrder, caller: Caller, mark: Mark) -> MadeJob:
+    def _made(self, order: JobOrder, caller: Caller) -> MadeJob:
         self._check_room()
         now = self._now()
         with self._store.reading() as session:
             resolved = self._acceptance.resolve(session, order, now)
-        return self._acceptance.made(resolved, caller, now, mark)
+        return self._acceptance.made(resolved, caller, now)
 
     def _insert(self, made: MadeJob, session: WritingSession) -> None:
         self._acceptance.insert(session, made)
@@ -220,6 +215,8 @@ class Jobs:
 
     def _announce(self, made: MadeJob) -> None:
         """Let everybody know of a job that is durable now."""
+        if made.mark.seen is not None:
+            made.mark.seen.is_durable()
         self._signals.wake({plan.agent_id for plan in made.plans})
         self._accepted(made.caller.surface)
         if made.job.wake_at is not None:
@@ -340,7 +337,7 @@ class Jobs:
         self._check_room()
         now, made = self._now(), moments.new_guid()
         if key is None:
-            mark = replace(mark, duplicate_of=self._repeats.seen(mark.digest, made, now))
+            mark = self._repeats.mark(mark.digest, made, now)
 
         def copy(session: WritingSession) -> None:
             job = rows.lock_job_by_guid(session, guid)
@@ -355,7 +352,7 @@ class Jobs:
         try:
             self._store.unit_of_work(copy)
         except Exception:
-            self._repeats.forget(mark.digest, made)
+            mark.failed()
             raise
         return self.get(made)
 

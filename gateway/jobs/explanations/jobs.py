@@ -88,7 +88,7 @@ def _accepted(scene: Scene) -> Condition:
     )
     if scene.job.created_at > scene.at:
         return no("accepted", f"it was accepted at {told(scene.job.created_at)}, later than that")
-    by = f"by {view.owner}" if view.owner else "by nobody who had to say his name"
+    by = f"by {view.owner}" if view.owner else "without a login"
     where = f" from {view.address}" if view.address else ""
     made = {
         Origin.RUN_BOOK: "made by its run book",
@@ -133,7 +133,8 @@ def _due(scene: Scene, past: History) -> Iterator[Condition]:
         return
     late = [one.reason for one in past.notes if one.reason.startswith("started ")]
     fact = f"due at {told(job.due_at)}" + "".join(f", {one}" for one in late)
-    yield judged("due", job.due_at <= scene.at, fact, job.due_at)
+    came = job.due_at <= scene.at
+    yield judged("due", came, fact, job.due_at if came else None)
 
 
 def _turn(scene: Scene, past: History) -> Condition:
@@ -212,14 +213,14 @@ def _launch_timeout(scene: Scene, past: History) -> Iterator[Condition]:
     if limit is None or past.status is not JobStatus.SCHEDULED:
         return
     fact = f"it is given up if it has not begun by {told(limit)}"
-    yield judged("launch timeout", scene.at < limit, fact, limit)
+    yield judged("launch timeout", scene.at < limit, fact)
 
 
 def _timeout(scene: Scene) -> Iterator[Condition]:
     limit = scene.job.stop_by
     if limit is not None:
         fact = f"it is stopped if it is not done by {told(limit)}"
-        yield judged("timeout", scene.at < limit, fact, limit)
+        yield judged("timeout", scene.at < limit, fact)
 
 
 def _nobody_yet(scene: Scene, past: History) -> Iterator[Condition]:
@@ -298,7 +299,7 @@ def _summary(past: History, found: Sequence[Condition], at: int) -> str:
         return f"It has been under way since {told(last.at)}{_for_others(found)}."
     reasons = unmet(found)
     telling = [one for one in reasons if one.name not in _LAST_RESORTS] or reasons
-    return f"It waits: {telling[0].name} is not fulfilled, for {telling[0].fact}."
+    return f"It waits ({telling[0].name}): {telling[0].fact}."
 
 
 def _for_others(found: Sequence[Condition]) -> str:

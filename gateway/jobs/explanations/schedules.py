@@ -173,7 +173,7 @@ def _due(scene: _Scene) -> Condition:
             return no("due time", "no machine of its agents had been started since it was made")
         return yes("due time", scene.firing["reason"], scene.firing["due_at"])
     if scene.exact:
-        return yes("due time", f"{told(scene.due or scene.at)} is one of {rule}", scene.due)
+        return yes("due time", f"{told(scene.due or scene.at)} is one of {rule}")
     following = recurrence.next_due(scene.rule, scene.at)
     then = "there is none after it" if following is None else f"the next is {told(following)}"
     before = "none was recorded before" if scene.due is None else f"the last was {told(scene.due)}"
@@ -218,10 +218,10 @@ def _bounds(scene: _Scene) -> Iterator[Condition]:
     rule, at = scene.rule, scene.due or scene.at
     if rule.starts_at is not None:
         fact = f"it begins at {told(rule.starts_at)}"
-        yield judged("begun", at >= rule.starts_at, fact, rule.starts_at)
+        yield judged("begun", at >= rule.starts_at, fact)
     if rule.ends_at is not None:
         fact = f"it ends at {told(rule.ends_at)}"
-        yield judged("not over", at <= rule.ends_at, fact, rule.ends_at)
+        yield judged("not over", at <= rule.ends_at, fact)
 
 
 def _closed(scene: _Scene) -> Iterator[Condition]:
@@ -293,6 +293,7 @@ def _summary(scene: _Scene, found: tuple[Condition, ...]) -> str:
         sentence = f"{before}{about}, {ran}" if before else f"The due time of {about} {ran}"
         return f"{sentence}: {why}." if why else f"{sentence}."
     if reasons:
-        return f"It made no job: {reasons[0].name} is not fulfilled, for {reasons[0].fact}."
+        yet = " yet" if scene.due is not None and scene.due > scene.now else ""
+        return f"It made no job{yet} ({reasons[0].name}): {reasons[0].fact}."
     due = next(one for one in found if one.name == "due time")
     return f"It made no job: {due.fact}."

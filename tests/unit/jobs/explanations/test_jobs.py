@@ -83,7 +83,7 @@ def test_due_later_and_due(engine: Engine) -> None:
     timing = Timing(immediate=False, scheduled_at=engine.now() + HOUR)
     job = engine.accept(engine.order(engine.module(), engine.agent(), timing=timing))
     assert condition(engine, job, "due").met is Met.NO
-    assert explain(engine, job).summary.startswith("It waits: due")
+    assert explain(engine, job).summary.startswith("It waits (due)")
     assert condition(engine, job, "runs made").met is Met.NO
     engine.now.advance(HOUR)
     engine.clock.tick()
