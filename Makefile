@@ -17,7 +17,7 @@ install: .venv/.installed ## Make the environment: .venv and what the lock file 
 serve: install ## Start a gateway with demonstration content and stay up, at 127.0.0.1:8080
 	@$(BIN)/python app.py serve --demo $(OPTIONS)
 
-demo: install ## Start a gateway, run a job in each of three ways, show the results, stop
+demo: install ## Start a gateway, run jobs in three ways and across two agents, show them, stop
 	@$(BIN)/python scripts/demo.py
 
 test: packages .venv/.developing ## Install what tests need and run them all

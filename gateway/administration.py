@@ -40,6 +40,7 @@ from gateway.commands.explanations import ExplanationCommands
 from gateway.commands.group import Command, CommandGroup, machine
 from gateway.commands.housekeeping import HousekeepingCommands
 from gateway.commands.limits import LimitCommands
+from gateway.commands.notifications import NotificationCommands
 from gateway.control import CommandFailed
 from gateway.datafolder import DataFolder
 from gateway.fleet import membership, roster, teams
@@ -80,6 +81,7 @@ from gateway.jobs.orders import (
 from gateway.jobs.service import JobFilter, Jobs
 from gateway.jobs.states import Stage
 from gateway.jobs.views import JobView, RunView
+from gateway.notifications.rules import Rules
 from gateway.plain import plain
 from gateway.settings import Settings
 from gateway.tasks.registry import TaskTypes
@@ -165,6 +167,10 @@ class Gateway(Protocol):
         """What starts what is due, and does the housekeeping."""
 
     @property
+    def notification_rules(self) -> Rules:
+        """Whom to tell of what."""
+
+    @property
     def run_limits(self) -> RunLimits:
         """How many runs agents may have."""
 
@@ -202,6 +208,7 @@ class Administration(CommandGroup):
             ExplanationCommands(self._gateway),
             LimitCommands(self._gateway),
             HousekeepingCommands(self._gateway),
+            NotificationCommands(self._gateway),
         )
         found = dict(super().commands())
         for group in groups:

@@ -7,13 +7,14 @@ here starts a thread of its own accord: ``Gateway.start`` does.
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import flask
 
 from gateway import moments
-from gateway.agents import processes
+from gateway.agents import processes, users
 from gateway.agents.embedded import EmbeddedAgent, EmbeddedSettings
 from gateway.catalog import resource_users
 from gateway.catalog.blobs import Blobs
@@ -57,6 +58,11 @@ from gateway.jobs.parameters import ParameterReader
 from gateway.jobs.repeats import Repeats
 from gateway.jobs.service import Jobs
 from gateway.jobs.signals import Signals
+from gateway.notifications import outbox
+from gateway.notifications.channels import Channel as Sending
+from gateway.notifications.channels import Mail, MailServer, Security, Webhook
+from gateway.notifications.rules import Channel, Rules
+from gateway.notifications.sender import Sender
 from gateway.observability import health
 from gateway.observability.health import Check, Health
 from gateway.observability.metrics import Metrics
@@ -78,6 +84,9 @@ log = logging.getLogger("gateway")
 
 _SWEEP_SECONDS = 600.0
 _SILENCE_SECONDS = 30.0
+# For rules that another gateway on the same store has made.
+_RULES_SECONDS = 30.0
+_PORTION = 500
 _DAY_SECONDS = 24 * 3600.0
 # It counts from when a content last grew; an import keeps what it has for minutes at most.
 _UNPUBLISHED_FOR = 3600 * moments.SECOND
@@ -111,6 +120,8 @@ class Gateway:
     enrolments: Enrolments
     credentials: AgentCredentials
     access: AgentAccess
+    notification_rules: Rules
+    sender: Sender
     run_limits: RunLimits
     exclusive_windows: ExclusiveWindows
     incarnation: str
@@ -143,6 +154,12 @@ class Gateway:
         )
         for agent in self.embedded:
             agent.start()
+        self.clock.every(
+            _RULES_SECONDS, self.notification_rules.load, "look for notification rules"
+        )
+        self.clock.every(_DAY_SECONDS, self._sweep_notifications, "sweep of notifications")
+        self.notification_rules.load()
+        self.sender.start()
         self.switchboard.start()
         self.waker.start()
         self.clock.start()
@@ -161,6 +178,7 @@ class Gateway:
             stop.start()
         for stop in stops:
             stop.join()
+        self.sender.stop()
         self.store.close()
 
     def ready(self) -> Health:
@@ -185,6 +203,16 @@ class Gateway:
         killed = sum(processes.kill_leftovers(*self.reception.left_behind(name)) for name in names)
         if killed:
             log.warning("killed %d processes that an earlier server left running", killed)
+
+    def _sweep_notifications(self) -> int:
+        """Forget old messages in portions, so that nobody waits for long."""
+        before = moments.now() - self.settings.notifications.keep_days * 24 * 3600 * moments.SECOND
+        swept = 0
+        while found := self.store.unit_of_work(
+            lambda session: outbox.sweep(session, before, _PORTION)
+        ):
+            swept += found
+        return swept
 
     def _sweep(self) -> None:
         self.blobs.sweep(moments.now() - _UNPUBLISHED_FOR)
@@ -314,6 +342,8 @@ def _build(
         access=AgentAccess(
             store, epoch, credentials, switchboard.release, offline_after, moments.now
         ),
+        notification_rules=Rules(store, vault, moments.now),
+        sender=Sender(store, vault, _channels(settings), moments.now),
         run_limits=RunLimits(store, signals, moments.now),
         exclusive_windows=ExclusiveWindows(store, moments.now),
         incarnation=_incarnation(store),
@@ -331,6 +361,24 @@ def _build(
 def _incarnation(store: Store) -> str:
     with store.reading() as session:
         return store_facts.read(session, store_facts.INCARNATION) or ""
+
+
+def _channels(settings: Settings) -> dict[Channel, Sending]:
+    own = settings.notifications
+    password = own.smtp_password
+    server = MailServer(
+        own.smtp_host,
+        own.smtp_port,
+        Security[own.smtp_security.name],
+        own.smtp_user,
+        "" if password is None else password.get_secret_value(),
+        own.mail_from,
+        own.timeout_seconds,
+    )
+    return {
+        Channel.WEBHOOK: Webhook(time.time, own.timeout_seconds),
+        Channel.MAIL: Mail(server),
+    }
 
 
 def _windows(settings: Settings) -> WindowPolicy:
@@ -354,16 +402,23 @@ def _magic_packets(settings: Settings) -> MagicPackets:
 def _embedded(
     settings: Settings, folder: DataFolder, reception: Reception
 ) -> tuple[EmbeddedAgent, ...]:
+    user = users.task_user(settings.task_user) if settings.task_user else None
+    runs = own = folder.runs
+    if user is not None and user.other and settings.embedded_names:
+        folder.close_to_others()
+        # His own folder cannot hold those of the other agents.
+        runs, own = folder.open_runs, folder.open_runs / "own"
     return tuple(
         EmbeddedAgent(
             reception,
             EmbeddedSettings(
                 name=name,
-                folder=folder.runs if name == settings.machine_name else folder.runs_of(name),
+                folder=own if name == settings.machine_name else folder.runs_of(runs, name),
                 max_runs=settings.workers.embedded_runs,
                 renew_seconds=settings.lease_seconds / 6,
                 inherit=settings.task_environment,
                 time_zone=settings.time_zone,
+                user=user,
             ),
         )
         for name in settings.embedded_names

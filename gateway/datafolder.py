@@ -2,25 +2,14 @@
 
 import contextlib
 import hashlib
-import os
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-from gateway import names
+from gateway import holding, names
 from storage.errors import StoreHeld
 
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
-
 _PRIVATE = 0o700
-
-# Windows locks bytes, and then nobody can read them: a byte beyond the process id is taken.
-_LOCKED_BYTE = 4096
 
 
 @dataclass(frozen=True)
@@ -63,15 +52,25 @@ class DataFolder:
         """Working folders of runs on the embedded agent."""
         return self.path / "runs"
 
-    def runs_of(self, agent: str) -> Path:
+    @property
+    def open_runs(self) -> Path:
+        """The same where they belong to another user, who may not enter the data folder."""
+        return self.path.with_name(f"{self.path.name}-runs")
+
+    @staticmethod
+    def runs_of(runs: Path, agent: str) -> Path:
         """Working folders of runs on a further embedded agent; its name may be no file's name."""
         digest = hashlib.sha256(names.key(agent).encode()).hexdigest()
-        return self.runs / f"agent-{digest[:16]}"
+        return runs / f"agent-{digest[:16]}"
 
     def create(self) -> None:
         """Make the folder and those in it, closed to other users. Raises OSError."""
         for folder in (self.path, self.backups, self.spool, self.runs):
             folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+
+    def close_to_others(self) -> None:
+        """Close the folder to other users, also one that was made open before. Raises OSError."""
+        self.path.chmod(_PRIVATE)
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:
@@ -79,59 +78,11 @@ class DataFolder:
 
         The system gives the lock back when the process ends, however it ends.
         """
-        with _opened(self.lock) as file:
-            if not _lock(file):
-                raise StoreHeld(_held_by(self.path, _read_holder(file)))
-            try:
-                _write_holder(file)
-                yield
-            finally:
-                _unlock(file)
+        with holding.hold(self.lock, self._held):
+            yield
 
-
-def _opened(path: Path) -> IO[bytes]:
-    # Append mode creates the file without emptying one that another process has locked.
-    return os.fdopen(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600), "a+b", 0)
-
-
-def _held_by(path: Path, pid: int | None) -> str:
-    who = f"process {pid}" if pid else "another process"
-    return f"the data folder {path} is in use by {who}: stop it, or name another folder with --data"
-
-
-def _read_holder(file: IO[bytes]) -> int | None:
-    file.seek(0)
-    text = file.read(32).strip()
-    return int(text) if text.isdigit() else None
-
-
-def _write_holder(file: IO[bytes]) -> None:
-    file.truncate(0)
-    file.write(f"{os.getpid()}\n".encode())
-
-
-if sys.platform == "win32":
-
-    def _lock(file: IO[bytes]) -> bool:
-        try:
-            file.seek(_LOCKED_BYTE)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-    def _unlock(file: IO[bytes]) -> None:
-        file.seek(_LOCKED_BYTE)
-        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
-
-else:
-
-    def _lock(file: IO[bytes]) -> bool:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def _unlock(file: IO[bytes]) -> None:
-        fcntl.flock(file, fcntl.LOCK_UN)
+    def _held(self, who: str) -> StoreHeld:
+        return StoreHeld(
+            f"the data folder {self.path} is in use by {who}: stop it, or name another folder "
+            "with --data"
+        )

@@ -2,6 +2,8 @@
 
 import os
 
+from gateway.agents.refusals import AgentRefused
+from gateway.agents.users import UserRefused
 from gateway.catalog.blobs import BlobLost, NoRoom
 from gateway.catalog.building_block_reading import ImportRefused
 from gateway.catalog.building_blocks import CatalogChanged
@@ -35,6 +37,8 @@ from gateway.jobs.orders import OrderRefused
 from gateway.jobs.repeats import KeyRefused, KeyReused
 from gateway.jobs.service import JobNotFound, StoreNearlyFull
 from gateway.jobs.states import MoveRefused
+from gateway.notifications.outbox import NotificationNotFound
+from gateway.notifications.rules import RuleNotFound, RuleRefused
 from gateway.settings import SettingsError
 from storage.errors import StoreError, StoreUnavailable
 
@@ -59,6 +63,9 @@ _KNOWN: tuple[tuple[type[Exception], str, int], ...] = (
     (LimitRefused, "limit_refused", WRONG_USE),
     (WindowNotFound, "window_not_found", WRONG_USE),
     (WindowRefused, "window_refused", WRONG_USE),
+    (NotificationNotFound, "notification_not_found", WRONG_USE),
+    (RuleNotFound, "notification_rule_not_found", WRONG_USE),
+    (RuleRefused, "notification_rule_refused", WRONG_USE),
     (RequestNotFound, "enrolment_not_found", WRONG_USE),
     (TokenNotFound, "enrolment_token_not_found", WRONG_USE),
     (TokenRefused, "enrolment_token_refused", WRONG_USE),
@@ -86,6 +93,8 @@ _KNOWN: tuple[tuple[type[Exception], str, int], ...] = (
     (NoRoom, "no_room", FAILED),
     (BlobLost, "content_lost", FAILED),
     (ListenerError, "listener", WRONG_USE),
+    (UserRefused, "task_user", WRONG_USE),
+    (AgentRefused, "agent", WRONG_USE),
 )
 
 

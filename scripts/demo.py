@@ -1,6 +1,7 @@
 """A gateway on a store of its own, one real job in each of three ways, and their results.
 
-Nothing of it stays: the store lies in a temporary folder, the server is stopped at the end.
+Then a second scene: two agents in processes of their own, and a run book across them. Nothing of it
+stays: all lies in a temporary folder, server and agents are stopped at the end.
 """
 
 import base64
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,9 +181,9 @@ def _advance(control: ControlClient, progress: Progress, bar: TaskID, job: str) 
     return bool(shown["finished_at"])
 
 
-def results(control: ControlClient, jobs: dict[str, str]) -> Table:
+def results(control: ControlClient, jobs: dict[str, str], title: str) -> Table:
     """What became of the jobs."""
-    table = Table(title="Three jobs, accepted three ways", show_lines=True)
+    table = Table(title=title, show_lines=True)
     for heading in ("Way", "Job", "Agent", "Status", "Duration"):
         table.add_column(heading)
     table.add_column("First lines of output", no_wrap=True, overflow="ellipsis")
@@ -207,25 +209,156 @@ def _duration(run: dict[str, Any]) -> str:
     return f"{(end - begin).total_seconds():.1f} s"
 
 
+AGENTS = ("north", "south")
+RUN_BOOK = uuid.uuid5(uuid.NAMESPACE_URL, "two machines")
+_SCRIPT = """echo "{text} by process $$ of the agent {agent},"
+echo "which its supervisor, process $PPID, has started"
+"""
+
+
+@contextlib.contextmanager
+def running_agents(server: Server, folder: Path) -> Iterator[None]:
+    """Two agents as on other machines: each knows the server's address and a token."""
+    token = json.loads(command(server, "agent", "token", "create", "--uses", "2", "--json"))
+    processes = [
+        subprocess.Popen(
+            [
+                *(sys.executable, str(ROOT / "app.py"), "agent", "--server", server.address),
+                *("--name", name, "--folder", folder / name, "--log-level", "error"),
+            ],
+            env=os.environ | {"GATEWAY_AGENT_TOKEN": token["token"]},
+            stdout=subprocess.DEVNULL,
+        )
+        for name in AGENTS
+    ]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.send_signal(signal.SIGTERM)
+        for process in processes:
+            process.wait(timeout=60)
+
+
+def command(server: Server, *arguments: str) -> str:
+    """What a command of the program says, from the folder of a running server."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "app.py"), *arguments, "--data", server.data],
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    )
+    return done.stdout
+
+
+def across_agents(server: Server, folder: Path, control: ControlClient) -> dict[str, str]:
+    """Start a run book whose jobs run on both agents; its jobs by their names."""
+    end = time.monotonic() + LONGEST_SECONDS
+    while set(AGENTS) - {agent["name"] for agent in control.call("agent_list", {})}:
+        if time.monotonic() > end:
+            raise SystemExit("the agents have not come in time")
+        time.sleep(0.1)
+    block = folder / "run-book.json"
+    block.write_text(json.dumps(_run_book()))
+    command(server, "import", str(block))
+    document = {
+        "Description": "A run book across two agents",
+        "When": {"Immediate": True},
+        "What": [{"ID": str(RUN_BOOK), "Type": 2}],
+        "Who": [],
+        "Parameters": [None],
+    }
+    answer = server.request("jobs", "application/json", json.dumps(document).encode())
+    return {"run book": str(json.loads(answer)["JobID"])}
+
+
+def _run_book() -> dict[str, Any]:
+    """Both agents prepare side by side, then one of them concludes."""
+    steps = (("north", "fetched"), ("south", "prepared"), ("south", "put together"))
+    guids = [uuid.uuid5(RUN_BOOK, f"{agent} {text}") for agent, text in steps]
+    return {
+        "format": "urn:dispatcher-gateway:building-block:1",
+        "modules": [
+            {
+                "guid": str(guid),
+                "name": f"{text} on {agent}",
+                "tasks": [
+                    {
+                        "guid": str(uuid.uuid5(guid, "task")),
+                        "name": text,
+                        "type": "script",
+                        "settings": {
+                            "interpreter": "sh",
+                            "text": _SCRIPT.format(agent=agent, text=text),
+                        },
+                    }
+                ],
+            }
+            for guid, (agent, text) in zip(guids, steps, strict=True)
+        ],
+        "run_books": [
+            {
+                "guid": str(RUN_BOOK),
+                "name": "Two machines",
+                "jobs": [
+                    {
+                        "guid": str(uuid.uuid5(guid, "job")),
+                        "name": f"{text} on {agent}",
+                        "what": [{"guid": str(guid)}],
+                        "who": [{"kind": "agent", "reference": agent}],
+                        "parallel": place == 1,
+                    }
+                    for place, (guid, (agent, text)) in enumerate(zip(guids, steps, strict=True))
+                ],
+            }
+        ],
+    }
+
+
+def failed(control: ControlClient, jobs: dict[str, str]) -> list[str]:
+    """Those of the jobs that did not end well."""
+    return [
+        way
+        for way, job in jobs.items()
+        if control.call("job_show", {"job": job})["status"] != "completed"
+    ]
+
+
 def main() -> None:
     """Run the demonstration."""
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
-    with tempfile.TemporaryDirectory() as folder, running_server(Path(folder)) as server:
-        console.print(f"A gateway is up at {server.address}, with demonstration content.")
-        (agent,) = json.loads(server.request("who", "application/json"))
-        ways = {"XML": by_xml, "JSON": by_json, "SOAP": by_soap}
-        jobs = {way: schedule(server, agent["ID"]) for way, schedule in ways.items()}
-        control = ControlClient(server.data)
-        watch(control, jobs, console)
-        console.print(results(control, jobs))
-        failed = [
-            way
-            for way, job in jobs.items()
-            if control.call("job_show", {"job": job})["status"] != "completed"
-        ]
-    console.print("The gateway has stopped. `make serve` starts one that stays.")
-    if failed:
-        raise SystemExit(f"not completed: {', '.join(failed)}")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        with running_server(folder / "data") as server:
+            console.print(f"A gateway is up at {server.address}, with demonstration content.")
+            bad = three_ways(server, console) + two_machines(server, folder, console)
+    console.print("Gateway and agents have stopped. `make serve` starts a gateway that stays.")
+    if bad:
+        raise SystemExit(f"not completed: {', '.join(bad)}")
+
+
+def three_ways(server: Server, console: Console) -> list[str]:
+    """The first scene; what of it did not end well."""
+    control = ControlClient(server.data)
+    (agent,) = json.loads(server.request("who", "application/json"))
+    ways = {"XML": by_xml, "JSON": by_json, "SOAP": by_soap}
+    jobs = {way: schedule(server, agent["ID"]) for way, schedule in ways.items()}
+    watch(control, jobs, console)
+    console.print(results(control, jobs, "Three jobs, accepted three ways"))
+    return failed(control, jobs)
+
+
+def two_machines(server: Server, folder: Path, console: Console) -> list[str]:
+    """The second scene; what of it did not end well."""
+    control = ControlClient(server.data)
+    console.print("Two agents enrol, each a process of its own, and share a run book.")
+    with running_agents(server, folder):
+        book = across_agents(server, folder, control)
+        watch(control, book, console)
+        found = server.request(f"runbookjobs/{book['run book']}", "application/json")
+        jobs = {f"job {n}": one["JobID"] for n, one in enumerate(json.loads(found), 1)}
+        console.print(results(control, jobs, "A run book across two agents"))
+    return failed(control, book | jobs)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from gateway.agents.desk import Abort, AgentDesk, AgentFacts, AgentSession, Refusal, SessionOver
+from gateway.agents.desk import Abort, AgentDesk, AgentSession, Refusal, SessionOver
 from gateway.agents.ledger import Attempt, Ledger
+from gateway.agents.news import News
 from gateway.agents.protocol import RunOrder
 from storage.errors import StoreUnavailable
 
@@ -26,8 +27,8 @@ _log = logging.getLogger(__name__)
 
 class Claimer:
     """A thread that waits at the desk. ``send`` takes orders, ``abort`` stops a run; ``unreported``
-    are the runs of which the desk is still to be told something. ``described`` are the facts that
-    the desk knows, ``describe`` gives the present ones.
+    are the runs of which the desk is still to be told something. ``news`` says what has changed at
+    the machine.
     """
 
     def __init__(
@@ -39,8 +40,7 @@ class Claimer:
         abort: Callable[[Abort | Refusal], None],
         unreported: Callable[[], Iterable[Attempt]],
         renew_seconds: float,
-        described: AgentFacts,
-        describe: Callable[[], AgentFacts],
+        news: News,
     ) -> None:
         self._desk = desk
         self._session = session
@@ -49,8 +49,7 @@ class Claimer:
         self._abort = abort
         self._unreported = unreported
         self._renew_seconds = renew_seconds
-        self._described = described
-        self._describe = describe
+        self._news = news
         self._renew_at = 0.0
         self._abort_at = 0.0
         self._aborting: set[Attempt] = set()
@@ -125,10 +124,10 @@ class Claimer:
             self._tell_news()
 
     def _tell_news(self) -> None:
-        present = self._describe()
-        if present != self._described:
-            self._desk.tell(self._session, present)
-            self._described = present
+        facts = self._news.look()
+        if facts is not None:
+            self._desk.tell(self._session, facts)
+            self._news.told(facts)
 
     def _forward_aborts(self) -> bool:
         """Forward the aborts that are new; whether there were any."""

@@ -8,10 +8,11 @@ pipe is no longer read, so the tasks that write too much come to wait.
 import collections
 import dataclasses
 import logging
+import random
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
-from gateway.agents.desk import AgentDesk, AgentSession, Refusal
+from gateway.agents.desk import AgentSession, Refusal, ReportDesk
 from gateway.agents.ledger import Attempt
 from gateway.agents.protocol import LogChunk, Report
 from storage.errors import StoreUnavailable
@@ -45,7 +46,7 @@ Item = Report | LostRuns
 class Delivery:
     """A queue of reports with a thread that hands them over."""
 
-    def __init__(self, desk: AgentDesk, session: AgentSession) -> None:
+    def __init__(self, desk: ReportDesk, session: AgentSession) -> None:
         self._desk = desk
         self._session = session
         self._changed = threading.Condition()
@@ -88,6 +89,13 @@ class Delivery:
         self._thread.join()
         return not self._waiting
 
+    def give_up(self) -> None:
+        """Hand over nothing any more; whoever waits to put something waits no longer."""
+        self._given_up.set()
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+
     def _run(self) -> None:
         while (batch := self._next()) and (done := self._deliver(batch)) is not None:
             self._forget(batch[:done])
@@ -116,11 +124,17 @@ class Delivery:
         pause = _FIRST_PAUSE
         while not self._given_up.is_set():
             try:
-                return self._hand_over(batch)
+                done = self._hand_over(batch)
             except StoreUnavailable as error:
-                _log.warning("reports wait, the store takes none: %s", error)
-                self._given_up.wait(pause)
+                if pause == _FIRST_PAUSE:
+                    _log.warning("reports wait, they cannot be handed over: %s", error)
+                # Not all agents of a server at the same moment.
+                self._given_up.wait(random.uniform(pause / 2, pause))  # noqa: S311  # no secret
                 pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                if pause > _FIRST_PAUSE:
+                    _log.info("reports are handed over again")
+                return done
         return None
 
     def _hand_over(self, batch: list[Item]) -> int:

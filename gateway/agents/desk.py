@@ -17,11 +17,15 @@ __all__ = [
     "Abort",
     "AgentDesk",
     "AgentFacts",
+    "AgentHealth",
     "AgentSession",
     "Attempt",
     "Refusal",
+    "ReportDesk",
     "ResourceContent",
+    "ResourceDesk",
     "SessionOver",
+    "WorkDesk",
 ]
 
 Attempt = tuple[UUID, int]
@@ -33,12 +37,26 @@ class SessionOver(Exception):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class AgentHealth:
+    """How an agent's machine is: bytes free on the disk of its runs, bytes of memory that can be
+    had, and how many threads want to run for each processor (the load of the last minute).
+    """
+
+    disk_free: int
+    disk_total: int
+    memory_free: int
+    memory_total: int
+    load: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class AgentFacts:
     """What an agent tells about itself and its machine.
 
     ``capabilities`` are the interpreters found there; ``boot_id`` changes when it is started anew.
     ``time_zone`` is an IANA name, ``mac_addresses`` are six pairs of hex digits with colons,
-    ``console_user`` is who is logged in at the machine itself, empty for nobody.
+    ``console_user`` is who is logged in at the machine itself, empty for nobody. ``health``
+    changes all the time, so it is told seldom (``gateway.agents.news``).
     """
 
     name: str
@@ -52,6 +70,7 @@ class AgentFacts:
     time_zone: str = ""
     mac_addresses: tuple[str, ...] = ()
     console_user: str = ""
+    health: AgentHealth | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -81,8 +100,40 @@ class Refusal:
     reason: str
 
 
-class AgentDesk(Protocol):
-    """What an agent may ask of the engine."""
+class ReportDesk(Protocol):
+    """Where an agent tells what became of its runs."""
+
+    def report(self, session: AgentSession, reports: Sequence[Report]) -> list[Refusal]:
+        """Hand over what happened, in its order; durable when this returns.
+
+        Reports of a refused attempt are not stored, all others are. To hand over the same again,
+        after an answer that was lost, changes nothing.
+        """
+
+    def lost(self, session: AgentSession, runs: Sequence[Attempt], reason: str) -> None:
+        """Tell of runs (with their attempts) that were under way and are no longer."""
+
+    def give_back(self, session: AgentSession, runs: Sequence[Attempt]) -> None:
+        """Let runs wait again that were claimed and certainly never begun."""
+
+
+class ResourceDesk(Protocol):
+    """Where an agent gets what its runs need."""
+
+    def resource(self, session: AgentSession, run: UUID, reference: str) -> ResourceContent:
+        """The resource with this GUID or name; LookupError with a sentence if there is none."""
+
+
+class WorkDesk(ReportDesk, ResourceDesk, Protocol):
+    """What is asked on behalf of runs that an agent has, however it came by them."""
+
+
+class AgentDesk(WorkDesk, Protocol):
+    """All that an agent in the same process may ask of the engine.
+
+    A remote one is given its runs, and says that it is alive, by polls instead
+    (``gateway.agents.poller``).
+    """
 
     def open_session(self, agent: AgentFacts) -> AgentSession:
         """Register the agent under its name, or refresh what is known of it."""
@@ -94,13 +145,6 @@ class AgentDesk(Protocol):
         """Take up to that many due runs; they are the agent's when this returns.
 
         Raises SessionOver.
-        """
-
-    def report(self, session: AgentSession, reports: Sequence[Report]) -> list[Refusal]:
-        """Hand over what happened, in its order; durable when this returns.
-
-        Reports of a refused attempt are not stored, all others are. To hand over the same again,
-        after an answer that was lost, changes nothing.
         """
 
     def aborts(self, session: AgentSession) -> list[Abort]:
@@ -116,12 +160,3 @@ class AgentDesk(Protocol):
         gave out a while ago, and that are neither named nor begun, wait again: their order was
         lost on its way. Raises SessionOver.
         """
-
-    def lost(self, session: AgentSession, runs: Sequence[Attempt], reason: str) -> None:
-        """Tell of runs (with their attempts) that were under way and are no longer."""
-
-    def give_back(self, session: AgentSession, runs: Sequence[Attempt]) -> None:
-        """Let runs wait again that were claimed and certainly never begun."""
-
-    def resource(self, session: AgentSession, run: UUID, reference: str) -> ResourceContent:
-        """The resource with this GUID or name; LookupError with a sentence if there is none."""

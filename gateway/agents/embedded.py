@@ -7,60 +7,16 @@ tasks and goes.
 
 import dataclasses
 import functools
-import logging
-from collections.abc import Callable, Mapping
-from pathlib import Path
 
-from gateway.agents import channel, facts, processes, workspace
 from gateway.agents.claims import Claimer
-from gateway.agents.delivery import Delivery
 from gateway.agents.desk import AgentDesk, AgentFacts, AgentSession
-from gateway.agents.keeper import Keeper
-from gateway.agents.ledger import Ledger
-from gateway.agents.link import SupervisorLink
-from gateway.agents.offers import Offers
-
-# How long, at a stop, killed tasks may take to be gone and the desk to take the last reports.
-_KILL_SECONDS = 10.0
-_DELIVERY_SECONDS = 10.0
-
-_log = logging.getLogger(__name__)
+from gateway.agents.news import News
+from gateway.agents.workshop import WorkSettings, Workshop
 
 
 @dataclasses.dataclass(frozen=True)
-class EmbeddedSettings:
-    """``name`` under which the agent registers; ``max_runs`` at once; ``folder`` for its runs.
-
-    ``grace`` seconds lie between asking a task's processes to end and killing them; the agent says
-    that it is alive every ``renew_seconds``. ``task_types`` are ``module:Class`` by names, besides
-    the installed ones. ``inherit`` names environment variables of the server that tasks are given
-    besides the usual ones. ``time_zone`` is the agent's where it is not the machine's.
-    """
-
-    name: str
-    folder: Path
-    max_runs: int = 10
-    grace: float = 5.0
-    renew_seconds: float = 10.0
-    task_types: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    inherit: tuple[str, ...] = ()
-    time_zone: str | None = None
-
-    @property
-    def supervisor_arguments(self) -> tuple[str, ...]:
-        """The command line that hands these settings to a supervisor."""
-        types = (f"--task-type={name}={kind}" for name, kind in self.task_types.items())
-        return (
-            f"--folder={self.folder}",
-            f"--max-runs={self.max_runs}",
-            f"--grace={self.grace}",
-            *types,
-            *(f"--inherit={name}" for name in self.inherit),
-        )
-
-    def facts(self) -> AgentFacts:
-        """What there is to tell of the agent and its machine at present."""
-        return facts.gather(self.name, self.max_runs, embedded=True, time_zone=self.time_zone)
+class EmbeddedSettings(WorkSettings):
+    """The settings of an agent in the server's own process."""
 
 
 class EmbeddedAgent:
@@ -80,33 +36,31 @@ class EmbeddedAgent:
     def alive(self) -> bool:
         """Whether runs can be worked off just now."""
         parts = self._parts
-        return parts is not None and parts.keeper.alive and parts.claimer.alive
+        return parts is not None and parts.workshop.keeper.alive and parts.claimer.alive
 
     @property
     def supervisor_pid(self) -> int | None:
         """The process id of the child supervisor; None before the start."""
-        return None if self._parts is None else self._parts.keeper.pid
+        return None if self._parts is None else self._parts.workshop.keeper.pid
 
     def start(self) -> AgentSession:
-        """Register at the desk and begin; raises StoreUnavailable, or OSError for no supervisor."""
-        settings = self._settings
-        # Before anything of theirs may be tried again.
-        killed = processes.sweep_agent(workspace.mark(settings.folder))
-        if killed:
-            _log.warning("killed %d processes that an earlier supervisor left running", killed)
-        described = settings.facts()
+        """Register at the desk and begin.
+
+        Raises StoreUnavailable, UserRefused, or OSError for no supervisor.
+        """
+        self._settings.make_ready()
+        described = self._settings.facts(embedded=True)
         session = self._desk.open_session(described)
-        self._parts = _Parts.assemble(self._desk, settings, session, described)
+        self._parts = _Parts.assemble(self._desk, self._settings, session, described)
         return session
 
     def stop(self, grace: float) -> None:
         """Let the runs end for so many seconds, abort those that do not, and stop."""
         if self._parts is None:
             return
-        self._parts.keeper.finish(grace, self._settings.grace + _KILL_SECONDS)
+        self._parts.workshop.finish(grace)
         self._parts.claimer.stop()
-        if not self._parts.delivery.close(_DELIVERY_SECONDS):
-            _log.error("the last reports are dropped: the store takes none")
+        self._parts.workshop.close()
         self._parts = None
 
 
@@ -114,8 +68,7 @@ class EmbeddedAgent:
 class _Parts:
     """The threads of an agent at work."""
 
-    delivery: Delivery
-    keeper: Keeper
+    workshop: Workshop
     claimer: Claimer
 
     @classmethod
@@ -126,31 +79,16 @@ class _Parts:
         session: AgentSession,
         described: AgentFacts,
     ) -> "_Parts":
-        ledger = Ledger(settings.max_runs)
-        delivery = Delivery(desk, session)
-        keeper = Keeper(
-            functools.partial(SupervisorLink, settings.supervisor_arguments, settings.inherit),
-            ledger,
-            delivery.put,
-            functools.partial(_offers, desk, session, settings.max_runs),
-        )
-        delivery.start(refused=keeper.abort)
-        keeper.start()
+        workshop = Workshop.open(desk, session, settings)
+        keeper, delivery = workshop.keeper, workshop.delivery
         claimer = Claimer(
             desk,
             session,
-            ledger,
+            workshop.ledger,
             keeper.order,
             keeper.abort,
             lambda: delivery.attempts,
             settings.renew_seconds,
-            described,
-            settings.facts,
+            News(described, functools.partial(settings.facts, embedded=True)),
         )
-        return cls(delivery, keeper, claimer)
-
-
-def _offers(
-    desk: AgentDesk, session: AgentSession, places: int, send: Callable[[channel.Message], None]
-) -> Offers:
-    return Offers(desk, session, send, places)
+        return cls(workshop, claimer)

@@ -5,12 +5,13 @@ import platform
 import re
 import shutil
 import zoneinfo
+from pathlib import Path
 
 import psutil
 import tzlocal
 
 from gateway.agents import processes
-from gateway.agents.desk import AgentFacts
+from gateway.agents.desk import AgentFacts, AgentHealth
 from gateway.tasks.script import INTERPRETERS
 
 _DISTRIBUTION = "dispatcher-gateway"
@@ -18,10 +19,18 @@ _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
 _OTHER_PROGRAMS = {"python": ("python3", "python")}
 
 
-def gather(name: str, max_runs: int, *, embedded: bool, time_zone: str | None = None) -> AgentFacts:
+def gather(
+    name: str,
+    max_runs: int,
+    *,
+    embedded: bool,
+    time_zone: str | None = None,
+    folder: Path | None = None,
+) -> AgentFacts:
     """The facts of this machine, for an agent of this name that does so many runs at once.
 
-    ``time_zone`` is given where the agent's is not to be the machine's.
+    ``time_zone`` is given where the agent's is not to be the machine's; ``folder`` is that of its
+    runs.
     """
     return AgentFacts(
         name=name,
@@ -35,6 +44,26 @@ def gather(name: str, max_runs: int, *, embedded: bool, time_zone: str | None = 
         time_zone=time_zone or _time_zone(),
         mac_addresses=_mac_addresses(),
         console_user=_console_user(),
+        health=_health(folder),
+    )
+
+
+def _health(folder: Path | None) -> AgentHealth | None:
+    """How the machine is; None where it cannot be told."""
+    if folder is None:
+        return None
+    try:
+        disk = shutil.disk_usage(folder)
+        memory = psutil.virtual_memory()
+        load = psutil.getloadavg()[0] / (psutil.cpu_count() or 1)
+    except (OSError, psutil.Error):
+        return None
+    return AgentHealth(
+        disk_free=disk.free,
+        disk_total=disk.total,
+        memory_free=memory.available,
+        memory_total=memory.total,
+        load=round(load, 2),
     )
 
 

@@ -25,6 +25,8 @@ from gateway.jobs.states import JobStatus
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 30.0
+# How long a supervisor may take to kill its tasks and to go.
+_CUT_OFF_SECONDS = 30.0
 # A supervisor that lived so long was a good one: after its death the next one is started at once.
 _GOOD_SECONDS = 60.0
 
@@ -95,6 +97,16 @@ class Keeper:
         self._thread.join(grace + patience)
         if self._thread.is_alive():
             _log.error("the supervisor does not come to an end and is killed")
+            self._link.kill()
+
+    def cut_off(self) -> None:
+        """Kill all that runs, at once."""
+        with self._lock:
+            self._stopping.set()
+            self._ledger.drain()
+        self._link.hang_up()
+        self._thread.join(_CUT_OFF_SECONDS)
+        if self._thread.is_alive():
             self._link.kill()
 
     def _encoded(self, orders: Sequence[RunOrder]) -> tuple[list[RunOrder], list[bytes]]:

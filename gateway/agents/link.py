@@ -1,4 +1,4 @@
-"""The server's hold on its child supervisor: the process and the two ends of its pipes."""
+"""An agent's hold on its child supervisor: the process and the two ends of its pipes."""
 
 import contextlib
 import io
@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterable, Sequence
 
 from gateway.agents import channel, environment, startup
+from gateway.agents.users import TaskUser
 
 # It has only to kill and to go.
 _END_SECONDS = 5.0
@@ -25,13 +26,15 @@ def _apart() -> int:
 
 class SupervisorLink:
     """One child supervisor. ``arguments`` are those of its command line, ``inherit`` the names of
-    further environment variables that it is given; raises OSError.
+    further environment variables that it is given, ``user`` as whom it runs; raises OSError.
     """
 
-    def __init__(self, arguments: Sequence[str], inherit: Sequence[str] = ()) -> None:
+    def __init__(
+        self, arguments: Sequence[str], inherit: Sequence[str] = (), user: TaskUser | None = None
+    ) -> None:
         self._process = subprocess.Popen(
             startup.supervisor_command(arguments),
-            env=environment.for_supervisor(inherit),
+            env=environment.for_supervisor(inherit) | (user.environment if user else {}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -69,10 +72,14 @@ class SupervisorLink:
         """Kill the supervisor, whatever it does."""
         self._process.kill()
 
-    def end(self) -> int:
-        """Close the pipes, which ends the supervisor and its tasks, and return its exit code."""
+    def hang_up(self) -> None:
+        """Close the pipe to the supervisor, which kills its tasks and ends at once."""
         with contextlib.suppress(OSError):
             self._sender.close()
+
+    def end(self) -> int:
+        """Close the pipes, which ends the supervisor and its tasks, and return its exit code."""
+        self.hang_up()
         try:
             code = self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:

@@ -73,8 +73,9 @@ class EnrolmentAnswer(Document):
 class SessionRequest(Document):
     """``POST /sessions``: the agent has started.
 
-    ``instance`` tells this machine, its start and the agent's folder from all others; ``previous``
-    is the session that this folder had last. Who comes from the same instance with its own last
+    ``instance`` tells this machine and the agent's folder from all others, also from copies; it
+    stays the same over a start of the machine. ``previous`` is the session that this folder had
+    last. Who comes from the same instance with its own last
     session takes over at once; any other is refused (409, ``second_agent``) while the present one
     is heard of.
     """

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from gateway.agents import channel
-from gateway.agents.desk import AgentDesk, AgentSession, ResourceContent
+from gateway.agents.desk import AgentSession, ResourceContent, ResourceDesk
 from gateway.agents.downloads import WINDOW
 
 PIECE_BYTES = 256 * 1024
@@ -46,7 +46,7 @@ class Offers:
 
     def __init__(
         self,
-        desk: AgentDesk,
+        desk: ResourceDesk,
         session: AgentSession,
         send: Callable[[channel.Message], None],
         max_transfers: int,

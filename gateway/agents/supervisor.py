@@ -19,7 +19,7 @@ from pathlib import Path
 from uuid import UUID
 
 from gateway import memory
-from gateway.agents import channel, environment, strays
+from gateway.agents import channel, environment, strays, users
 from gateway.agents.downloads import Downloads
 from gateway.agents.launcher import Launcher
 from gateway.agents.outbox import Outbox
@@ -133,16 +133,20 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--grace", type=float, required=True)
     parser.add_argument("--task-type", action="append", default=[], metavar="NAME=MODULE:CLASS")
     parser.add_argument("--inherit", action="append", default=[], metavar="VARIABLE")
+    parser.add_argument("--user", help="As whom all is done; needs root.")
     return parser.parse_args(argv)
 
 
 def _supervisor(arguments: argparse.Namespace, outgoing: io.RawIOBase) -> Supervisor:
+    types = TaskTypes.load(dict(item.split("=", 1) for item in arguments.task_type))
+    if arguments.user:
+        _become(arguments.user, arguments.folder)
     outbox = Outbox(channel.Sender(outgoing))
     workspace = Workspace(arguments.folder)
     workspace.prepare()
     tools = Tools(
         report=outbox.put,
-        types=TaskTypes.load(dict(item.split("=", 1) for item in arguments.task_type)),
+        types=types,
         launcher=Launcher(arguments.grace, adopts=strays.adopt_orphans()),
         downloads=Downloads(outbox.put),
         flusher=Flusher(),
@@ -150,6 +154,13 @@ def _supervisor(arguments: argparse.Namespace, outgoing: io.RawIOBase) -> Superv
         environment=environment.inherited(arguments.inherit),
     )
     return Supervisor(outbox, tools, arguments.max_runs)
+
+
+def _become(name: str, folder: Path) -> None:
+    """Give up root, before there is a thread or a task."""
+    users.load_all()
+    users.task_user(name).become()
+    os.chdir(folder)
 
 
 def _on_termination(end: Callable[[], None]) -> None:

@@ -15,6 +15,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         supervisor.main(given[1:])
         return
+    if startup.is_agent(given):
+        from gateway.cli import machine  # noqa: PLC0415  # an agent loads no part of a server
+
+        sys.exit(machine.run(given))
     from gateway.cli import program  # noqa: PLC0415  # so that importing the package stays cheap
 
     sys.exit(program.run(given))

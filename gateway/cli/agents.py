@@ -2,7 +2,7 @@
 
 import click
 
-from gateway.cli import rendering
+from gateway.cli import machine, rendering
 from gateway.cli.options import as_json, with_settings
 from gateway.cli.session import connect
 from gateway.cli.teams import comment
@@ -14,9 +14,13 @@ COLUMNS = (
 )
 
 
-@click.group()
+@click.group(cls=machine.AgentGroup)
 def agent() -> None:
-    """List agents and remove those that are gone."""
+    """Run tasks on this machine (run, enrol); list agents and remove those that are gone."""
+
+
+agent.add_command(machine.run_)
+agent.add_command(machine.enrol)
 
 
 @agent.command("list")

@@ -1,13 +1,7 @@
 """``serve``: the server itself, from its start to its draining stop."""
 
 import contextlib
-import enum
 import logging
-import queue
-import signal
-import sys
-from collections.abc import Iterator
-from types import FrameType
 from wsgiref.types import WSGIApplication
 
 import click
@@ -16,6 +10,7 @@ from gateway import failures, memory, open_files
 from gateway.administration import Administration
 from gateway.catalog import demonstration
 from gateway.cli.options import with_settings
+from gateway.cli.requests import Request, Requests
 from gateway.control import ControlServer
 from gateway.datafolder import DataFolder
 from gateway.front.gate import Gate
@@ -27,61 +22,6 @@ from gateway.observability import logs
 from gateway.settings import ListenerSettings, Loaded, Settings
 
 log = logging.getLogger("gateway.serve")
-
-# Waiting for a queue cannot be interrupted on Windows: there it is looked at in between.
-_WAIT_SECONDS = 0.5 if sys.platform == "win32" else None
-
-
-class Request(enum.Enum):
-    """What the server is asked to do from outside."""
-
-    STOP = enum.auto()
-    RELOAD = enum.auto()
-    FRONT_ENDED = enum.auto()
-
-
-class Requests:
-    """What was asked of the server, by signals or by a part that ended."""
-
-    def __init__(self) -> None:
-        # Of all queues this one may be used in a signal handler.
-        self._queue: queue.SimpleQueue[Request] = queue.SimpleQueue()
-        self._stopping = False
-
-    def put(self, request: Request) -> None:
-        """Ask for something; may be called in any thread."""
-        self._queue.put(request)
-
-    def get(self) -> Request:
-        """Wait for the next request."""
-        while True:
-            with contextlib.suppress(queue.Empty):
-                return self._queue.get(timeout=_WAIT_SECONDS)
-
-    @contextlib.contextmanager
-    def from_signals(self) -> Iterator[None]:
-        """Take requests from the process's signals for the length of a block."""
-        wanted = dict.fromkeys(("SIGTERM", "SIGINT", "SIGBREAK"), self._stop)
-        wanted["SIGHUP"] = self._reload
-        here = {
-            getattr(signal, name): call for name, call in wanted.items() if hasattr(signal, name)
-        }
-        before = {number: signal.signal(number, call) for number, call in here.items()}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _stop(self, _number: int, _frame: FrameType | None) -> None:
-        if self._stopping:
-            # Asked twice: whoever asks does not want to wait for what is under way.
-            raise KeyboardInterrupt
-        self._stopping = True
-        self.put(Request.STOP)
-
-    def _reload(self, _number: int, _frame: FrameType | None) -> None:
-        self.put(Request.RELOAD)
 
 
 @click.command()
@@ -133,7 +73,7 @@ def _until_stopped(front: Front, requests: Requests) -> int:
         except ListenerError as error:
             log.error("the old certificates stay in use: %s", error)  # noqa: TRY400  # no fault
     log.info("stopping")
-    return failures.FAILED if request is Request.FRONT_ENDED else 0
+    return failures.FAILED if request is Request.PART_ENDED else 0
 
 
 def _first_password(logins: Logins, settings: Settings) -> str | None:
@@ -156,7 +96,7 @@ def _front(
         threads=settings.workers.request_threads,
         trusted_proxies=settings.trusted_proxies,
         spool_folder=folder.spool,
-        on_error=lambda _: requests.put(Request.FRONT_ENDED),
+        on_error=lambda _: requests.put(Request.PART_ENDED),
     )
 
 

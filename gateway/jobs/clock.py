@@ -21,6 +21,8 @@ from gateway.jobs.housekeeping import Housekeeping
 from gateway.jobs.orders import Origin
 from gateway.jobs.rows import JobRow
 from gateway.jobs.states import JobStatus
+from gateway.notifications import outbox
+from gateway.notifications.rules import Event
 from storage import models
 from storage.database import Store
 from storage.errors import StoreUnavailable
@@ -326,6 +328,7 @@ class Clock:
         late = now - (job.due_at or now)
         if late > self._grace:
             moves.note(session, job, now, "clock", f"started {late // moments.SECOND} s late")
+            outbox.tell(session, job, Event.LATE, now, late_seconds=late // moments.SECOND)
 
 
 @dataclass(frozen=True)

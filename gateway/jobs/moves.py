@@ -8,6 +8,7 @@ from gateway.jobs import counters, locks, rows, states
 from gateway.jobs.orders import Origin
 from gateway.jobs.rows import JobRow
 from gateway.jobs.states import JobStatus, Stage
+from gateway.notifications import outbox
 from storage.session import WritingSession
 
 
@@ -38,6 +39,7 @@ def move(
     if before.stage is not wanted.stage:
         _count(session, job, before.stage, -1)
         _count(session, job, wanted.stage, 1)
+    outbox.moved(session, job, before, at)
 
 
 def note(

@@ -12,6 +12,8 @@ from gateway.jobs import beginning, launching, moves, recurrence, rows
 from gateway.jobs.orders import MissedRuns, Origin, Recurrence, RecurrenceKind
 from gateway.jobs.rows import JobRow
 from gateway.jobs.states import JobStatus
+from gateway.notifications import outbox
+from gateway.notifications.rules import Event
 from storage import models
 from storage.session import Row, Session, WritingSession
 
@@ -214,6 +216,15 @@ def _record_missed(
         "clock",
         f"missed {len(missed)} due time(s), {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S}"
         " UTC",
+    )
+    outbox.tell(
+        session,
+        job,
+        Event.MISSED,
+        now,
+        missed=len(missed),
+        first_missed=first.isoformat(),
+        last_missed=last.isoformat(),
     )
 
 

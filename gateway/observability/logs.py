@@ -39,7 +39,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 
 # Libraries that tell at INFO of each thing they do.
 # What they tell is of no use to operators; Peewee tells every value of every statement.
-_TALKATIVE = ("apscheduler", "httpx", "httpcore", "peewee")
+_TALKATIVE = ("apscheduler", "httpx", "httpcore", "peewee", "urllib3")
 
 Event = MutableMapping[str, Any]
 

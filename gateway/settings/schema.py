@@ -249,6 +249,34 @@ class AgentSettings(Group):
     )
 
 
+class MailSecurity(enum.StrEnum):
+    """How the connection to the mail server is made safe."""
+
+    NONE = "none"
+    STARTTLS = "starttls"
+    TLS = "tls"
+
+
+class NotificationSettings(Group):
+    """How notifications leave; the rules are made by `notification create`."""
+
+    smtp_host: str = Field(default="", description="The mail server; no mail without one.")
+    smtp_port: int = Field(default=587, ge=1, le=65535, description="Its port.")
+    smtp_security: MailSecurity = Field(
+        default=MailSecurity.STARTTLS,
+        description="How the connection is made safe: `starttls`, `tls` from the start, `none`.",
+    )
+    smtp_user: str = Field(default="", description="The login at the mail server, if it wants one.")
+    smtp_password: SecretStr | None = Field(default=None, description="Its password.")
+    mail_from: str = Field(default="", description="The sender's address of all mail.")
+    timeout_seconds: Seconds = Field(
+        default=15.0, description="How long one attempt to deliver may take."
+    )
+    keep_days: Positive = Field(
+        default=30, description="How long messages that have arrived, or were given up, are kept."
+    )
+
+
 class DefaultScheduleStatus(enum.StrEnum):
     """How new jobs begin (Dispatcher contract 6)."""
 
@@ -365,6 +393,7 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()
     workers: WorkerSettings = WorkerSettings()
     agents: AgentSettings = AgentSettings()
+    notifications: NotificationSettings = NotificationSettings()
     embedded_agent: bool = Field(
         default=True,
         description="Whether this process runs tasks itself. Tasks run as the server's user and "
@@ -384,6 +413,12 @@ class Settings(BaseSettings):
         default=(),
         description="Environment variables of the server that tasks are given, besides the usual "
         "ones (`PATH`, `HOME`, `USER`, `LANG`, `LC_*`, `TZ`, `TMPDIR`, and what Windows needs).",
+    )
+    task_user: str | None = Field(
+        default=None,
+        description="The user of this machine as whom the embedded agent's tasks run; needs root, "
+        "and a program and Python that he may read. Their folders then lie beside the data folder, "
+        "which he cannot enter. Left out, tasks run as the server's user.",
     )
     time_zone: ZoneName | None = Field(
         default=None, description="The zone of local times; the machine's when left out."

@@ -16,11 +16,14 @@ import pydantic
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from gateway.agents import startup
 from gateway.settings.schema import MASK, Settings
 
 PREFIX = "GATEWAY_"
 NESTED = "__"
 FILE_VARIABLE = "GATEWAY_CONFIG"
+# Variables that are read elsewhere.
+_OTHERS = startup.AGENT_VARIABLES | {FILE_VARIABLE}
 """Names the file itself, and is therefore no setting."""
 
 # Written for the first listener alone; the command line has options of these names.
@@ -137,7 +140,7 @@ def _file_layer(file: Path) -> Layer:
 def _environment_layer(environment: Mapping[str, str]) -> Layer:
     layer: Layer = {}
     for variable, text in sorted(environment.items()):
-        if not variable.startswith(PREFIX) or variable == FILE_VARIABLE:
+        if not variable.startswith(PREFIX) or variable in _OTHERS:
             continue
         name = variable.removeprefix(PREFIX).lower().replace(NESTED, ".")
         layer |= _from_text(name, text, Origin(Source.ENVIRONMENT, variable))

@@ -4,6 +4,7 @@ httpx is imported when the first such task runs: it costs more than all else tha
 """
 
 import asyncio
+import functools
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
@@ -146,11 +147,19 @@ def _client(settings: HttpSettings) -> "httpx.AsyncClient":
     )
 
 
+@functools.cache
+def usual_authorities() -> Any:
+    """An SSL context of the well-known authorities; reading them takes longer than a request."""
+    import httpx  # noqa: PLC0415  (see above)
+
+    return httpx.create_ssl_context(trust_env=False)
+
+
 def _trust(ca_file: str | None) -> Any:
     import ssl  # noqa: PLC0415  (only where a request is made)
 
     if ca_file is None:
-        return True
+        return usual_authorities()
     try:
         return ssl.create_default_context(cafile=ca_file)
     except OSError as error:

@@ -111,6 +111,8 @@ def test_the_commands_of_the_readme_work_in_a_fresh_clone(clone: Path) -> None:
     shown = run(first, clone, environment)
     for way in ("XML", "JSON", "SOAP"):
         assert re.search(rf"{way}.*completed", shown), shown
+    for agent in ("north", "south"):
+        assert re.search(rf"{agent}.*completed", shown), shown
     port = free_port()
     with served(clone, port):
         for block in others:

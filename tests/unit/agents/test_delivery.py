@@ -106,3 +106,21 @@ def test_runs_that_were_never_begun_are_given_back() -> None:
     assert begun.close(30)
     assert desk.given_back == [(RUN, 1)]
     assert desk.records[RUN, 1].lost is None
+
+
+def test_who_waits_for_room_is_released_when_it_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(delivery, "MAX_WAITING_BYTES", 1000)
+    desk = HeldDesk()
+    begun, _ = started(desk)
+    begun.put([chunk(0, 2000)])
+    waiting = threading.Thread(target=begun.put, args=([chunk(1)],))
+    waiting.start()
+    waiting.join(0.2)
+    assert waiting.is_alive()
+    begun.give_up()
+    waiting.join(30)
+    assert not waiting.is_alive()
+    desk.open.set()
+    assert not begun.close(0)

@@ -13,7 +13,7 @@ from lxml import etree
 
 from gateway import administration, failures, moments
 from gateway.administration import Administration
-from gateway.cli import program
+from gateway.cli import ending
 from gateway.control import ControlServer
 from gateway.datafolder import DataFolder
 from gateway.jobs.orders import MissedRuns
@@ -387,7 +387,7 @@ def test_an_interrupt_and_a_reader_that_left_are_quiet(
         raise error
 
     monkeypatch.setattr(Administration, "login_list", interrupted)
-    monkeypatch.setattr(program, "_forget_output", lambda: None)
+    monkeypatch.setattr(ending, "_forget_output", lambda: None)
     outcome = gateway("login", "list")
     assert outcome.code == (130 if error is KeyboardInterrupt else 1)
     assert (outcome.out, outcome.err.strip()) == ("", "")  # Click ends the line of the ^C
