@@ -25,8 +25,12 @@ from gateway.fleet.teams import TeamAmbiguous, TeamNotFound, TeamRefused
 from gateway.front.listeners import ListenerError
 from gateway.identity.audit import CommentRefused
 from gateway.identity.errors import IdentityError
+from gateway.jobs.calendars import CalendarNotFound, CalendarRefused
 from gateway.jobs.explaining import ObjectNotFound
+from gateway.jobs.maintenance import MaintenanceRefused
 from gateway.jobs.orders import OrderRefused
+from gateway.jobs.recurrence import RuleRefused
+from gateway.jobs.schedules import ScheduleNotFound
 from gateway.jobs.service import JobNotFound, StoreNearlyFull
 from gateway.jobs.states import MoveRefused
 from gateway.settings import SettingsError
@@ -43,6 +47,11 @@ _KNOWN: tuple[tuple[type[Exception], str, int], ...] = (
     (StoreNearlyFull, "store_nearly_full", FAILED),
     (IdentityError, "identity", WRONG_USE),
     (JobNotFound, "job_not_found", WRONG_USE),
+    (CalendarNotFound, "calendar_not_found", WRONG_USE),
+    (CalendarRefused, "calendar_refused", WRONG_USE),
+    (MaintenanceRefused, "maintenance_refused", WRONG_USE),
+    (RuleRefused, "rule_refused", WRONG_USE),
+    (ScheduleNotFound, "schedule_not_found", WRONG_USE),
     (ObjectNotFound, "object_not_found", WRONG_USE),
     (DefinitionNotFound, "definition_not_found", WRONG_USE),
     (DefinitionAmbiguous, "definition_ambiguous", WRONG_USE),

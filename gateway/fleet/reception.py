@@ -37,6 +37,7 @@ from gateway.jobs import (
     launching,
     ledger,
     local_time,
+    maintenance,
     moves,
     rows,
     schedules,
@@ -284,6 +285,9 @@ class Reception:
             self._full.add(agent.session)
         if places < 1:
             return []
+        if (period := maintenance.of_agent(db, agent.agent_id, now)) is not None:
+            maintenance.tell_waiting(db, agent.agent_id, period)
+            return []
         asked = {"agent_id": agent.agent_id, "now": now, "boot": present["boot_id"]}
         found = db.select(_MOST_URGENT, asked | {"limit": places})
         urgency = {row["id"]: place for place, row in enumerate(found)}
@@ -345,7 +349,7 @@ class Reception:
         run.session = agent.session
         run.lease_until = now + self._lease
         run.started_at = now
-        if run.not_before is not None and run.attempt == 1:
+        if maintenance.said(run.reason) or (run.not_before is not None and run.attempt == 1):
             # What it had waited for.
             run.reason = ""
         rows.write_run(db, run)
