@@ -44,8 +44,10 @@ from gateway.jobs.acceptance import Acceptance
 from gateway.jobs.clock import Clock
 from gateway.jobs.explaining import Explainer, Right
 from gateway.jobs.launch_windows import WindowPolicy
+from gateway.jobs.maintenance import Maintenances
 from gateway.jobs.orders import LaunchWindow, OutsideWindow
 from gateway.jobs.parameters import ParameterReader
+from gateway.jobs.recomputation import Recomputation
 from gateway.jobs.service import Jobs
 from gateway.jobs.signals import Signals
 from gateway.observability import health
@@ -67,6 +69,7 @@ from storage.errors import DamagedStore
 log = logging.getLogger("gateway")
 
 _SWEEP_SECONDS = 600.0
+_MAINTENANCE_SECONDS = 5.0
 # It counts from when a content last grew; an import keeps what it has for minutes at most.
 _UNPUBLISHED_FOR = 3600 * moments.SECOND
 
@@ -116,6 +119,11 @@ class Gateway:
         self.clock.every(
             max(1.0, self.settings.lease_seconds / 3), self.reception.expire, "expiry of leases"
         )
+        self.clock.once(
+            Recomputation(self.store, self.clock.wake_by).at_start, "recomputing of due times"
+        )
+        maintenances = Maintenances(self.store, self.signals.wake, self.clock.wake_by)
+        self.clock.every(_MAINTENANCE_SECONDS, maintenances.expire, "end of maintenance")
         for agent in self.embedded:
             agent.start()
         self.waker.start()

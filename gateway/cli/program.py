@@ -12,11 +12,14 @@ from gateway.cli import (
     agents,
     audit,
     building_blocks,
+    calendars,
     config,
     jobs,
     logins,
+    maintenance,
     resources,
     roles,
+    schedules,
     serve,
     store,
     teams,
@@ -36,6 +39,7 @@ for _command in (
     *(serve.serve, store.init, logins.login, roles.role, roles.permission, audit.audit),
     *(building_blocks.import_, building_blocks.export),
     *(agents.agent, teams.team, resources.resource),
+    *(schedules.schedule, calendars.calendar, maintenance.maintenance),
     *(jobs.job, config.config, wsdl.wsdl, store.doctor, store.backup, store.restore, store.key),
 ):
     root.add_command(_command)

@@ -1,9 +1,9 @@
 """Calendar rules: RRULE of RFC 5545, read by python-dateutil, from text to wall times.
 
 ``FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=18;BYMINUTE=0``. They count from a start (DTSTART), which also
-gives the time of day that the rule does not say. Everything is wall time, as in calendars; a frequency
-below a day is refused, since cron rules and intervals say it better. ``UNTIL`` as a date means that
-whole day; with a ``Z`` it is UTC.
+gives the time of day that the rule does not say. Everything is wall time, as in calendars; a
+frequency below a day is refused, since cron rules and intervals say it better. ``UNTIL`` as a date
+means that whole day; with a ``Z`` it is UTC.
 
 No text may cost more than a fixed number of steps: texts are checked strictly, a search begins near
 to where it looks, and a rule that meets nothing for long is given up.

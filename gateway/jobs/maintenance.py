@@ -1,7 +1,8 @@
 """Maintenance: times in which no run begins, on all agents or on those of a team.
 
 What decides: ``of_agent`` where a run is claimed, ``of_server`` where a schedule fires or a run
-book goes on. Both cost nothing but a look at what is remembered while there is none. What runs goes on.
+book goes on. Both cost nothing but a look at what is remembered while there is none. What runs
+goes on.
 """
 
 import functools
