@@ -1,12 +1,17 @@
 """Maintenance: nothing begins, all that waits says so, and nothing is lost when it ends."""
 
+import uuid
+
 import pytest
 
+from gateway.catalog.catalog import DefinitionKind
+from gateway.catalog.run_books import RunBook, RunBookJob, RunBookWhat
 from gateway.fleet.teams import TeamContent, Teams
 from gateway.jobs import schedule_views
 from gateway.jobs.maintenance import MaintenanceRefused, Maintenances
-from gateway.jobs.orders import MissedRuns, Recurrence, RecurrenceKind, Timing
+from gateway.jobs.orders import JobOrder, MissedRuns, Recurrence, RecurrenceKind, Timing, What, Who
 from gateway.jobs.schedules import Outcome
+from gateway.jobs.service import JobFilter
 from gateway.jobs.states import JobStatus
 from storage import models
 from tests.engine import HOUR, MINUTE, Engine
@@ -156,3 +161,29 @@ def test_it_begins_and_ends_once_and_is_in_the_audit_trail(
     with engine.store.reading() as session:
         query = entry.select().where(entry.object_kind == "maintenance").order_by(entry.id)
         assert [row["action"] for row in session.rows(query)] == ["begin", "end"]
+
+
+def test_a_run_book_begins_no_further_job(engine: Engine, maintenances: Maintenances) -> None:
+    agent, module = engine.agent(), engine.module()
+    first, second = (
+        RunBookJob(guid=uuid.uuid4(), name=name, what=(RunBookWhat(guid=module),))
+        for name in ("first", "second")
+    )
+    book = RunBook(guid=uuid.uuid4(), name="Run book", jobs=(first, second))
+    engine.catalog.save(book, engine.caller)
+    what = (What(book.guid, DefinitionKind.RUN_BOOK),)
+    job = engine.accept(JobOrder(what=what, who=(Who(str(agent.agent)),)))
+    engine.clock.tick()
+    (order,) = engine.reception.claim(agent, 10)
+    maintenances.begin(None, None, "new disk", engine.caller)
+    engine.finish(agent, order)
+    engine.clock.tick()
+    page = engine.jobs.page(JobFilter(run_book_jobs=True), 1, 10)
+    waiting = next(one for one in page.jobs if one.description == "second")
+    assert "new disk" in waiting.reason
+    assert engine.jobs.runs(waiting.guid) == []
+    maintenances.end(None, engine.caller)
+    engine.clock.tick()
+    assert engine.run_all(agent) == 1
+    engine.clock.tick()
+    assert engine.jobs.get(job.guid).status is JobStatus.COMPLETED
