@@ -225,3 +225,20 @@ def test_rules_with_seconds_agree_with_a_walk_over_seconds(
     text, seconds = rule
     walked = walks.dues(lambda at: at.second in seconds, zone, after, last, moments.SECOND)
     assert found(f"{text} * * * * *", zone, after, last) == walked
+
+
+@given(month_day=month_days, week_day=week_days, year=st.integers(1999, 2040))
+def test_days_agree_with_a_walk_over_days(
+    month_day: tuple[str, object], week_day: tuple[str, object], year: int
+) -> None:
+    rule = cron.read(f"0 0 {month_day[0]} * {week_day[0]}")
+    day, walked = wall(f"{year}-01-01"), []
+    for _ in range(200):
+        day += ONE_DAY
+        if met_by(month_day, week_day, day):
+            walked.append(day)
+    at, computed = wall(f"{year}-01-01"), []
+    while (following := rule.after(at)) is not None and following <= day:
+        computed.append(following)
+        at = following
+    assert computed == walked
