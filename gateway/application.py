@@ -53,8 +53,10 @@ from gateway.jobs.clock import Clock
 from gateway.jobs.explaining import Explainer, Right
 from gateway.jobs.explanations.explainer import JobExplainer
 from gateway.jobs.launch_windows import WindowPolicy
+from gateway.jobs.maintenance import Maintenances
 from gateway.jobs.orders import LaunchWindow, OutsideWindow
 from gateway.jobs.parameters import ParameterReader
+from gateway.jobs.recomputation import Recomputation
 from gateway.jobs.repeats import Repeats
 from gateway.jobs.service import Jobs
 from gateway.jobs.signals import Signals
@@ -88,6 +90,7 @@ _SILENCE_SECONDS = 30.0
 _RULES_SECONDS = 30.0
 _PORTION = 500
 _DAY_SECONDS = 24 * 3600.0
+_MAINTENANCE_SECONDS = 5.0
 # It counts from when a content last grew; an import keeps what it has for minutes at most.
 _UNPUBLISHED_FOR = 3600 * moments.SECOND
 
@@ -152,6 +155,11 @@ class Gateway:
         self.clock.every(
             _DAY_SECONDS, self.clock.housekeeping.sweep, "sweep of housekeeping records"
         )
+        self.clock.once(
+            Recomputation(self.store, self.clock.wake_by).at_start, "recomputing of due times"
+        )
+        maintenances = Maintenances(self.store, self.signals.wake, self.clock.wake_by)
+        self.clock.every(_MAINTENANCE_SECONDS, maintenances.expire, "end of maintenance")
         for agent in self.embedded:
             agent.start()
         self.clock.every(

@@ -49,14 +49,6 @@ def explain_schedule(loaded: Loaded, schedule_id: str, at: str | None, json_want
         _show(found["made"])
 
 
-@click.group()
-def schedule() -> None:
-    """Look at schedules."""
-
-
-schedule.add_command(explain_schedule)
-
-
 def _show(found: Mapping[str, Any]) -> None:
     click.echo(rendering.harmless(found["summary"]))
     click.echo()

@@ -7,9 +7,9 @@ import click
 from gateway import failures
 from gateway.catalog.policies import Concurrency, RetryOn
 from gateway.cli import rendering, watching
-from gateway.cli.options import as_json, assignments, with_settings
+from gateway.cli.options import as_json, assignments, recurring, with_settings
 from gateway.cli.session import Session, connect
-from gateway.jobs.orders import MissedRuns, OutsideWindow
+from gateway.jobs.orders import OutsideWindow
 from gateway.settings import Loaded
 
 LISTED = ("guid", "status", "description", "what", "who", "created_at", "finished_at", "reason")
@@ -43,8 +43,9 @@ def job() -> None:
 _YEAR_SECONDS = 366 * 24 * 3600
 
 # What says when, and what says more of a recurrence; the names are those of the options.
-_WHEN = ("at", "every", "cron")
-_OF_RECURRENCES = ("starts", "ends", "missed", "grace")
+_RULES = ("every", "cron", "rrule")
+_WHEN = ("at", *_RULES)
+_OF_RECURRENCES = ("starts", "ends", "missed", "grace", "calendar", "on_closed")
 _OF_STARTS = ("local_time", "after_boot", "offline_at_next_boot", "outside", "wake_on_lan")
 _POLICY = (
     *("retries", "retry_on", "retry_delay", "retry_factor", "retry_longest"),
@@ -61,10 +62,13 @@ def _timing(options: dict[str, Any]) -> dict[str, Any]:
     timing |= _window(options)
     when = timing.keys() & _WHEN
     if len(when) > 1:
-        raise click.UsageError("--at, --every and --cron exclude each other")
+        raise click.UsageError("--at, --every, --cron and --rrule exclude each other")
     for name in _OF_RECURRENCES:
-        if name in timing and not when & {"every", "cron"}:
-            raise click.UsageError(f"--{name} goes with --every or --cron")
+        if name in timing and not when & set(_RULES):
+            option = name.replace("_", "-")
+            raise click.UsageError(f"--{option} goes with --every, --cron or --rrule")
+    if "on_closed" in timing and "calendar" not in timing:
+        raise click.UsageError("--on-closed goes with --calendar")
     if "local_time" in timing and "at" not in timing:
         raise click.UsageError("--local-time goes with --at")
     return timing
@@ -101,22 +105,7 @@ def _asked(name: str) -> str:
 @click.option("-p", "--parameter", "pairs", metavar="NAME=VALUE", multiple=True)
 @click.option("--secret", "secrets", metavar="NAME", multiple=True, help="A password to ask for.")
 @click.option("--at", metavar="TIME", help="When to run: 2030-12-31T23:59, local or with offset.")
-@click.option("--every", metavar="SECONDS", type=click.IntRange(1), help="Run again and again.")
-@click.option("--cron", metavar="FIELDS", help="Run by five cron fields.")
-@click.option("--zone", metavar="NAME", help="The time zone of --cron.")
-@click.option("--starts", metavar="TIME", help="Not due before; --every counts from there.")
-@click.option("--ends", metavar="TIME", help="Not due after.")
-@click.option(
-    "--missed",
-    type=click.Choice([policy.name.lower() for policy in MissedRuns]),
-    help="Which due times of a downtime are made up for; the last one unless told.",
-)
-@click.option(
-    "--grace",
-    metavar="SECONDS",
-    type=click.IntRange(1, _YEAR_SECONDS),
-    help="How late a due time may be met; missed_run_grace_seconds unless told.",
-)
+@recurring
 @click.option("--local-time", is_flag=True, help="--at is meant by each agent's own clock.")
 @click.option(
     "--after-boot",

@@ -9,6 +9,7 @@ from gateway.cli import (
     agents,
     audit,
     building_blocks,
+    calendars,
     config,
     ending,
     enrolment,
@@ -17,9 +18,11 @@ from gateway.cli import (
     jobs,
     limits,
     logins,
+    maintenance,
     notifications,
     resources,
     roles,
+    schedules,
     serve,
     store,
     teams,
@@ -35,13 +38,14 @@ def root() -> None:
 for _command in (*enrolment.COMMANDS, limits.OF_AGENTS):
     agents.agent.add_command(_command)
 jobs.job.add_command(explaining.explain_job)
+schedules.schedule.add_command(explaining.explain_schedule)
 teams.team.add_command(limits.OF_TEAMS)
 for _command in (
-    explaining.schedule,
     *(serve.serve, store.init, logins.login, roles.role, roles.permission, audit.audit),
     *(building_blocks.import_, building_blocks.export),
     *(agents.agent, limits.window, housekeeping.housekeeping, notifications.notification),
     *(teams.team, resources.resource),
+    *(schedules.schedule, calendars.calendar, maintenance.maintenance),
     *(jobs.job, config.config, wsdl.wsdl, store.doctor, store.backup, store.restore, store.key),
 ):
     root.add_command(_command)

@@ -36,6 +36,7 @@ from gateway.jobs import (
     schedules,
     values,
 )
+from gateway.jobs.calendars import CalendarNotFound
 from gateway.jobs.orders import (
     Boot,
     GivenParameters,
@@ -160,6 +161,7 @@ class Acceptance:
         """Look up and check everything, with reads only. Raises OrderRefused."""
         _check_sizes(order)
         _check_timing(order.timing, now)
+        _check_schedule(session, order.timing)
         what = tuple(self._definition(session, i, item) for i, item in enumerate(order.what))
         who = _who(session, order)
         holders = Holders(holder for tree in what for holder in values.holders(tree))
@@ -458,6 +460,15 @@ def _check_timing(timing: Timing, now: int) -> None:
         raise OrderRefused("When.ScheduledDateTime", "is required when Immediate is false")
     if at is not None and not moments.EARLIEST <= at <= moments.LATEST:
         raise OrderRefused("When.ScheduledDateTime", "is not between 1970 and the year 9999")
+
+
+def _check_schedule(session: Session, timing: Timing) -> None:
+    if (rule := timing.schedule) is None:
+        return
+    try:
+        schedules.check(session, rule)
+    except (recurrence.RuleRefused, CalendarNotFound) as error:
+        raise OrderRefused("When", str(error)) from error
 
 
 def _who(session: Session, order: JobOrder) -> tuple[Agent | Team, ...]:

@@ -20,7 +20,15 @@ from gateway.catalog.definitions import (
     Subject,
 )
 from gateway.catalog.policies import Policy
-from gateway.jobs import dispatch, launching, moves, rows, run_book_plan, run_book_who
+from gateway.jobs import (
+    dispatch,
+    launching,
+    maintenance,
+    moves,
+    rows,
+    run_book_plan,
+    run_book_who,
+)
 from gateway.jobs.orders import Origin
 from gateway.jobs.places import OwnersRights
 from gateway.jobs.rows import JobRow
@@ -236,14 +244,22 @@ class _Book:
                 return
             for place in comes.skip:
                 self._close(self._children[place], JobStatus.SKIPPED, comes.reason)
-            for place in comes.begin:
+            begin = () if self._held_up() else comes.begin
+            for place in begin:
                 self._begin(place, before(states, place))
-            if not comes.skip and not comes.begin:
+            if not comes.skip and not begin:
                 break
         for child in self._children:
             _dealt_with(self._session, child)
+        if (period := self._held_up()) is not None:
+            for place in comes.begin:
+                maintenance.hold_up(self._session, self._children[place], period, self._now)
         self._parent.runs_open = sum(not child.status.finished for child in self._children)
         rows.write_job(self._session, self._parent)
+
+    def _held_up(self) -> maintenance.Period | None:
+        """The maintenance in which no further job begins."""
+        return maintenance.of_server(self._session, self._now, self._parent.tenant_id)
 
     def _states(self) -> list[StepState]:
         return step_states(self._children, self._plan)

@@ -8,16 +8,13 @@ from gateway.jobs.explanations import jobs, schedules
 from gateway.jobs.explanations.conditions import JobExplanation, ScheduleExplanation
 from gateway.jobs.launch_windows import WindowPolicy
 from gateway.jobs.rows import JobRow
+from gateway.jobs.schedules import ScheduleNotFound
 from gateway.jobs.service import JobNotFound
 from storage import models
 from storage.database import Store
 from storage.session import Row, Session
 
 _JOB = models.Job
-
-
-class ScheduleNotFound(LookupError):
-    """No schedule, and no recurring job, has this id."""
 
 
 class JobExplainer:

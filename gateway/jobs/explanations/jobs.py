@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import peewee
 
 from gateway.fleet import roster, targets
-from gateway.jobs import locks, rows, run_book_plan, run_books, views
+from gateway.jobs import locks, maintenance, rows, run_book_plan, run_books, views
 from gateway.jobs.explanations import history, runs
 from gateway.jobs.explanations.conditions import (
     Condition,
@@ -128,6 +128,9 @@ def _due(scene: Scene, past: History) -> Iterator[Condition]:
     job = scene.job
     if job.origin is Origin.RUN_BOOK:
         yield _turn(scene, past)
+        if run_books.awaits_turn(job):
+            # With it no run book goes on; runs that were made ask for it by their agents.
+            yield server_maintenance(scene.session, scene.at, job.tenant_id)
         return
     if job.due_at is None:
         return
@@ -135,6 +138,14 @@ def _due(scene: Scene, past: History) -> Iterator[Condition]:
     fact = f"due at {told(job.due_at)}" + "".join(f", {one}" for one in late)
     came = job.due_at <= scene.at
     yield judged("due", came, fact, job.due_at if came else None)
+
+
+def server_maintenance(session: Session, at: int, tenant: int) -> Condition:
+    """Whether there was maintenance of the whole server."""
+    period = maintenance.of_server_at(session, at, tenant)
+    if period is None:
+        return yes("no maintenance", "there was none of the server")
+    return no("no maintenance", period.sentence, period.begun_at)
 
 
 def _turn(scene: Scene, past: History) -> Condition:

@@ -7,7 +7,7 @@ import peewee
 
 from gateway.fleet import allowances, events, exclusive_windows, roster, teams
 from gateway.fleet.roster import Agent
-from gateway.jobs import launch_windows, launching, local_time
+from gateway.jobs import launch_windows, launching, local_time, maintenance
 from gateway.jobs.explanations.conditions import Condition, judged, no, told, unknown, words, yes
 from gateway.jobs.launch_windows import WindowPolicy
 from gateway.jobs.orders import OutsideWindow
@@ -18,7 +18,6 @@ from storage.session import Row, Session
 
 _RUN = models.Run
 _EVENT = models.AgentEvent
-_MAINTENANCE = models.Maintenance
 _PRESENCE = (events.CAME, events.HEARD, events.SILENT, events.REVOKED, events.REMOVED)
 _AWAY = frozenset({events.SILENT, events.REVOKED, events.REMOVED})
 
@@ -70,7 +69,7 @@ def conditions(scene: Scene, run: RunRow, agent: Agent) -> Iterator[Condition]:
     yield from _begin(scene, run, agent)
     yield from _boot(run, agent)
     yield from _window(scene, agent)
-    yield from _maintenance(scene, agent)
+    yield _maintenance(scene, agent)
     yield from _exclusive(scene, agent)
     yield from _places(scene, agent)
     yield _queue(scene, run, agent)
@@ -200,26 +199,12 @@ def _exclusive(scene: Scene, agent: Agent) -> Iterator[Condition]:
         yield no("no exclusive window", fact, None, agent.name)
 
 
-def _maintenance(scene: Scene, agent: Agent) -> Iterator[Condition]:
+def _maintenance(scene: Scene, agent: Agent) -> Condition:
     """A time in which nothing begins on the agent."""
-    own = teams.composition(scene.session).teams_of(agent)
-    on = scene.session.rows(
-        _MAINTENANCE.select()
-        .where(
-            _MAINTENANCE.tenant_id == scene.job.tenant_id,
-            _MAINTENANCE.begun_at <= scene.at,
-            _MAINTENANCE.until.is_null() | (_MAINTENANCE.until > scene.at),
-            _MAINTENANCE.ended_at.is_null() | (_MAINTENANCE.ended_at > scene.at),
-        )
-        .order_by(_MAINTENANCE.id)
-    )
-    for row in on:
-        if row["team_id"] is None or row["team_id"] in own:
-            where = "the server" if row["team_id"] is None else "a team of the agent"
-            fact = f"{where} is under maintenance, begun by {row['begun_by']}: {row['reason']}"
-            yield no("no maintenance", fact, row["begun_at"], agent.name)
-            return
-    yield yes("no maintenance", "there was none", None, agent.name)
+    period = maintenance.of_agent_at(scene.session, agent.id, scene.at, scene.job.tenant_id)
+    if period is None:
+        return yes("no maintenance", "there was none", None, agent.name)
+    return no("no maintenance", period.sentence, period.begun_at, agent.name)
 
 
 def _queue(scene: Scene, run: RunRow, agent: Agent) -> Condition:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway import moments
-from gateway.jobs import recurrence, schedules
+from gateway.jobs import dues, recurrence, schedules
+from gateway.jobs.dues import Due
 from gateway.jobs.explanations import history, jobs
 from gateway.jobs.explanations.conditions import (
     Condition,
@@ -20,7 +21,7 @@ from gateway.jobs.explanations.conditions import (
 from gateway.jobs.launch_windows import WindowPolicy
 from gateway.jobs.orders import MissedRuns, Recurrence, RecurrenceKind
 from gateway.jobs.rows import JobRow
-from gateway.jobs.schedules import Outcome
+from gateway.jobs.schedules import Outcome, StoredSchedule
 from gateway.jobs.states import JobStatus
 from storage import models
 from storage.session import Row, Session
@@ -38,8 +39,10 @@ _MADE_UP_FOR = {
 _RULES = {
     RecurrenceKind.INTERVAL: "every {} s",
     RecurrenceKind.CRON: "cron {}",
+    RecurrenceKind.CALENDAR: "RRULE {}",
     RecurrenceKind.EVERY_BOOT: "at every start of a machine",
 }
+_OF_WALL_CLOCKS = frozenset({RecurrenceKind.CRON, RecurrenceKind.CALENDAR})
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,7 @@ class _Scene:
     session: Session
     job: JobRow
     guid: str
-    rule: Recurrence
-    schedule_id: int
+    stored: StoredSchedule
     calendar: str | None
     at: int
     now: int
@@ -58,6 +60,11 @@ class _Scene:
     due: int | None
     exact: bool
     firing: Row | None
+
+    @property
+    def rule(self) -> Recurrence:
+        """The schedule's rule."""
+        return self.stored.recurrence
 
 
 def explain(
@@ -69,14 +76,13 @@ def explain(
     """
     stored = schedules.of_job(session, job)
     (row,) = session.rows(models.Schedule.select().where(models.Schedule.id == stored.id))
-    firing, exact = _firing(session, stored.id, stored.recurrence, at)
-    due = _due_time(stored.recurrence, firing, exact, at)
+    firing, exact = _firing(session, stored, at)
+    due = _due_time(stored, firing, exact, at)
     scene = _Scene(
         session,
         job,
         str(row["guid"]),
-        stored.recurrence,
-        stored.id,
+        stored,
         _calendar(session, row["calendar_id"]),
         at,
         now,
@@ -95,44 +101,42 @@ def explain(
         due_at=due,
         summary=_summary(scene, found),
         conditions=found,
-        following=tuple(told(one) for one in _next_dues(scene)),
+        following=tuple(map(_shown, _next_dues(scene))),
         made=None if made is None else jobs.explain(session, made, windows, max(at, now), now),
     )
 
 
 def _words(rule: Recurrence) -> str:
     text = _RULES.get(rule.kind, "{}").format(rule.rule)
-    return f"{text} in {rule.zone}" if rule.kind is RecurrenceKind.CRON else text
+    return f"{text} in {rule.zone}" if rule.kind in _OF_WALL_CLOCKS else text
 
 
-def _firing(
-    session: Session, schedule_id: int, rule: Recurrence, at: int
-) -> tuple[Row | None, bool]:
+def _firing(session: Session, stored: StoredSchedule, at: int) -> tuple[Row | None, bool]:
     """What is recorded of the last due time up to a moment, and whether that is it."""
     second = at // moments.SECOND * moments.SECOND
     query = _FIRING.select().where(
-        _FIRING.schedule_id == schedule_id, _FIRING.due_at < second + moments.SECOND
+        _FIRING.schedule_id == stored.id, _FIRING.due_at < second + moments.SECOND
     )
     found = session.first(query.order_by(_FIRING.due_at.desc()))
-    exact = (found is not None and found["due_at"] >= second) or _falls(rule, second)
-    if found is not None and exact and found["due_at"] < second:
+    if found is not None and found["due_at"] >= second:
+        return found, True
+    if _within(stored, second) is not None:
         return None, True
-    return found, exact
+    return found, False
 
 
-def _falls(rule: Recurrence, second: int) -> bool:
-    """Whether the rule has a due time within a second."""
-    due = recurrence.next_due(rule, second - 1)
-    return due is not None and due < second + moments.SECOND
+def _within(stored: StoredSchedule, second: int) -> Due | None:
+    """The due time within a second."""
+    due = dues.following(stored.recurrence, stored.days, second - 1)
+    return due if due is not None and due.at < second + moments.SECOND else None
 
 
-def _due_time(rule: Recurrence, firing: Row | None, exact: bool, at: int) -> int | None:
+def _due_time(stored: StoredSchedule, firing: Row | None, exact: bool, at: int) -> int | None:
     if firing is not None:
         found: int = firing["due_at"]
         return found
-    if not exact:
-        return None
-    return recurrence.next_due(rule, at // moments.SECOND * moments.SECOND - 1)
+    due = _within(stored, at // moments.SECOND * moments.SECOND) if exact else None
+    return None if due is None else due.at
 
 
 def _calendar(session: Session, calendar_id: int | None) -> str | None:
@@ -143,11 +147,15 @@ def _calendar(session: Session, calendar_id: int | None) -> str | None:
     return found
 
 
-def _next_dues(scene: _Scene) -> list[int]:
+def _next_dues(scene: _Scene) -> list[Due]:
     past = history.until(scene.session, scene.job.id, scene.now)
     if past.status is not JobStatus.SCHEDULED:
         return []
-    return recurrence.forecast(scene.rule, scene.at, _FOLLOWING)
+    return dues.forecast(scene.rule, scene.stored.days, scene.at, _FOLLOWING)
+
+
+def _shown(due: Due) -> str:
+    return told(due.at) if due.closed is None else f"{told(due.at)}, does not run: {due.closed}"
 
 
 def _conditions(scene: _Scene) -> Iterator[Condition]:
@@ -157,6 +165,7 @@ def _conditions(scene: _Scene) -> Iterator[Condition]:
     yield _enabled(scene)
     yield from _bounds(scene)
     yield from _closed(scene)
+    yield _maintained(scene)
     yield from _recorded(scene)
     yield _policy(scene)
 
@@ -174,15 +183,15 @@ def _due(scene: _Scene) -> Condition:
         return yes("due time", scene.firing["reason"], scene.firing["due_at"])
     if scene.exact:
         return yes("due time", f"{told(scene.due or scene.at)} is one of {rule}")
-    following = recurrence.next_due(scene.rule, scene.at)
-    then = "there is none after it" if following is None else f"the next is {told(following)}"
+    following = dues.following(scene.rule, scene.stored.days, scene.at)
+    then = "there is none after it" if following is None else f"the next is {told(following.at)}"
     before = "none was recorded before" if scene.due is None else f"the last was {told(scene.due)}"
     return no("due time", f"{told(scene.at)} is none of {rule}: {before}, {then}")
 
 
 def _clock_change(scene: _Scene) -> Iterator[Condition]:
     """A day on which the clocks of its zone change."""
-    if scene.rule.kind is not RecurrenceKind.CRON:
+    if scene.rule.kind not in _OF_WALL_CLOCKS:
         return
     zone = recurrence.zone(scene.rule.zone)
     around = [moments.to_datetime(scene.at + step).astimezone(zone) for step in (-_DAY, _DAY)]
@@ -225,16 +234,23 @@ def _bounds(scene: _Scene) -> Iterator[Condition]:
 
 
 def _closed(scene: _Scene) -> Iterator[Condition]:
-    """A calendar's word is in the record of the due time that it has closed."""
-    if scene.calendar is None:
+    """What its calendar says of the due time: as recorded, else as it is today."""
+    if scene.calendar is None or not scene.exact:
         return
     name = f"the calendar {scene.calendar!r}"
-    if scene.firing is None or not scene.exact:
-        yield unknown("calendar open", f"{name} is asked when it is due")
+    if scene.firing is not None:
+        closed = scene.firing["outcome"] == Outcome.CLOSED
+        reason = scene.firing["reason"] if closed else "was open"
+        yield judged("calendar open", not closed, f"{name}: {reason}", scene.firing["at"])
         return
-    closed = scene.firing["outcome"] not in (Outcome.RAN, Outcome.MISSED)
-    word = "closed it" if closed else "did not close it"
-    yield judged("calendar open", not closed, f"{name} {word}", scene.firing["at"])
+    due = _within(scene.stored, scene.at // moments.SECOND * moments.SECOND)
+    if due is not None:
+        yield judged("calendar open", due.runs, f"{name}: {due.closed or 'is open'}")
+
+
+def _maintained(scene: _Scene) -> Condition:
+    at = scene.at if scene.due is None else scene.due
+    return jobs.server_maintenance(scene.session, at, scene.job.tenant_id)
 
 
 def _recorded(scene: _Scene) -> Iterator[Condition]:
@@ -251,7 +267,7 @@ def _recorded(scene: _Scene) -> Iterator[Condition]:
     yield judged("ran", ran, f"{outcome}{reason}", firing["at"])
     grace = scene.grace if scene.rule.grace is None else scene.rule.grace
     late = firing["at"] - firing["due_at"]
-    if late > grace:
+    if late > grace and firing["outcome"] in (Outcome.RAN, Outcome.MISSED):
         yield no("server there in time", _absence(scene, firing), firing["at"])
 
 

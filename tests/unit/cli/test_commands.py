@@ -303,7 +303,10 @@ def test_doctor_says_what_is_wrong(gateway: Run, data: Path) -> None:
         (("job", "list", "--page", "0"), "--page"),
         (("job", "submit", "x", "-p", "novalue"), "'novalue' is not NAME=VALUE"),
         (("job", "submit", "x", "--every", "5", "--cron", "* * * * *"), "--cron"),
-        (("job", "submit", "x", "--missed", "all"), "--missed goes with --every or --cron"),
+        (
+            ("job", "submit", "x", "--missed", "all"),
+            "--missed goes with --every, --cron or --rrule",
+        ),
         (("job", "submit", "x", "--at", "2030-01-01", "--ends", "2031-01-01"), "--ends goes"),
         (("job", "submit", "x", "--every", "5", "--missed", "some"), "'some'"),
         (("job", "submit", "x", "--every", "5", "--grace", "0"), "--grace"),

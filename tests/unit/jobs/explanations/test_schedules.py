@@ -1,15 +1,20 @@
 """Why a schedule made a job or not, on both databases."""
 
+import dataclasses
 import uuid
 
 import pytest
 
 from gateway import moments
 from gateway.identity.principals import MACHINE
+from gateway.jobs.calendars import Calendars
 from gateway.jobs.explanations.conditions import Condition, Met, ScheduleExplanation
-from gateway.jobs.explanations.explainer import JobExplainer, ScheduleNotFound
+from gateway.jobs.explanations.explainer import JobExplainer
 from gateway.jobs.launch_windows import WindowPolicy
+from gateway.jobs.maintenance import Maintenances
+from gateway.jobs.open_days import OpenDays
 from gateway.jobs.orders import MissedRuns, Recurrence, RecurrenceKind, Timing
+from gateway.jobs.schedules import ScheduleNotFound
 from gateway.jobs.states import JobStatus
 from gateway.jobs.views import JobView
 from storage import models
@@ -137,3 +142,47 @@ def test_every_boot_and_what_is_no_schedule(engine: Engine) -> None:
         guid = session.scalar(models.Schedule.select(models.Schedule.guid))
     found = JobExplainer(engine.store, WindowPolicy(), 0, engine.now).schedule(guid)
     assert (found.job, found.schedule, found.rule) == (job.guid, guid, "every 60 s")
+
+
+def test_a_day_on_which_the_calendar_is_closed(engine: Engine) -> None:
+    # The test begins on a Monday, 2026-01-05.
+    days = OpenDays(zone="UTC", holidays=("2026-01-06",))
+    made = Calendars(engine.store, engine.now).create("work", days, MACHINE)
+    rule = dataclasses.replace(HOURLY, rule="0 9 * * *", calendar=made.guid)
+    job = recurring(engine, rule)
+    tuesday, wednesday = engine.now() + 21 * HOUR, engine.now() + 45 * HOUR
+    before = explain(engine, job, tuesday)
+    assert condition(before, "calendar open").met is Met.NO
+    assert "does not run" in before.following[0] or "2026-01-07" in before.following[0]
+    assert condition(explain(engine, job, wednesday), "calendar open").met is Met.YES
+    engine.now.advance(45 * HOUR)
+    engine.clock.tick()
+    closed = explain(engine, job, tuesday)
+    assert (condition(closed, "calendar open").met, closed.made) == (Met.NO, None)
+    assert "did not run (closed)" in closed.summary
+    ran = explain(engine, job, wednesday)
+    assert (condition(ran, "calendar open").met, condition(ran, "ran").met) == (Met.YES, Met.YES)
+
+
+def test_maintenance_of_the_server_in_which_it_was_due(engine: Engine) -> None:
+    rule = dataclasses.replace(HOURLY, missed_runs=MissedRuns.NONE)
+    job = recurring(engine, rule)
+    maintenances = Maintenances(engine.store, engine.signals.wake, engine.clock.wake_by, engine.now)
+    maintenances.begin(None, None, "new disks", MACHINE)
+    engine.now.advance(HOUR)
+    due = engine.now()
+    engine.clock.tick()
+    held = explain(engine, job)
+    assert condition(held, "no maintenance").met is Met.NO
+    assert "new disks" in held.summary
+    engine.now.advance(30 * MINUTE)
+    maintenances.end(None, MACHINE)
+    engine.now.advance(SECOND)
+    engine.clock.tick()
+    missed = explain(engine, job, due)
+    assert condition(missed, "ran").met is Met.NO
+    assert "did not run (maintenance)" in missed.summary
+    assert condition(explain(engine, job), "no maintenance").met is Met.NO
+    engine.now.advance(30 * MINUTE)
+    engine.clock.tick()
+    assert condition(explain(engine, job), "no maintenance").met is Met.YES
