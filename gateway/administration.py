@@ -8,7 +8,6 @@ import base64
 import codecs
 import contextlib
 import dataclasses
-import datetime
 import os
 import shutil
 import sqlite3
@@ -35,12 +34,19 @@ from gateway.catalog.catalog import (
 from gateway.catalog.definitions import ParameterType
 from gateway.catalog.policies import Policy
 from gateway.catalog.resources import Resource, ResourceChanges, Resources
+from gateway.commands import timings
 from gateway.commands.agents import AgentCommands
+from gateway.commands.explanations import ExplanationCommands
 from gateway.commands.group import Command, CommandGroup, machine
 from gateway.commands.housekeeping import HousekeepingCommands
 from gateway.commands.limits import LimitCommands
 from gateway.commands.notifications import NotificationCommands
 from gateway.commands.retention import RetentionCommands
+from gateway.commands.schedules import (
+    CalendarCommands,
+    MaintenanceCommands,
+    ScheduleCommands,
+)
 from gateway.control import CommandFailed
 from gateway.datafolder import DataFolder
 from gateway.fleet import membership, roster, teams
@@ -62,23 +68,23 @@ from gateway.identity.vault import Vault
 from gateway.jobs import explaining, launch_windows, scopes
 from gateway.jobs.clock import Clock
 from gateway.jobs.explaining import Explainer, Right
+from gateway.jobs.explanations.explainer import JobExplainer
 from gateway.jobs.orders import (
     Boot,
     GivenParameters,
     GivenValue,
     JobOrder,
     LaunchWindow,
-    MissedRuns,
     OrderRefused,
     OutsideWindow,
     Recurrence,
-    RecurrenceKind,
     Timing,
     What,
     Who,
 )
 from gateway.jobs.retention import Retention
 from gateway.jobs.service import JobFilter, Jobs
+from gateway.jobs.signals import Signals
 from gateway.jobs.states import Stage
 from gateway.jobs.views import JobView, RunView
 from gateway.notifications.rules import Rules
@@ -121,6 +127,10 @@ class Gateway(Protocol):
     @property
     def roles(self) -> Roles:
         """What can be granted."""
+
+    @property
+    def job_explainer(self) -> JobExplainer:
+        """Why jobs and schedules do what they do."""
 
     @property
     def explainer(self) -> Explainer:
@@ -187,6 +197,10 @@ class Gateway(Protocol):
         """What becomes of agents that were let in."""
 
     @property
+    def signals(self) -> Signals:
+        """What wakes agents."""
+
+    @property
     def removal(self) -> AgentRemoval:
         """How agents are removed."""
 
@@ -205,10 +219,14 @@ class Administration(CommandGroup):
         """All operations by name, with those of the groups."""
         groups: tuple[CommandGroup, ...] = (
             AgentCommands(self._gateway),
+            ExplanationCommands(self._gateway),
             LimitCommands(self._gateway),
             HousekeepingCommands(self._gateway),
             NotificationCommands(self._gateway),
             RetentionCommands(self._gateway),
+            ScheduleCommands(self._gateway, self._now),
+            CalendarCommands(self._gateway, self._now),
+            MaintenanceCommands(self._gateway, self._now),
         )
         found = dict(super().commands())
         for group in groups:
@@ -429,17 +447,20 @@ class Administration(CommandGroup):
         secrets: Mapping[str, str] | None = None,
         timing: Mapping[str, Any] | None = None,
         launch_timeout: int | None = None,
+        idempotency_key: str | None = None,
         policy: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> Json:
         """Accept a job of a definition (GUID or name); answers the job.
 
+        The same ``idempotency_key`` again answers the job that it has made before.
+
         ``secrets`` are the values of password parameters and the passwords of credentials.
-        ``timing`` has one of ``at`` (ISO 8601), ``every`` (seconds) and ``cron``; with the latter
-        two go ``zone``, ``starts`` and ``ends`` (ISO 8601), ``missed`` (a name of MissedRuns in
-        lower case) and ``grace`` (seconds); with ``at`` goes ``local_time`` (by the agents' own
-        clocks). ``after_boot`` and ``outside`` are names of Boot and OutsideWindow in lower case,
-        ``window`` is ``{"opens", "closes"}`` (times of day), ``days`` (0 is Monday) and ``utc``;
+        ``timing`` has at most one of ``at`` (ISO 8601), ``every``, ``cron`` and ``rrule``; what
+        goes with the latter three says ``timings.recurrence``; with ``at`` goes ``local_time`` (by
+        the agents' own clocks). ``after_boot`` and ``outside`` are names of Boot and OutsideWindow
+        in lower case, ``window`` is ``{"opens", "closes"}`` (times of day), ``days`` (0 is Monday)
+        and ``utc``;
         ``offline_at_next_boot`` and ``wake_on_lan`` are true or false. ``launch_timeout`` is in
         minutes. ``policy`` has members of Policy.
         """
@@ -456,7 +477,7 @@ class Administration(CommandGroup):
             policy=_policy(policy or {}),
             **options,
         )
-        return plain(self._gateway.jobs.accept(order, MACHINE))
+        return plain(self._gateway.jobs.accept(order, MACHINE, idempotency_key))
 
     def job_list(self, stage: str | None = None, page: int = 1, size: int = 25) -> Json:
         """A page of jobs, the newest first: ``{"jobs", "page", "pages", "total"}``."""
@@ -493,9 +514,9 @@ class Administration(CommandGroup):
         """Let a held job go on."""
         return plain(self._gateway.jobs.resume(_job_guid(job), MACHINE, reason))
 
-    def job_rerun(self, job: str) -> Json:
-        """Accept the same again, to run now."""
-        return plain(self._gateway.jobs.rerun(_job_guid(job), MACHINE))
+    def job_rerun(self, job: str, idempotency_key: str | None = None) -> Json:
+        """Accept the same again, to run now; once for each ``idempotency_key``."""
+        return plain(self._gateway.jobs.rerun(_job_guid(job), MACHINE, idempotency_key))
 
     def job_watch(self, job: str) -> Iterator[Json]:
         """What happens to a job until its end.
@@ -721,37 +742,19 @@ class Administration(CommandGroup):
 
     def _start(self, timing: Mapping[str, Any]) -> Timing:
         if "at" in timing and timing.get("local_time"):
-            wall = _time(timing["at"]).replace(tzinfo=None)
+            wall = timings.time(timing["at"]).replace(tzinfo=None)
             return Timing(immediate=False, local_time=True, wall=wall)
         if "at" in timing:
             return Timing(immediate=False, scheduled_at=self._moment(timing["at"]))
-        if "every" in timing:
-            recurrence = self._recurrence(RecurrenceKind.INTERVAL, timing["every"], timing)
-        elif "cron" in timing:
-            recurrence = self._recurrence(RecurrenceKind.CRON, timing["cron"], timing)
-        else:
-            return Timing()
-        return Timing(immediate=False, recurrence=recurrence)
+        recurrence = self._recurrence(timing)
+        return Timing() if recurrence is None else Timing(immediate=False, recurrence=recurrence)
 
-    def _recurrence(
-        self, kind: RecurrenceKind, rule: object, timing: Mapping[str, Any]
-    ) -> Recurrence:
-        grace = timing.get("grace")
-        return Recurrence(
-            kind,
-            str(rule),
-            zone=timing.get("zone") or str(self._gateway.settings.zone),
-            starts_at=self._moment(timing["starts"]) if "starts" in timing else None,
-            ends_at=self._moment(timing["ends"]) if "ends" in timing else None,
-            missed_runs=MissedRuns[timing.get("missed", MissedRuns.LAST.name).upper()],
-            grace=None if grace is None else int(grace) * moments.SECOND,
-        )
+    def _recurrence(self, timing: Mapping[str, Any]) -> Recurrence | None:
+        with self._gateway.store.reading() as session:
+            return timings.recurrence(session, timing, self._gateway.settings.zone, self._now())
 
     def _moment(self, text: str) -> int:
-        value = _time(text)
-        if value.tzinfo is None:
-            value = value.replace(tzinfo=self._gateway.settings.zone)
-        return moments.from_datetime(value)
+        return timings.moment(text, self._gateway.settings.zone)
 
     def _with_logs(self, run: RunView, most: int) -> Json:
         shown = plain(run)
@@ -763,15 +766,6 @@ class Administration(CommandGroup):
         if log_id is None:
             return ""
         return self._gateway.jobs.log(log_id, most).decode("utf-8", "replace")
-
-
-def _time(text: str) -> datetime.datetime:
-    try:
-        return datetime.datetime.fromisoformat(text)
-    except ValueError as error:
-        raise CommandFailed(
-            "time", f"{text!r} is no time: write it as 2030-12-31T23:59, with an offset or not"
-        ) from error
 
 
 def _window(window: Mapping[str, Any]) -> LaunchWindow:

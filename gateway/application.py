@@ -52,9 +52,13 @@ from gateway.jobs.acceptance import Acceptance
 from gateway.jobs.archives import Archives
 from gateway.jobs.clock import Clock
 from gateway.jobs.explaining import Explainer, Right
+from gateway.jobs.explanations.explainer import JobExplainer
 from gateway.jobs.launch_windows import WindowPolicy
+from gateway.jobs.maintenance import Maintenances
 from gateway.jobs.orders import LaunchWindow, OutsideWindow
 from gateway.jobs.parameters import ParameterReader
+from gateway.jobs.recomputation import Recomputation
+from gateway.jobs.repeats import Repeats
 from gateway.jobs.retention import Retention
 from gateway.jobs.service import Jobs
 from gateway.jobs.signals import Signals
@@ -89,6 +93,7 @@ _RULES_SECONDS = 30.0
 _PORTION = 500
 _HOUR_SECONDS = 3600.0
 _DAY_SECONDS = 24 * 3600.0
+_MAINTENANCE_SECONDS = 5.0
 # It counts from when a content last grew; an import keeps what it has for minutes at most.
 _UNPUBLISHED_FOR = 3600 * moments.SECOND
 
@@ -107,6 +112,7 @@ class Gateway:
     roles: Roles
     permissions: Permissions
     explainer: Explainer
+    job_explainer: JobExplainer
     rights: Mapping[str, Right]
     guard: Guard
     task_types: TaskTypes
@@ -153,6 +159,11 @@ class Gateway:
         self.clock.every(
             _DAY_SECONDS, self.clock.housekeeping.sweep, "sweep of housekeeping records"
         )
+        self.clock.once(
+            Recomputation(self.store, self.clock.wake_by).at_start, "recomputing of due times"
+        )
+        maintenances = Maintenances(self.store, self.signals.wake, self.clock.wake_by)
+        self.clock.every(_MAINTENANCE_SECONDS, maintenances.expire, "end of maintenance")
         for agent in self.embedded:
             agent.start()
         self.clock.every(_HOUR_SECONDS, self.retention.run, "retention of ended jobs")
@@ -299,6 +310,7 @@ def _build(
         acceptance,
         clock,
         signals,
+        Repeats(store, vault.keyring, settings.idempotency_seconds * moments.SECOND),
         settings.low_disk_bytes,
         moments.now,
         metrics.accepted,
@@ -322,6 +334,12 @@ def _build(
         roles=Roles(store, epoch, moments.now),
         permissions=permissions,
         explainer=Explainer(store, catalog, resources, jobs, permissions),
+        job_explainer=JobExplainer(
+            store,
+            _windows(settings),
+            settings.missed_run_grace_seconds * moments.SECOND,
+            moments.now,
+        ),
         rights=RIGHTS,
         guard=Guard(authenticator, permissions, open_access),
         task_types=task_types,

@@ -31,13 +31,19 @@ from gateway.fleet.teams import TeamAmbiguous, TeamNotFound, TeamRefused
 from gateway.front.listeners import ListenerError
 from gateway.identity.audit import CommentRefused
 from gateway.identity.errors import IdentityError
+from gateway.jobs.calendars import CalendarNotFound, CalendarRefused
 from gateway.jobs.explaining import ObjectNotFound
+from gateway.jobs.maintenance import MaintenanceRefused
 from gateway.jobs.orders import OrderRefused
+from gateway.jobs.recurrence import RuleRefused
+from gateway.jobs.repeats import KeyRefused, KeyReused
 from gateway.jobs.retention import RetentionRefused
+from gateway.jobs.schedules import ScheduleNotFound
 from gateway.jobs.service import JobNotFound, StoreNearlyFull
 from gateway.jobs.states import MoveRefused
+from gateway.notifications import rules as notification_rules
 from gateway.notifications.outbox import NotificationNotFound
-from gateway.notifications.rules import RuleNotFound, RuleRefused
+from gateway.notifications.rules import RuleNotFound
 from gateway.settings import SettingsError
 from storage.errors import StoreError, StoreUnavailable
 
@@ -52,6 +58,11 @@ _KNOWN: tuple[tuple[type[Exception], str, int], ...] = (
     (StoreNearlyFull, "store_nearly_full", FAILED),
     (IdentityError, "identity", WRONG_USE),
     (JobNotFound, "job_not_found", WRONG_USE),
+    (CalendarNotFound, "calendar_not_found", WRONG_USE),
+    (CalendarRefused, "calendar_refused", WRONG_USE),
+    (MaintenanceRefused, "maintenance_refused", WRONG_USE),
+    (RuleRefused, "rule_refused", WRONG_USE),
+    (ScheduleNotFound, "schedule_not_found", WRONG_USE),
     (ObjectNotFound, "object_not_found", WRONG_USE),
     (DefinitionNotFound, "definition_not_found", WRONG_USE),
     (DefinitionAmbiguous, "definition_ambiguous", WRONG_USE),
@@ -63,8 +74,8 @@ _KNOWN: tuple[tuple[type[Exception], str, int], ...] = (
     (WindowRefused, "window_refused", WRONG_USE),
     (NotificationNotFound, "notification_not_found", WRONG_USE),
     (RuleNotFound, "notification_rule_not_found", WRONG_USE),
-    (RuleRefused, "notification_rule_refused", WRONG_USE),
     (RetentionRefused, "retention_refused", WRONG_USE),
+    (notification_rules.RuleRefused, "notification_rule_refused", WRONG_USE),
     (RequestNotFound, "enrolment_not_found", WRONG_USE),
     (TokenNotFound, "enrolment_token_not_found", WRONG_USE),
     (TokenRefused, "enrolment_token_refused", WRONG_USE),
@@ -76,6 +87,8 @@ _KNOWN: tuple[tuple[type[Exception], str, int], ...] = (
     (MembershipRefused, "membership_refused", WRONG_USE),
     (CommentRefused, "comment_refused", WRONG_USE),
     (OrderRefused, "order_refused", WRONG_USE),
+    (KeyRefused, "idempotency_key_refused", WRONG_USE),
+    (KeyReused, "idempotency_key_reused", WRONG_USE),
     (MoveRefused, "move_refused", WRONG_USE),
     (ImportRefused, "import_refused", WRONG_USE),
     (CatalogChanged, "catalog_changed", FAILED),

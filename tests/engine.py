@@ -19,6 +19,7 @@ from gateway.jobs.acceptance import Acceptance
 from gateway.jobs.clock import Clock
 from gateway.jobs.orders import GivenParameters, JobOrder, Timing, What, Who
 from gateway.jobs.parameters import ParameterReader
+from gateway.jobs.repeats import Repeats
 from gateway.jobs.service import Jobs
 from gateway.jobs.signals import Signals
 from gateway.jobs.states import JobStatus
@@ -28,6 +29,7 @@ from storage.database import Store
 
 MINUTE = 60 * moments.SECOND
 HOUR = 60 * MINUTE
+DAY = 24 * HOUR
 LAUNCH_TIMEOUT = 24 * HOUR
 LEASE = MINUTE
 # A Monday at noon, UTC.
@@ -160,7 +162,16 @@ def make(store: Store, folder: Path, clock_of: Engine | None = None) -> Engine:
         store=store,
         now=now,
         catalog=catalog,
-        jobs=Jobs(store, catalog, acceptance, clock, signals, 0, now),
+        jobs=Jobs(
+            store,
+            catalog,
+            acceptance,
+            clock,
+            signals,
+            Repeats(store, vault.keyring, DAY),
+            0,
+            now,
+        ),
         clock=clock,
         reception=Reception(
             store, orders, resources, signals, LEASE, now, lambda: now() / moments.SECOND

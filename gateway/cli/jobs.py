@@ -7,15 +7,23 @@ import click
 from gateway import failures
 from gateway.catalog.policies import Concurrency, RetryOn
 from gateway.cli import rendering, watching
-from gateway.cli.options import as_json, assignments, with_settings
+from gateway.cli.options import as_json, assignments, recurring, with_settings
 from gateway.cli.session import Session, connect
-from gateway.jobs.orders import MissedRuns, OutsideWindow
+from gateway.jobs.orders import OutsideWindow
 from gateway.settings import Loaded
 
 LISTED = ("guid", "status", "description", "what", "who", "created_at", "finished_at", "reason")
 MEMBERS = (
     *("guid", "id", "description", "status", "reason", "what", "who", "owner", "surface"),
-    *("address", "comment", "created_at", "due_at", "started_at", "finished_at"),
+    *(
+        "possible_duplicate_of",
+        "address",
+        "comment",
+        "created_at",
+        "due_at",
+        "started_at",
+        "finished_at",
+    ),
 )
 RUN = (
     *("agent", "status", "attempt", "tasks_done", "tasks_total", "reason", "not_before_at"),
@@ -35,8 +43,9 @@ def job() -> None:
 _YEAR_SECONDS = 366 * 24 * 3600
 
 # What says when, and what says more of a recurrence; the names are those of the options.
-_WHEN = ("at", "every", "cron")
-_OF_RECURRENCES = ("starts", "ends", "missed", "grace")
+_RULES = ("every", "cron", "rrule")
+_WHEN = ("at", *_RULES)
+_OF_RECURRENCES = ("starts", "ends", "missed", "grace", "calendar", "on_closed")
 _OF_STARTS = ("local_time", "after_boot", "offline_at_next_boot", "outside", "wake_on_lan")
 _POLICY = (
     *("retries", "retry_on", "retry_delay", "retry_factor", "retry_longest"),
@@ -53,10 +62,13 @@ def _timing(options: dict[str, Any]) -> dict[str, Any]:
     timing |= _window(options)
     when = timing.keys() & _WHEN
     if len(when) > 1:
-        raise click.UsageError("--at, --every and --cron exclude each other")
+        raise click.UsageError("--at, --every, --cron and --rrule exclude each other")
     for name in _OF_RECURRENCES:
-        if name in timing and not when & {"every", "cron"}:
-            raise click.UsageError(f"--{name} goes with --every or --cron")
+        if name in timing and not when & set(_RULES):
+            option = name.replace("_", "-")
+            raise click.UsageError(f"--{option} goes with --every, --cron or --rrule")
+    if "on_closed" in timing and "calendar" not in timing:
+        raise click.UsageError("--on-closed goes with --calendar")
     if "local_time" in timing and "at" not in timing:
         raise click.UsageError("--local-time goes with --at")
     return timing
@@ -93,22 +105,7 @@ def _asked(name: str) -> str:
 @click.option("-p", "--parameter", "pairs", metavar="NAME=VALUE", multiple=True)
 @click.option("--secret", "secrets", metavar="NAME", multiple=True, help="A password to ask for.")
 @click.option("--at", metavar="TIME", help="When to run: 2030-12-31T23:59, local or with offset.")
-@click.option("--every", metavar="SECONDS", type=click.IntRange(1), help="Run again and again.")
-@click.option("--cron", metavar="FIELDS", help="Run by five cron fields.")
-@click.option("--zone", metavar="NAME", help="The time zone of --cron.")
-@click.option("--starts", metavar="TIME", help="Not due before; --every counts from there.")
-@click.option("--ends", metavar="TIME", help="Not due after.")
-@click.option(
-    "--missed",
-    type=click.Choice([policy.name.lower() for policy in MissedRuns]),
-    help="Which due times of a downtime are made up for; the last one unless told.",
-)
-@click.option(
-    "--grace",
-    metavar="SECONDS",
-    type=click.IntRange(1, _YEAR_SECONDS),
-    help="How late a due time may be met; missed_run_grace_seconds unless told.",
-)
+@recurring
 @click.option("--local-time", is_flag=True, help="--at is meant by each agent's own clock.")
 @click.option(
     "--after-boot",
@@ -154,6 +151,7 @@ def _asked(name: str) -> str:
 )
 @click.option("--lock", metavar="NAME", help="The lock; its definition's own unless told.")
 @click.option("--hold", "on_hold", is_flag=True, help="Do not start it before 'job resume'.")
+@click.option("--idempotency-key", metavar="KEY", help="The same key again makes no second job.")
 @click.option("--watch", "watched", is_flag=True, help="Show what happens until it ends.")
 @as_json
 @with_settings
@@ -269,24 +267,38 @@ def _watch(session: Session, job_id: str, json_wanted: bool) -> int:
     return 0 if status in _GOOD else failures.FAILED
 
 
-def _steering(verb: str, meaning: str, *, reason: bool = True) -> None:
+def _steering(verb: str, meaning: str) -> None:
     @job.command(verb, help=meaning)
     @click.argument("job_id", metavar="JOB")
+    @click.option("--reason", default="", help="Why; kept in the history.")
     @as_json
     @with_settings
-    def steer(loaded: Loaded, job_id: str, json_wanted: bool, **options: str) -> None:
+    def steer(loaded: Loaded, job_id: str, reason: str, json_wanted: bool) -> None:
         with connect(loaded.settings) as session:
-            now = session.call(f"job_{verb}", {"job": job_id, **options})
-        if json_wanted:
-            rendering.show_json(now)
-        else:
-            click.echo(f"{now['guid']} {now['status']}")
+            now = session.call(f"job_{verb}", {"job": job_id, "reason": reason})
+        _show_status(now, json_wanted)
 
-    if reason:
-        click.option("--reason", default="", help="Why; kept in the history.")(steer)
+
+def _show_status(job: dict[str, Any], json_wanted: bool) -> None:
+    if json_wanted:
+        rendering.show_json(job)
+    else:
+        click.echo(f"{job['guid']} {job['status']}")
 
 
 _steering("abort", "Stop a job; its processes are ended.")
 _steering("hold", "Keep a job from starting.")
 _steering("resume", "Let a held job go on.")
-_steering("rerun", "Submit the same again, to run now.", reason=False)
+
+
+@job.command()
+@click.argument("job_id", metavar="JOB")
+@click.option("--idempotency-key", metavar="KEY", help="The same key again makes no second job.")
+@as_json
+@with_settings
+def rerun(loaded: Loaded, job_id: str, idempotency_key: str | None, json_wanted: bool) -> None:
+    """Submit the same again, to run now."""
+    arguments = {"job": job_id, "idempotency_key": idempotency_key}
+    with connect(loaded.settings) as session:
+        now = session.call("job_rerun", arguments)
+    _show_status(now, json_wanted)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from gateway import settings
+from gateway.jobs.orders import MissedRuns, OnClosed
 from gateway.settings import Loaded, SettingsError
 from gateway.settings.sources import FILE_VARIABLE
 
@@ -56,6 +57,46 @@ def with_comment(command: Function) -> Function:
     """Give a command ``--comment``, for the audit trail."""
     meaning = "Why; kept in the audit trail beside the change."
     return click.option("--comment", default="", help=meaning)(command)
+
+
+def recurring(command: Function) -> Function:
+    """Give a command the options of a recurrence, which go into a timing by their names."""
+    for option in reversed(_RECURRENCE):
+        command = option(command)
+    return command
+
+
+_RECURRENCE = (
+    click.option("--every", metavar="SECONDS", type=click.IntRange(1), help="Run again and again."),
+    click.option(
+        "--cron", metavar="FIELDS", help="Run by five cron fields, or six with seconds before them."
+    ),
+    click.option(
+        "--rrule", metavar="RULE", help="Run by a calendar rule: FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=18."
+    ),
+    click.option("--zone", metavar="NAME", help="The time zone of --cron and --rrule."),
+    click.option(
+        "--starts", metavar="TIME", help="Not due before; --every and --rrule count from it."
+    ),
+    click.option("--ends", metavar="TIME", help="Not due after."),
+    click.option(
+        "--missed",
+        type=click.Choice([policy.name.lower() for policy in MissedRuns]),
+        help="Which due times of a downtime are made up for; the last one unless told.",
+    ),
+    click.option(
+        "--grace",
+        metavar="SECONDS",
+        type=click.IntRange(1, 366 * 24 * 3600),
+        help="How late a due time may be met; missed_run_grace_seconds unless told.",
+    ),
+    click.option("--calendar", metavar="NAME_OR_GUID", help="Of the days on which it runs."),
+    click.option(
+        "--on-closed",
+        type=click.Choice([choice.name.lower() for choice in OnClosed]),
+        help="Whether it runs on another day when the calendar is closed; skip unless told.",
+    ),
+)
 
 
 def _pair(text: str) -> tuple[str, str]:

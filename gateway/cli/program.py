@@ -9,17 +9,21 @@ from gateway.cli import (
     agents,
     audit,
     building_blocks,
+    calendars,
     config,
     ending,
     enrolment,
+    explaining,
     housekeeping,
     jobs,
     limits,
     logins,
+    maintenance,
     notifications,
     resources,
     retention,
     roles,
+    schedules,
     serve,
     store,
     teams,
@@ -34,6 +38,8 @@ def root() -> None:
 
 for _command in (*enrolment.COMMANDS, limits.OF_AGENTS):
     agents.agent.add_command(_command)
+jobs.job.add_command(explaining.explain_job)
+schedules.schedule.add_command(explaining.explain_schedule)
 teams.team.add_command(limits.OF_TEAMS)
 for _command in (
     *(serve.serve, store.init, logins.login, roles.role, roles.permission, audit.audit),
@@ -46,6 +52,7 @@ for _command in (
         retention.retention,
     ),
     *(teams.team, resources.resource),
+    *(schedules.schedule, calendars.calendar, maintenance.maintenance),
     *(jobs.job, config.config, wsdl.wsdl, store.doctor, store.backup, store.restore, store.key),
 ):
     root.add_command(_command)

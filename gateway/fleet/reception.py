@@ -41,6 +41,7 @@ from gateway.jobs import (
     launching,
     ledger,
     local_time,
+    maintenance,
     moves,
     rows,
     schedules,
@@ -421,6 +422,9 @@ class Reception:
             self._full.add(agent.session)
         if places < 1:
             return []
+        if (period := maintenance.of_agent(db, agent.agent_id, now)) is not None:
+            maintenance.tell_waiting(db, agent.agent_id, period)
+            return []
         asked = {"agent_id": agent.agent_id, "now": now, "boot": present["boot_id"]}
         found = db.select(_MOST_URGENT, asked | {"limit": places})
         if not found:
@@ -485,7 +489,7 @@ class Reception:
         run.session = agent.session
         run.lease_until = now + self._lease
         run.started_at = now
-        if run.not_before is not None and run.attempt == 1:
+        if maintenance.said(run.reason) or (run.not_before is not None and run.attempt == 1):
             # What it had waited for.
             run.reason = ""
         rows.write_run(db, run)

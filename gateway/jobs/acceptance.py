@@ -6,6 +6,7 @@ unit of work is a handful of inserts, so that many acceptances share one commit.
 
 import dataclasses
 import json
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -28,12 +29,14 @@ from gateway.jobs import (
     local_time,
     moves,
     recurrence,
+    repeats,
     rows,
     run_book_order,
     run_book_plan,
     schedules,
     values,
 )
+from gateway.jobs.calendars import CalendarNotFound
 from gateway.jobs.orders import (
     Boot,
     GivenParameters,
@@ -45,6 +48,7 @@ from gateway.jobs.orders import (
     What,
     WhoKind,
 )
+from gateway.jobs.repeats import UNMARKED, Mark
 from gateway.jobs.rows import JobRow
 from gateway.jobs.states import JobStatus
 from gateway.jobs.values import Holders
@@ -114,7 +118,7 @@ class ResolvedOrder:
         return max(run_book_plan.retries(tree) for tree in self.what)
 
 
-@dataclass(frozen=True)
+@dataclass
 class MadeJob:
     """A job that is ready to be stored, with its runs if it is due at once."""
 
@@ -124,6 +128,12 @@ class MadeJob:
     timing: dict[str, Any]
     caller: Caller
     now: int
+    mark: Mark = UNMARKED
+
+    def marked(self, mark: Mark) -> "MadeJob":
+        """Itself, with this mark. No copy: it is made for each job."""
+        self.mark = mark
+        return self
 
 
 class Acceptance:
@@ -151,6 +161,7 @@ class Acceptance:
         """Look up and check everything, with reads only. Raises OrderRefused."""
         _check_sizes(order)
         _check_timing(order.timing, now)
+        _check_schedule(session, order.timing)
         what = tuple(self._definition(session, i, item) for i, item in enumerate(order.what))
         who = _who(session, order)
         holders = Holders(holder for tree in what for holder in values.holders(tree))
@@ -196,13 +207,21 @@ class Acceptance:
     def insert(self, session: WritingSession, made: MadeJob) -> None:
         """Store a job, dispatched at once if it is due. For use in a unit of work."""
         job, resolved = made.job, made.resolved
-        moves.enter(session, job, _actor(made.caller))
+        moves.enter(session, job, _actor(made.caller), made.mark.note)
         rows.insert_request(session, self._request(session, made))
         dispatch.insert_runs(session, job, made.plans, made.now)
         if (rule := resolved.order.timing.schedule) is not None:
             schedules.insert(session, job, rule)
 
-    def again(self, session: WritingSession, job: JobRow, caller: Caller, now: int) -> JobRow:
+    def again(
+        self,
+        session: WritingSession,
+        job: JobRow,
+        caller: Caller,
+        now: int,
+        mark: Mark = UNMARKED,
+        guid: uuid.UUID | None = None,
+    ) -> JobRow:
         """Store a copy of a job, to run now. For use in a unit of work."""
         request = session.first(
             models.JobRequest.select().where(models.JobRequest.job_id == job.id)
@@ -211,7 +230,7 @@ class Acceptance:
             raise LookupError(f"what the job {job.guid} asked for is no longer stored")
         copy = dataclasses.replace(
             job,
-            guid=moments.new_guid(),
+            guid=guid or moments.new_guid(),
             parent_id=None,
             schedule_id=None,
             owner_id=caller.principal.id if caller.principal else None,
@@ -228,17 +247,19 @@ class Acceptance:
             stop_by=None,
             lock_name=request["options"].get("lock"),
         )
-        moves.enter(session, copy, _actor(caller))
+        moves.enter(session, copy, _actor(caller), mark.note)
         timing = launching.once(request["timing"])
         rows.insert_request(
             session,
             request
             | {
                 "job_id": copy.id,
-                "digest": "",
+                "digest": mark.digest,
                 "surface": caller.surface,
                 "timing": timing,
-                "options": request["options"] | {"from": _from(caller)},
+                "options": repeats.unmarked(request["options"])
+                | {"from": _from(caller)}
+                | mark.options(copy.due_at),
             },
         )
         beginning.begin(session, copy, now)
@@ -353,8 +374,10 @@ class Acceptance:
                 "tasks": resolved.tasks,
                 **_policy_json(resolved),
                 "from": _from(caller),
+                **made.mark.options(job.due_at),
             },
             "extras": order.extras or None,
+            "digest": made.mark.digest,
         }
 
     def _set_json(
@@ -437,6 +460,15 @@ def _check_timing(timing: Timing, now: int) -> None:
         raise OrderRefused("When.ScheduledDateTime", "is required when Immediate is false")
     if at is not None and not moments.EARLIEST <= at <= moments.LATEST:
         raise OrderRefused("When.ScheduledDateTime", "is not between 1970 and the year 9999")
+
+
+def _check_schedule(session: Session, timing: Timing) -> None:
+    if (rule := timing.schedule) is None:
+        return
+    try:
+        schedules.check(session, rule)
+    except (recurrence.RuleRefused, CalendarNotFound) as error:
+        raise OrderRefused("When", str(error)) from error
 
 
 def _who(session: Session, order: JobOrder) -> tuple[Agent | Team, ...]:

@@ -20,10 +20,15 @@ def moment(wall: datetime.datetime, zone: datetime.tzinfo) -> int:
     """
     first = wall.replace(tzinfo=zone, fold=0)
     at = moments.from_datetime(first)
-    if _shown(at, zone) == wall.replace(fold=0):
+    if shown(at, zone) == wall.replace(fold=0):
         return at
     # In a gap fold 0 counts by the offset before the change and fold 1 by the one after it.
     return _change(moments.from_datetime(first.replace(fold=1)), at, zone)
+
+
+def shown(at: int, zone: datetime.tzinfo) -> datetime.datetime:
+    """The time that a clock in the zone shows, without the zone."""
+    return moments.to_datetime(at).astimezone(zone).replace(tzinfo=None, fold=0)
 
 
 def earliest(wall: datetime.datetime) -> int:
@@ -43,10 +48,6 @@ def zone_of(facts: Mapping[str, Any], otherwise: str) -> datetime.tzinfo:
         except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
             continue
     return datetime.UTC
-
-
-def _shown(at: int, zone: datetime.tzinfo) -> datetime.datetime:
-    return moments.to_datetime(at).astimezone(zone).replace(tzinfo=None, fold=0)
 
 
 def _change(before: int, after: int, zone: datetime.tzinfo) -> int:

@@ -12,10 +12,10 @@ from gateway.notifications import outbox
 from storage.session import WritingSession
 
 
-def enter(session: WritingSession, job: JobRow, actor: str) -> None:
-    """Insert a new job in its first status."""
+def enter(session: WritingSession, job: JobRow, actor: str, remark: str = "") -> None:
+    """Insert a new job in its first status, with a remark for its history."""
     rows.insert_job(session, job)
-    _event(session, job, None, job.created_at, actor)
+    _event(session, job, None, job.created_at, actor, remark)
     _count(session, job, job.status.stage, 1)
 
 
@@ -66,7 +66,12 @@ def note(
 
 
 def _event(
-    session: WritingSession, job: JobRow, before: JobStatus | None, at: int, actor: str
+    session: WritingSession,
+    job: JobRow,
+    before: JobStatus | None,
+    at: int,
+    actor: str,
+    remark: str = "",
 ) -> None:
     rows.insert_event(
         session,
@@ -77,7 +82,7 @@ def _event(
             "before": before,
             "after": job.status,
             "actor": actor,
-            "reason": job.reason,
+            "reason": "; ".join(filter(None, (job.reason, remark))) if remark else job.reason,
         },
     )
 

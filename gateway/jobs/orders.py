@@ -51,6 +51,17 @@ class RecurrenceKind(enum.IntEnum):
     CRON = 1
     # No due times: fired when an agent's machine has been started.
     EVERY_BOOT = 2
+    # RRULE of RFC 5545, by the wall clock.
+    CALENDAR = 3
+
+
+class OnClosed(enum.IntEnum):
+    """What becomes of a due time on which the schedule's calendar is closed."""
+
+    SKIP = 0
+    # To the same time of the next, or the last, day that is open then.
+    NEXT = 1
+    PREVIOUS = 2
 
 
 class Boot(enum.IntEnum):
@@ -112,8 +123,10 @@ class GivenParameters:
 class Recurrence:
     """When a job recurs.
 
-    ``rule`` is a count of seconds for INTERVAL, five cron fields for CRON; ``zone`` is an IANA
-    name; ``grace`` in microseconds is how late a due time may be met and still count as met.
+    ``rule`` is a count of seconds for INTERVAL, cron fields for CRON, an RRULE for CALENDAR, which
+    counts from ``starts_at``; ``zone`` is an IANA name; ``grace`` in microseconds is how late a due
+    time may be met and still count as met. ``calendar`` is the GUID of one that is asked after the
+    rule.
     """
 
     kind: RecurrenceKind
@@ -123,6 +136,8 @@ class Recurrence:
     ends_at: int | None = None
     missed_runs: MissedRuns = MissedRuns.LAST
     grace: int | None = None
+    calendar: uuid.UUID | None = None
+    on_closed: OnClosed = OnClosed.SKIP
 
 
 @dataclass(frozen=True)

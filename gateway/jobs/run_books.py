@@ -20,7 +20,15 @@ from gateway.catalog.definitions import (
     Subject,
 )
 from gateway.catalog.policies import Policy
-from gateway.jobs import dispatch, launching, moves, rows, run_book_plan, run_book_who
+from gateway.jobs import (
+    dispatch,
+    launching,
+    maintenance,
+    moves,
+    rows,
+    run_book_plan,
+    run_book_who,
+)
 from gateway.jobs.orders import Origin
 from gateway.jobs.places import OwnersRights
 from gateway.jobs.rows import JobRow
@@ -114,7 +122,7 @@ def outputs(session: Session, job_id: int) -> dict[str, str]:
 
 
 def _start(session: WritingSession, job: JobRow, request: Row, now: int) -> None:
-    plan = _plan(request)
+    plan = plan_of(request)
     policy = Policy.model_validate(request["options"].get("policy") or {})
     if policy.timeout is not None:
         job.stop_by = now + int(policy.timeout * moments.SECOND)
@@ -126,7 +134,8 @@ def _start(session: WritingSession, job: JobRow, request: Row, now: int) -> None
     _Book(session, job, request, children, now).go_on()
 
 
-def _plan(request: Row) -> Plan:
+def plan_of(request: Row) -> Plan:
+    """What a run book's request says that is to be run."""
     return run_book_plan.plan(
         request["what"], request["parameters"], in_parallel=request["options"]["in_parallel"]
     )
@@ -191,6 +200,20 @@ def _made(
     return child
 
 
+def step_states(children: Iterable[JobRow], plan: Plan) -> list[StepState]:
+    """How the jobs of a run book stand, in their order."""
+    return [
+        StepState(
+            child.status,
+            begun=child.due_at is not None,
+            enabled=step.job.enabled,
+            parallel=step.job.parallel,
+            stops=step.job.on_failure == "stop",
+        )
+        for child, step in zip(children, plan.steps, strict=True)
+    ]
+
+
 class _Book:
     """A run book under way, locked with its jobs, in one unit of work."""
 
@@ -207,7 +230,7 @@ class _Book:
         self._request = request
         self._children = children
         self._now = now
-        self._plan = _plan(request)
+        self._plan = plan_of(request)
         self._values = _values(session, parent.id)
 
     def go_on(self) -> None:
@@ -221,26 +244,25 @@ class _Book:
                 return
             for place in comes.skip:
                 self._close(self._children[place], JobStatus.SKIPPED, comes.reason)
-            for place in comes.begin:
+            begin = () if self._held_up() else comes.begin
+            for place in begin:
                 self._begin(place, before(states, place))
-            if not comes.skip and not comes.begin:
+            if not comes.skip and not begin:
                 break
         for child in self._children:
             _dealt_with(self._session, child)
+        if (period := self._held_up()) is not None:
+            for place in comes.begin:
+                maintenance.hold_up(self._session, self._children[place], period, self._now)
         self._parent.runs_open = sum(not child.status.finished for child in self._children)
         rows.write_job(self._session, self._parent)
 
+    def _held_up(self) -> maintenance.Period | None:
+        """The maintenance in which no further job begins."""
+        return maintenance.of_server(self._session, self._now, self._parent.tenant_id)
+
     def _states(self) -> list[StepState]:
-        return [
-            StepState(
-                child.status,
-                begun=child.due_at is not None,
-                enabled=step.job.enabled,
-                parallel=step.job.parallel,
-                stops=step.job.on_failure == "stop",
-            )
-            for child, step in zip(self._children, self._plan.steps, strict=True)
-        ]
+        return step_states(self._children, self._plan)
 
     def _take_over(self) -> None:
         """Take the values that links get from the jobs that have ended since."""

@@ -21,6 +21,7 @@ from gateway.jobs import (
     ledger,
     moves,
     narrowing,
+    repeats,
     rows,
     run_books,
     schedules,
@@ -31,6 +32,7 @@ from gateway.jobs.acceptance import Acceptance, MadeJob
 from gateway.jobs.clock import Clock
 from gateway.jobs.orders import JobOrder, Origin
 from gateway.jobs.places import Places
+from gateway.jobs.repeats import AlreadyAccepted, Mark, Repeats
 from gateway.jobs.rows import JobRow
 from gateway.jobs.signals import Signals
 from gateway.jobs.states import JobStatus, MoveRefused, Stage
@@ -111,6 +113,7 @@ class Jobs:
         acceptance: Acceptance,
         clock: Clock,
         signals: Signals,
+        repeated: Repeats,
         least_free: int = 0,
         now: Callable[[], int] = moments.now,
         accepted: Callable[[str], None] = lambda surface: None,  # noqa: ARG005  # unobserved
@@ -121,20 +124,36 @@ class Jobs:
         self._acceptance = acceptance
         self._clock = clock
         self._signals = signals
+        self._repeats = repeated
         self._free_space = FreeSpace(store)
         self._least_free = least_free
         self._now = now
         self._accepted = accepted
         self._dispatched = dispatched
 
-    def accept(self, order: JobOrder, caller: Caller) -> JobView:
+    def accept(self, order: JobOrder, caller: Caller, key: str | None = None) -> JobView:
         """Take an order; the job is durable when this returns.
 
-        Raises OrderRefused, StoreNearlyFull, StoreUnavailable.
+        The same ``key`` of the same caller answers the job that it has made before, as it was.
+        Without one, an equal order within a minute is marked as a possible duplicate.
+
+        Raises OrderRefused, StoreNearlyFull, StoreUnavailable, repeats.KeyRefused, KeyReused.
         """
-        made = self._made(order, caller)
-        self._store.unit_of_work(functools.partial(self._insert, made))
-        return self._acceptance.view(made)
+        if key is None:
+            made = self._marked(order, caller)
+            try:
+                self._store.unit_of_work(functools.partial(self._insert, made))
+            except Exception:
+                made.mark.failed()
+                raise
+            return self._acceptance.view(made)
+        digest = self._repeats.of_order(order, caller)
+        return self._once(
+            repeats.check_key(key),
+            digest,
+            caller,
+            lambda: self._make(order, caller, key, Mark(digest, keyed=True)),
+        )
 
     def accept_soon(self, order: JobOrder, caller: Caller) -> tuple[JobView, "Future[None]"]:
         """Take an order, for a caller who answers it only once the future is done without error.
@@ -143,9 +162,45 @@ class Jobs:
 
         Raises OrderRefused, StoreNearlyFull; the future has StoreUnavailable.
         """
-        made = self._made(order, caller)
+        made = self._marked(order, caller)
         view = self._acceptance.view(made)
-        return view, self._store.soon(functools.partial(self._insert, made))
+        stored = self._store.soon(functools.partial(self._insert, made))
+        if made.mark.seen is not None:
+            made.mark.seen.depends_on(stored)
+        return view, stored
+
+    def _marked(self, order: JobOrder, caller: Caller) -> MadeJob:
+        made = self._made(order, caller)
+        digest = self._repeats.of_order(order, caller)
+        return made.marked(self._repeats.mark(digest, made.job.guid, made.now))
+
+    def _make(self, order: JobOrder, caller: Caller, key: str, mark: Mark) -> JobView:
+        made = self._made(order, caller).marked(mark)
+
+        def work(session: WritingSession) -> None:
+            self._insert(made, session)
+            self._repeats.keep(session, caller, key, made.job.id, made.now)
+
+        self._store.unit_of_work(work)
+        return self._acceptance.view(made)
+
+    def _once(self, key: str, digest: str, caller: Caller, make: Callable[[], JobView]) -> JobView:
+        """The job that the key has made before, else the one that is made now."""
+
+        def first() -> JobView | None:
+            with self._store.reading() as session:
+                found = self._repeats.first(session, caller, key, digest, self._now())
+                return None if found is None else views.as_accepted(session, found)
+
+        if (known := first()) is not None:
+            return known
+        try:
+            return make()
+        except AlreadyAccepted:
+            faster = first()
+            if faster is None:
+                raise
+            return faster
 
     def _made(self, order: JobOrder, caller: Caller) -> MadeJob:
         self._check_room()
@@ -160,6 +215,8 @@ class Jobs:
 
     def _announce(self, made: MadeJob) -> None:
         """Let everybody know of a job that is durable now."""
+        if made.mark.seen is not None:
+            made.mark.seen.is_durable()
         self._signals.wake({plan.agent_id for plan in made.plans})
         self._accepted(made.caller.surface)
         if made.job.wake_at is not None:
@@ -261,24 +318,43 @@ class Jobs:
         self._dispatched(view.id)
         return view
 
-    def rerun(self, guid: uuid.UUID, caller: Caller) -> JobView:
+    def rerun(self, guid: uuid.UUID, caller: Caller, key: str | None = None) -> JobView:
         """Accept the same again, to run now, with the same versions and values.
 
-        Raises JobNotFound, StoreNearlyFull.
-        """
-        self._check_room()
-        now = self._now()
+        ``key`` as with ``accept``; without one a second wish within a minute is marked.
 
-        def copy(session: WritingSession) -> uuid.UUID:
+        Raises JobNotFound, StoreNearlyFull, repeats.KeyRefused, KeyReused.
+        """
+        digest = self._repeats.of_rerun(guid, caller)
+        if key is None:
+            return self._rerun(guid, caller, None, Mark(digest))
+        mark = Mark(digest, keyed=True)
+        return self._once(
+            repeats.check_key(key), digest, caller, lambda: self._rerun(guid, caller, key, mark)
+        )
+
+    def _rerun(self, guid: uuid.UUID, caller: Caller, key: str | None, mark: Mark) -> JobView:
+        self._check_room()
+        now, made = self._now(), moments.new_guid()
+        if key is None:
+            mark = self._repeats.mark(mark.digest, made, now)
+
+        def copy(session: WritingSession) -> None:
             job = rows.lock_job_by_guid(session, guid)
             if job is None:
                 raise _not_found(guid)
-            again = self._acceptance.again(session, job, caller, now)
+            again = self._acceptance.again(session, job, caller, now, mark, made)
+            if key is not None:
+                self._repeats.keep(session, caller, key, again.id, now)
             session.after_commit(self._signals.wake)
             session.after_commit(lambda: self._dispatched(again.id))
-            return again.guid
 
-        return self.get(self._store.unit_of_work(copy))
+        try:
+            self._store.unit_of_work(copy)
+        except Exception:
+            mark.failed()
+            raise
+        return self.get(made)
 
     def _steer(
         self,

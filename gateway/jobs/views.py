@@ -1,5 +1,6 @@
 """Jobs as others see them: values read from the store, secrets never among them."""
 
+import dataclasses
 import functools
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -92,7 +93,8 @@ class JobView:
 
     ``timing`` is what was asked for, but for the rule of a recurrence; ``launch_timeout`` (in
     microseconds) is there only if the order gave one. ``owner`` asked for it by ``surface`` from
-    ``address``, with a ``comment`` if he gave one.
+    ``address``, with a ``comment`` if he gave one; ``possible_duplicate_of`` is a job of an equal
+    request shortly before.
     """
 
     id: int
@@ -119,6 +121,7 @@ class JobView:
     comment: str = ""
     timing: Timing = field(default_factory=Timing)
     launch_timeout: int | None = None
+    possible_duplicate_of: uuid.UUID | None = None
 
     @property
     def is_run_book(self) -> bool:
@@ -181,6 +184,26 @@ def jobs(session: Session, rows: Sequence[Row]) -> list[JobView]:
     requests = _requests(session, [row["id"] for row in rows])
     known = owners(session, {row["owner_id"] for row in rows if row["owner_id"] is not None})
     return [_job(row, requests[row["id"]], known) for row in rows]
+
+
+def as_accepted(session: Session, job_id: int) -> JobView:
+    """A job that was sent with a key, as its first answer showed it.
+
+    Raises LookupError if it is no longer stored.
+    """
+    found = session.rows(_JOB.select().where(_JOB.id == job_id))
+    if not found:
+        raise LookupError(f"the job number {job_id} is no longer stored")
+    request = session.select(_REQUEST_OF, {"job_id": job_id})[0]
+    first = events(session, job_id)[0]
+    return dataclasses.replace(
+        jobs(session, found)[0],
+        status=first.after,
+        reason=first.reason,
+        due_at=request["options"]["accepted"]["due_at"],
+        started_at=None,
+        finished_at=None,
+    )
 
 
 def runs(session: Session, job_id: int, *, tasks: bool = False) -> list[RunView]:
@@ -335,7 +358,14 @@ def _job(row: Row, request: Row, owners: dict[int, str]) -> JobView:
         comment=asked.get("comment", ""),
         timing=launching.timing_of(timing),
         launch_timeout=timing.get("launch_timeout"),
+        possible_duplicate_of=_duplicate_of(row, options),
     )
+
+
+def _duplicate_of(row: Row, options: Mapping[str, Any]) -> uuid.UUID | None:
+    """The job that it may be a duplicate of; jobs that it makes itself copy its options."""
+    found = options.get("possible_duplicate_of") if row["parent_id"] is None else None
+    return None if found is None else uuid.UUID(found)
 
 
 def _who(one: Mapping[str, Any]) -> ShownWho:

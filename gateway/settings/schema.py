@@ -438,6 +438,10 @@ class Settings(BaseSettings):
     missed_run_grace_seconds: Annotated[int, Field(ge=0)] = Field(
         default=60, description="How late a scheduled run may start without counting as missed."
     )
+    idempotency_seconds: Positive = Field(
+        default=24 * 3600,
+        description="How long an `Idempotency-Key` stands for the job that it has made.",
+    )
     lease_seconds: Positive = Field(
         default=60, description="How long a run stays with an agent that is not heard of."
     )

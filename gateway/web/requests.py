@@ -18,6 +18,7 @@ HEADER = "X-Request-Id"
 COMMENT_HEADER = "X-Audit-Comment"
 MOST_COMMENT = 1000
 _ENVIRON = "gateway.request_id"
+_KEY_ENVIRON = "HTTP_IDEMPOTENCY_KEY"
 _COMMENT_ENVIRON = "HTTP_X_AUDIT_COMMENT"
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?\Z")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
@@ -128,6 +129,18 @@ def headers() -> dict[str, list[str]]:
             name = variable[5:].replace("_", "").lower()
             found.setdefault(name, []).extend([value, ""] if variable in repeated else [value])
     return found
+
+
+def idempotency_key() -> str | None:
+    """The key by which the client knows this request again, as it was sent; None without one.
+
+    Of a header that was sent twice nothing is known: it is answered as a key that is none.
+    """
+    environ = present().environ
+    if _KEY_ENVIRON in environ.get(bridge.REPEATED, ()):
+        return ""
+    sent = environ.get(_KEY_ENVIRON)
+    return None if sent is None else str(sent).strip()
 
 
 def hold_answer(outcome: "Future[Any]") -> None:

@@ -27,9 +27,7 @@ from tests.reliability.servers import AGENT, House, Server
 _BASE = "/Dispatcher/SchedulingService"
 _SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 _NAMESPACE = "urn:dispatcher-gateway:scheduling:1"
-_JOB_ID = re.compile(
-    r'JobID"?\s*[:>]\s*"?\{?([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})'
-)
+JOB_ID = re.compile(r'JobID"?\s*[:>]\s*"?\{?([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})')
 
 # One program writes the line in one piece and syncs it: lines of tasks side by side do not mix.
 _LINE = """\
@@ -198,7 +196,7 @@ def post(
 
 def job_id(answer: httpx.Response) -> uuid.UUID:
     """The id of the job in an answer of any dialect."""
-    found = _JOB_ID.search(answer.text)
+    found = JOB_ID.search(answer.text)
     assert found, answer.text
     return uuid.UUID(found[1])
 

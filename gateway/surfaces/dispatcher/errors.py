@@ -25,6 +25,7 @@ from gateway.fleet.roster import AgentAmbiguous, AgentNotFound
 from gateway.fleet.teams import TeamAmbiguous, TeamNotFound
 from gateway.identity.audit import CommentRefused
 from gateway.jobs.orders import OrderRefused
+from gateway.jobs.repeats import KeyRefused, KeyReused
 from gateway.jobs.service import JobNotFound, StoreNearlyFull
 from gateway.surfaces.dispatcher.mapping import StatusRefused
 from gateway.surfaces.dispatcher.operation import BadArgument
@@ -53,6 +54,8 @@ class Problem:
 _TABLE: tuple[tuple[type[Exception], HTTPStatus, str], ...] = (
     (WireError, HTTPStatus.BAD_REQUEST, "InvalidMessage"),
     (OrderRefused, HTTPStatus.BAD_REQUEST, "InvalidJob"),
+    (KeyRefused, HTTPStatus.BAD_REQUEST, "InvalidIdempotencyKey"),
+    (KeyReused, HTTPStatus.UNPROCESSABLE_ENTITY, "IdempotencyKeyReused"),
     (BadArgument, HTTPStatus.BAD_REQUEST, "InvalidArgument"),
     (StatusRefused, HTTPStatus.BAD_REQUEST, "InvalidStatus"),
     (MissingRight, HTTPStatus.FORBIDDEN, "AccessDenied"),

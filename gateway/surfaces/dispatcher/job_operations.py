@@ -33,6 +33,10 @@ _JOB_ID = Argument("guid", "JOBID", "jobId", Place.PATH, GUID, "Which job.")
 def _schedule_job(call: Call, job: messages.Job) -> messages.Job:
     zone = call.services.zone
     order = _permitted(call, mapping.order(job, zone, on_hold=call.services.jobs_on_hold))
+    key = call.idempotency_key()
+    if key is not None:
+        once = call.services.jobs.accept(order, call.caller, key)
+        return mapping.job(once, zone=zone)
     accepted, stored = call.services.jobs.accept_soon(order, call.caller)
     call.hold(stored)
     return mapping.job(accepted, zone=zone)

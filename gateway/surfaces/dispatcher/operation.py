@@ -143,7 +143,7 @@ class Call:
     ``reach`` tells how far the caller's right to a node reaches. Objects are asked for one by one
     only where that is not everywhere. ``hold`` has the answer wait for an outcome; a call that is
     made again because that was a ``failure`` does nothing but to raise it. ``by_soap`` tells by
-    which names the client knows the arguments.
+    which names the client knows the arguments. ``idempotency_key`` is that of the request, if any.
     """
 
     caller: Caller
@@ -152,6 +152,7 @@ class Call:
     hold: Callable[[Future[Any]], None]
     failure: Exception | None = None
     by_soap: bool = False
+    idempotency_key: Callable[[], str | None] = lambda: None
 
     def check(self, node: Node, access: Access) -> Reach:
         """The caller's reach, if it reaches anything at all. Raises MissingRight."""

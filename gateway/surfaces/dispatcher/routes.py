@@ -201,7 +201,14 @@ def _view(
                 return _answer(service, operation, operation.without_right(arguments), dates)
             arguments |= _body(operation, limits, dates)
             result = operation.call(
-                Call(caller, services, guard.reach, requests.hold_answer, requests.failure()),
+                Call(
+                    caller,
+                    services,
+                    guard.reach,
+                    requests.hold_answer,
+                    requests.failure(),
+                    idempotency_key=requests.idempotency_key,
+                ),
                 arguments,
             )
         except errors.KNOWN as error:

@@ -103,6 +103,7 @@ def add(
                 requests.hold_answer,
                 requests.failure(),
                 by_soap=True,
+                idempotency_key=requests.idempotency_key,
             ),
             arguments,
         )

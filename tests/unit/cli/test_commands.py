@@ -94,6 +94,51 @@ def test_jobs(gateway: Run, block: Path) -> None:
     assert gateway("job", "rerun", guid, "--json").json["guid"] != guid
 
 
+def test_a_key_and_a_mark(gateway: Run, block: Path) -> None:
+    gateway("import", str(block))
+    submit = (
+        "job",
+        "submit",
+        "hello",
+        "--agent",
+        gateway_agent(gateway),
+        "--at",
+        "2099-01-01T00:00",
+    )
+    first, second = (gateway(*submit, "--idempotency-key", "k", "--json").json for _ in range(2))
+    assert first == second
+    other = gateway(*submit, "--priority", "9", "--idempotency-key", "k")
+    assert (other.code, "another request" in other.err) == (failures.WRONG_USE, True)
+    assert gateway(*submit, "--idempotency-key", "no key").code == failures.WRONG_USE
+    plain = gateway(*submit, "--json").json["guid"]
+    twice = gateway(*submit, "--json").json["guid"]
+    assert f"possible duplicate of  {plain}" in gateway("job", "show", twice).out
+    rerun = ("job", "rerun", plain, "--idempotency-key", "r", "--json")
+    assert gateway(*rerun).json["guid"] == gateway(*rerun).json["guid"]
+
+
+def test_explanations(gateway: Run, block: Path) -> None:
+    gateway("import", str(block))
+    submit = ("job", "submit", "hello", "--agent", gateway_agent(gateway), "--json")
+    job = gateway(*submit, "--at", "2099-01-01T00:00+00:00").json["guid"]
+    told = gateway("job", "explain", job)
+    assert told.out.startswith("It waits (due)")
+    assert "2099-01-01 00:00:00 UTC" in told.out
+    early = gateway("job", "explain", job, "--at", "2000-01-01T00:00", "--json").json
+    assert early["status"] is None
+    assert early["conditions"][0]["met"] == "no"
+    recurring = gateway(*submit, "--cron", "0 22 * * *", "--zone", "Europe/Amsterdam").json["guid"]
+    told = gateway("schedule", "explain", recurring, "--at", "2099-01-01T22:00+01:00")
+    assert "still to come" in told.out
+    assert "next due  2099-01-02 21:00:00 UTC" in told.out
+    found = gateway("schedule", "explain", recurring, "--json").json
+    assert (found["job"], found["made"], len(found["following"])) == (recurring, None, 5)
+    for arguments in (("job", "explain"), ("schedule", "explain")):
+        assert gateway(*arguments, UNKNOWN).code == failures.WRONG_USE
+        assert "is no id" in gateway(*arguments, "xyz").err
+        assert "is no time" in gateway(*arguments, recurring, "--at", "noon").err
+
+
 @pytest.mark.parametrize("when", [("--every", "3600"), ("--cron", "0 22 * * *")])
 def test_a_recurring_job_with_all_that_can_be_said_of_it(
     gateway: Run, block: Path, when: tuple[str, str]
@@ -258,7 +303,10 @@ def test_doctor_says_what_is_wrong(gateway: Run, data: Path) -> None:
         (("job", "list", "--page", "0"), "--page"),
         (("job", "submit", "x", "-p", "novalue"), "'novalue' is not NAME=VALUE"),
         (("job", "submit", "x", "--every", "5", "--cron", "* * * * *"), "--cron"),
-        (("job", "submit", "x", "--missed", "all"), "--missed goes with --every or --cron"),
+        (
+            ("job", "submit", "x", "--missed", "all"),
+            "--missed goes with --every, --cron or --rrule",
+        ),
         (("job", "submit", "x", "--at", "2030-01-01", "--ends", "2031-01-01"), "--ends goes"),
         (("job", "submit", "x", "--every", "5", "--missed", "some"), "'some'"),
         (("job", "submit", "x", "--every", "5", "--grace", "0"), "--grace"),
