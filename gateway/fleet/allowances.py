@@ -77,9 +77,8 @@ def let_in(
     clock = local_time.zone_of(agent.facts, zone)
     allowed = []
     for held in waiting:
-        shut = exclusive_windows.shutting_out(
-            found.windows, held.job.definition_id, agent_id, its_teams, now, clock
-        )
+        own = exclusive_windows.definitions_of(db, held.job)
+        shut = exclusive_windows.shutting_out(found.windows, own, agent_id, its_teams, now, clock)
         if shut is None:
             allowed.append(held)
             continue
