@@ -47,7 +47,7 @@ def _replace(
     """Stop who has the lock, and those that have waited for it for longer."""
     reason = f"replaced by the job {job.guid}"
     for one in rivals.values():
-        if one.id < job.id and locks.waits(one, now) and one is not ruling.holder:
+        if locks.older(one, job) and locks.waits(one, now) and one is not ruling.holder:
             moves.move(session, one, JobStatus.CANCELED, now, "clock", reason)
     if ruling.holder is not None and not ruling.holder.status.finished:
         aborting.abort(session, ruling.holder, now, "clock", reason)

@@ -146,6 +146,11 @@ def waits(job: JobRow, now: int) -> bool:
     return due and job.status is JobStatus.SCHEDULED and not job.runs_open and not job.recurring
 
 
+def older(one: JobRow, job: JobRow) -> bool:
+    """Whether a job was due, or accepted, before another: that one may replace it."""
+    return (one.due_at or 0, one.id) < (job.due_at or 0, job.id)
+
+
 def _waiting(job: JobRow, now: int) -> tuple[Any, ...]:
     """As ``waits``, as conditions of a query for those that want the lock of this job.
 
@@ -168,7 +173,7 @@ def _instead(session: Session, job: JobRow, holder: JobRow | None, found: int | 
     if concurrency is Concurrency.SKIP:
         return Ruling(Turn.SKIP, holder, f"the lock {lock} is held by {who}")
     reason = f"waits for the lock {lock}, held by {who}"
-    if concurrency is Concurrency.REPLACE and holder is not None:
+    if concurrency is Concurrency.REPLACE and holder is not None and older(holder, job):
         return Ruling(Turn.REPLACE, holder, reason)
     return Ruling(Turn.WAIT, holder, reason)
 
