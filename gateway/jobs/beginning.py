@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from gateway.jobs import aborting, locks, moves, rows, run_books
-from gateway.jobs.locks import Ruling, Turn
+from gateway.jobs.locks import Turn
 from gateway.jobs.rows import JobRow
 from gateway.jobs.states import JobStatus
 from storage.session import WritingSession
@@ -25,11 +25,10 @@ def begin_locked(
 
     Otherwise it waits, is skipped, or has the others stopped, as its policy says.
     """
+    if locks.replaces(session, job):
+        # Who had not begun ends at once, and may hand the lock to this one.
+        _replace(session, job, concerned, now)
     ruling = locks.take(session, job, concerned, now)
-    if ruling.turn is Turn.REPLACE:
-        _replace(session, job, concerned, ruling, now)
-        # Who had not begun has ended at once, and may have handed the lock to this one.
-        ruling = locks.take(session, job, concerned, now)
     if ruling.turn is Turn.BEGIN:
         job.reason = ""
         run_books.begin(session, job, now)
@@ -41,13 +40,14 @@ def begin_locked(
         rows.write_job(session, job)
 
 
-def _replace(
-    session: WritingSession, job: JobRow, rivals: Mapping[int, JobRow], ruling: Ruling, now: int
-) -> None:
-    """Stop who has the lock, and those that have waited for it for longer."""
+def _replace(session: WritingSession, job: JobRow, rivals: Mapping[int, JobRow], now: int) -> None:
+    """Stop who has the lock, and those that wait for it, if they were there before this one."""
     reason = f"replaced by the job {job.guid}"
-    for one in rivals.values():
-        if locks.older(one, job) and locks.waits(one, now) and one is not ruling.holder:
+    holder = locks.holder(session, job)
+    older = [one for one in rivals.values() if locks.older(one, job)]
+    for one in older:
+        if one.id != holder and locks.waits(one, now):
             moves.move(session, one, JobStatus.CANCELED, now, "clock", reason)
-    if ruling.holder is not None and not ruling.holder.status.finished:
-        aborting.abort(session, ruling.holder, now, "clock", reason)
+    for one in older:
+        if one.id == holder and not one.status.finished:
+            aborting.abort(session, one, now, "clock", reason)

@@ -41,7 +41,6 @@ class Turn(enum.Enum):
     BEGIN = enum.auto()
     WAIT = enum.auto()
     SKIP = enum.auto()
-    REPLACE = enum.auto()
 
 
 @dataclass(frozen=True)
@@ -99,14 +98,14 @@ def take(session: WritingSession, job: JobRow, locked: Mapping[int, JobRow], now
     if job.lock_name is None:
         return Ruling(Turn.BEGIN)
     insert = _HOLDER.insert(tenant_id=job.tenant_id, name=job.lock_name, job_id=job.id, since=now)
-    found = _holder(session, job)
+    found = holder(session, job)
     if found is None:
         session.execute(insert.on_conflict_ignore())
         # Another gateway may have been faster: the key decides.
-        found = _holder(session, job)
+        found = holder(session, job)
     if found is not None and found != job.id and not _living(session, found):
         _hand_over(session, job, found, job.id, now)
-        found = _holder(session, job)
+        found = holder(session, job)
     if found == job.id:
         return Ruling(Turn.BEGIN)
     return _instead(session, job, None if found is None else locked.get(found), found)
@@ -114,7 +113,7 @@ def take(session: WritingSession, job: JobRow, locked: Mapping[int, JobRow], now
 
 def release(session: WritingSession, job: JobRow, now: int) -> None:
     """Hand the lock of a job that ends to the next in line, who is woken to begin."""
-    if job.lock_name is None or _holder(session, job) != job.id:
+    if job.lock_name is None or holder(session, job) != job.id:
         return
     following = next_in_line(session, job, now)
     if following is None:
@@ -167,22 +166,23 @@ def _waiting(job: JobRow, now: int) -> tuple[Any, ...]:
     )
 
 
-def _instead(session: Session, job: JobRow, holder: JobRow | None, found: int | None) -> Ruling:
-    lock, who = shown(str(job.lock_name)), _called(session, holder, found)
-    concurrency = _concurrency(_options(session, job.id))
-    if concurrency is Concurrency.SKIP:
-        return Ruling(Turn.SKIP, holder, f"the lock {lock} is held by {who}")
-    reason = f"waits for the lock {lock}, held by {who}"
-    if concurrency is Concurrency.REPLACE and holder is not None and older(holder, job):
-        return Ruling(Turn.REPLACE, holder, reason)
-    return Ruling(Turn.WAIT, holder, reason)
+def replaces(session: Session, job: JobRow) -> bool:
+    """Whether a job stops those that have, or wait for, its lock."""
+    return _concurrency(_options(session, job.id)) is Concurrency.REPLACE
 
 
-def _called(session: Session, holder: JobRow | None, found: int | None) -> str:
+def _instead(session: Session, job: JobRow, locked: JobRow | None, found: int | None) -> Ruling:
+    lock, who = shown(str(job.lock_name)), _called(session, locked, found)
+    if _concurrency(_options(session, job.id)) is Concurrency.SKIP:
+        return Ruling(Turn.SKIP, locked, f"the lock {lock} is held by {who}")
+    return Ruling(Turn.WAIT, locked, f"waits for the lock {lock}, held by {who}")
+
+
+def _called(session: Session, locked: JobRow | None, found: int | None) -> str:
     guid = (
         session.scalar(_JOB.select(_JOB.guid).where(_JOB.id == found))
-        if holder is None
-        else holder.guid
+        if locked is None
+        else locked.guid
     )
     return "another job" if guid is None else f"the job {guid}"
 
@@ -206,7 +206,8 @@ def _row(job: JobRow) -> tuple[Any, ...]:
     return _HOLDER.tenant_id == job.tenant_id, _HOLDER.name == job.lock_name
 
 
-def _holder(session: Session, job: JobRow) -> int | None:
+def holder(session: Session, job: JobRow) -> int | None:
+    """The id of the job that has the lock of this one."""
     found: int | None = session.scalar(_HOLDER.select(_HOLDER.job_id).where(*_row(job)))
     return found
 

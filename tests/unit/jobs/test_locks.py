@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -33,6 +33,7 @@ from tests.unit.jobs.test_policies import SECOND, holders, module
 
 LOCKS = ("one", "two")
 _LONG = 10_000 * HOUR
+_PRIORITIES = (1, 5, 9)
 
 
 @dataclasses.dataclass(eq=False)
@@ -125,11 +126,23 @@ class LockMachine(RuleBasedStateMachine):
 
     @rule(
         lock=st.sampled_from(LOCKS),
-        how=st.sampled_from([Concurrency.QUEUE, Concurrency.SKIP, Concurrency.REPLACE]),
-        priority=st.integers(0, 9),
-        later=st.integers(0, 2),
+        how=st.sampled_from([Concurrency.SKIP, Concurrency.REPLACE]),
+        priority=st.sampled_from(_PRIORITIES),
+        later=st.integers(0, 1),
+    )
+    def submit_other(self, lock: str, how: Concurrency, priority: int, later: int) -> None:
+        self.submit(lock, how, priority, later, 0)
+
+    @rule(
+        lock=st.sampled_from(LOCKS),
+        priorities=st.lists(st.sampled_from(_PRIORITIES), min_size=1, max_size=4),
+        later=st.integers(0, 1),
         retries=st.integers(0, 1),
     )
+    def submit_queue(self, lock: str, priorities: list[int], later: int, retries: int) -> None:
+        for priority in priorities:
+            self.submit(lock, Concurrency.QUEUE, priority, later, retries)
+
     def submit(self, lock: str, how: Concurrency, priority: int, later: int, retries: int) -> None:
         due = self.engine.now() + later * HOUR
         asked = dataclasses.replace(
@@ -140,7 +153,9 @@ class LockMachine(RuleBasedStateMachine):
         )
         view = self.engine.accept(asked)
         with self.engine.store.reading() as session:
-            number = session.scalar(models.Job.select(models.Job.id).where(_GUID == view.guid))
+            number = session.scalar(
+                models.Job.select(models.Job.id).where(models.Job.guid == view.guid)
+            )
         view = dataclasses.replace(view, id=number)
         self.model.jobs.append(Modelled(view, lock, how, priority, due, retries))
         self.settle()
@@ -202,7 +217,13 @@ class LockMachine(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1, 40, 3600]))
     def pass_time(self, seconds: int) -> None:
-        self.engine.now.advance(seconds * SECOND)
+        until = self.engine.now() + seconds * SECOND
+        # The clock meets each due time by itself: of those met together the newest begins.
+        for due in sorted(job.due for job in self.model.jobs if not job.came):
+            if due <= until:
+                self.engine.now.advance(max(0, due - self.engine.now()))
+                self.settle()
+        self.engine.now.advance(max(0, until - self.engine.now()))
         self.settle()
 
     def under_way(self) -> list[Modelled]:
@@ -232,7 +253,6 @@ class LockMachine(RuleBasedStateMachine):
         assert sorted(holders(self.engine)) == having
 
 
-_GUID = models.Job.guid
 _OPEN = (JobStatus.SCHEDULED, JobStatus.ACTIVE)
 
 
@@ -245,7 +265,10 @@ def _examples(opened: Callable[[], Store], folder: Path, examples: int) -> None:
         return LockMachine(lambda: engines.make(opened(), own))
 
     run_state_machine_as_test(
-        make, settings=settings(max_examples=examples, stateful_step_count=30, deadline=None)
+        make,
+        settings=settings(
+            max_examples=examples, stateful_step_count=30, deadline=None, phases=[Phase.generate]
+        ),
     )
 
 

@@ -374,6 +374,16 @@ class TestLocks:
         assert status(engine, holder) is JobStatus.ABORTED
         assert [one.job for one in engine.reception.claim(agent, 10)] == [newest.guid]
 
+    def test_of_those_due_together_the_newest_replaces(self, engine: Engine) -> None:
+        agent, first, _ = self.two(engine, Concurrency.REPLACE)
+        engine.accept(dataclasses.replace(engine.order(first, agent), priority=1))
+        engine.clock.tick()
+        older = engine.accept(dataclasses.replace(engine.order(first, agent), priority=5))
+        newest = engine.accept(dataclasses.replace(engine.order(first, agent), priority=9))
+        engine.clock.tick()
+        assert status(engine, older) is JobStatus.CANCELED
+        assert [one.job for one in engine.reception.claim(agent, 10)] == [newest.guid]
+
     def test_a_run_book_that_would_wait_for_itself_is_refused(self, engine: Engine) -> None:
         agent, first, _ = self.two(engine, Concurrency.QUEUE, "Shared")
         book = run_book(engine, first)
