@@ -87,6 +87,21 @@ class TestLimits:
         engine.finish(two, order)
         assert len(engine.reception.claim(one, 10)) == 1
 
+    def test_who_waits_for_others_of_the_team_is_woken_by_their_ends(
+        self, engine: Engine, limits: RunLimits
+    ) -> None:
+        one, two = engine.agent("one"), engine.agent("two")
+        team(engine, "All", "one", "two")
+        limits.of_team("All", 1, MACHINE)
+        for agent in (one, two):
+            engine.accept(engine.order(engine.module(), agent))
+        (order,) = engine.reception.claim(one, 1)
+        assert engine.reception.claim(two, 1) == []
+        seen = engine.signals.wait(0, 0)
+        engine.finish(one, order)
+        assert engine.signals.wait(seen, 0) > seen
+        assert len(engine.reception.claim(two, 1)) == 1
+
     def test_it_is_exact_when_several_claim_at_once(
         self, engine: Engine, limits: RunLimits, store_place: StorePlace, tmp_path: Path
     ) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import moments
+from gateway.agents.protocol import RunFinished
 from gateway.catalog.catalog import DefinitionKind
 from gateway.catalog.definitions import Module, Task
 from gateway.catalog.policies import LONGEST_DELAY, Concurrency, Policy, RetryOn
@@ -131,6 +132,16 @@ class TestRetries:
         engine.now.advance(HOUR)
         engine.clock.tick()
         assert engine.reception.claim(agent, 1) == []
+
+    def test_an_attempt_that_is_over_is_refused(self, engine: Engine) -> None:
+        agent = engine.agent()
+        job = accept(engine, module(engine, self.POLICY), agent)
+        (order,) = engine.reception.claim(agent, 1)
+        engine.finish(agent, order, JobStatus.FAILED)
+        late = RunFinished(order.run, 1, engine.now(), JobStatus.COMPLETED)
+        (refusal,) = engine.reception.report(agent, [late])
+        assert (refusal.run, refusal.attempt) == (order.run, 1)
+        assert status(engine, job) is JobStatus.ACTIVE
 
     def test_an_abort_is_no_failure(self, engine: Engine) -> None:
         agent = engine.agent()
@@ -373,6 +384,23 @@ class TestLocks:
         engine.clock.tick()
         assert status(engine, holder) is JobStatus.ABORTED
         assert [one.job for one in engine.reception.claim(agent, 10)] == [newest.guid]
+
+    def test_who_came_later_is_not_replaced(self, engine: Engine) -> None:
+        agent, first, other = self.two(engine, Concurrency.QUEUE, "shared")
+        holder = accept(engine, first, agent)
+        engine.clock.tick()
+        (order,) = engine.reception.claim(agent, 10)
+        own = Policy(concurrency=Concurrency.REPLACE)
+        replacing = accept(engine, other, agent, policy=own)
+        engine.clock.tick()
+        later = accept(engine, first, agent)
+        engine.clock.tick()
+        engine.now.advance(MINUTE)
+        engine.clock.tick()
+        assert status(engine, holder) is JobStatus.ABORTING
+        assert status(engine, later) is JobStatus.SCHEDULED
+        engine.finish(agent, order, JobStatus.ABORTED)
+        assert holders(engine) == [replacing.id]
 
     def test_of_those_due_together_the_newest_replaces(self, engine: Engine) -> None:
         agent, first, _ = self.two(engine, Concurrency.REPLACE)
