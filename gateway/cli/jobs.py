@@ -139,14 +139,18 @@ def _asked(name: str) -> str:
     "--priority", type=click.IntRange(0, 9), help="Its definition's unless told, or else 5."
 )
 @click.option("--retries", type=click.IntRange(0, 100), help="Further attempts.")
-@click.option("--retry-on", type=click.Choice(list(RetryOn)), help="After what; both unless told.")
+@click.option(
+    "--retry-on",
+    type=click.Choice([one.value for one in RetryOn]),
+    help="After what; both unless told.",
+)
 @click.option("--retry-delay", type=float, metavar="SECONDS", help="Before the second attempt.")
 @click.option("--retry-factor", type=float, help="How much longer each pause is than the last.")
 @click.option("--retry-longest", type=float, metavar="SECONDS", help="The longest pause.")
 @click.option("--timeout", type=float, metavar="SECONDS", help="For each run, or a run book.")
 @click.option(
     "--concurrency",
-    type=click.Choice(list(Concurrency)),
+    type=click.Choice([one.value for one in Concurrency]),
     help="What it does while another job has its lock.",
 )
 @click.option("--lock", metavar="NAME", help="The lock; its definition's own unless told.")

@@ -112,6 +112,20 @@ def list_(loaded: Loaded, json_wanted: bool) -> None:
         rendering.show_table(found, _COLUMNS)
 
 
+@window.command("show")
+@click.argument("name")
+@as_json
+@with_settings
+def show(loaded: Loaded, name: str, json_wanted: bool) -> None:
+    """Show an exclusive window."""
+    with connect(loaded.settings) as session:
+        found = session.call("window_show", {"name": name})
+    if json_wanted:
+        rendering.show_json(found)
+    else:
+        rendering.show_members(found, (*_COLUMNS, "guid"))
+
+
 @window.command("delete")
 @click.argument("name")
 @with_comment

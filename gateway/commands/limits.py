@@ -78,6 +78,11 @@ class LimitCommands(CommandGroup):
         with self._gateway.store.reading() as session:
             return [_window(one) for one in exclusive_windows.windows(session)]
 
+    def window_show(self, name: str) -> Json:
+        """One exclusive window, by its name or GUID."""
+        with self._gateway.store.reading() as session:
+            return _window(exclusive_windows.find(session, name))
+
     def window_delete(self, name: str, comment: str = "") -> Json:
         """End an exclusive window."""
         return _window(self._gateway.exclusive_windows.delete(name, machine(comment), comment))

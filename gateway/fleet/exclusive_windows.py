@@ -18,13 +18,15 @@ from gateway.fleet import roster, teams
 from gateway.identity import audit
 from gateway.identity.principals import Caller
 from gateway.jobs import launch_windows
-from gateway.jobs.orders import LaunchWindow
+from gateway.jobs.orders import LaunchWindow, Origin
+from gateway.jobs.rows import JobRow
 from storage import models
 from storage.database import Store
 from storage.session import Row, Session, WritingSession
 
 _WINDOW = models.ExclusiveWindow
 _DEFINITION = models.Definition
+_JOB = models.Job
 
 MOST = 1000
 _LONGEST_NAME = 255
@@ -166,22 +168,38 @@ def find(session: Session, name: str) -> ExclusiveWindow:
     raise WindowNotFound(f"there is no exclusive window {name.strip()!r}")
 
 
+def definitions_of(session: Session, job: JobRow) -> frozenset[int]:
+    """The ids of what a job is a job of: its own definition, and the run books that it is in."""
+    found, one = {job.definition_id}, (job.origin, job.parent_id)
+    while one[0] == Origin.RUN_BOOK and one[1] is not None:
+        query = _JOB.select(_JOB.definition_id, _JOB.origin, _JOB.parent_id)
+        above = session.first(query.where(_JOB.id == one[1]))
+        if above is None:
+            break
+        found.add(above["definition_id"])
+        one = (above["origin"], above["parent_id"])
+    return frozenset(each for each in found if each is not None)
+
+
 def shutting_out(
     present: Iterable[ExclusiveWindow],
-    definition: int | None,
+    definitions: frozenset[int],
     agent: int,
     its_teams: frozenset[int],
     now: int,
     zone: datetime.tzinfo,
 ) -> tuple[ExclusiveWindow, int] | None:
-    """The window that keeps a run of a definition from beginning on an agent, and its end."""
+    """The window that keeps a run from beginning on an agent, and its end.
+
+    ``definitions`` are all that it is a run of (``definitions_of``).
+    """
     for one in present:
         concerned = (
             one.scope is Scope.EVERYWHERE
             or (one.scope is Scope.AGENT and one.scope_id == agent)
             or (one.scope is Scope.TEAM and one.scope_id in its_teams)
         )
-        if concerned and definition not in one.definitions:
+        if concerned and not definitions & one.definitions:
             closes = one.closes(now, zone)
             if closes is not None:
                 return one, closes

@@ -153,6 +153,8 @@ class Reception:
         self._seen: dict[uuid.UUID, int] = defaultdict(int)
         # Sessions that wanted more runs than they may have at once.
         self._full: set[uuid.UUID] = set()
+        # Those of which teams have as many runs as they may have: any end makes room.
+        self._limited: set[uuid.UUID] = set()
         self._silence = max(lease, _SILENCE)
         # Of which refusals there is a record: one is enough.
         self._refusals: collections.OrderedDict[Hashable, None] = collections.OrderedDict()
@@ -416,7 +418,10 @@ class Reception:
         places = min(limit, present["max_runs"], 2 * present["max_runs"] - present["held"])
         if present["run_limit"] is not None:
             places = min(places, present["run_limit"] - present["held"])
-        places = allowances.places(db, rules, agent.agent_id, places)
+        allowed = allowances.places(db, rules, agent.agent_id, places)
+        if allowed < places:
+            self._limited.add(agent.session)
+        places = allowed
         if places < limit:
             # Its reports are under way: with each that ends a run, there is a place.
             self._full.add(agent.session)
@@ -548,8 +553,9 @@ class Reception:
         book.write()
         settlement.finish_jobs(db, endings)
         self._note_late(db, agent, held, refused, now)
-        if ends and agent.session in self._full:
+        if ends and (agent.session in self._full or self._limited):
             self._full.discard(agent.session)
+            self._limited.clear()
             db.after_commit(self._signals.wake)
         for ending in endings:
             self._tell_clock(db, ending.job)

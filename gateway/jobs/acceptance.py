@@ -97,8 +97,12 @@ class ResolvedOrder:
 
     @property
     def policy(self) -> Policy:
-        """How the job is run: what the order says, and for the rest what its definitions say."""
-        return self.order.policy.over(run_book_plan.policy(self.what))
+        """How the job is run: what the order says, and for the rest what its definitions say.
+
+        Where each of several is a job of its own, that one has what its definition says.
+        """
+        apart = self.is_run_book and len(self.what) > 1
+        return self.order.policy.over(Policy() if apart else run_book_plan.policy(self.what))
 
     @property
     def lock(self) -> str | None:
@@ -181,7 +185,9 @@ class Acceptance:
         if order.timing.wall is not None:
             own = run_book_order.agents(session, what, holders, parameters)
             known = tuple({one.id: one for one in (*agents, *own)}.values())
-        return ResolvedOrder(order, what, who, agents, holders, parameters, known)
+        resolved = ResolvedOrder(order, what, who, agents, holders, parameters, known)
+        _check_locks(resolved)
+        return resolved
 
     def made(self, resolved: ResolvedOrder, caller: Caller, now: int) -> MadeJob:
         """The job of an order, which nobody has stored yet."""
@@ -434,6 +440,19 @@ def _check_sizes(order: JobOrder) -> None:
         raise OrderRefused("Description", f"is longer than {_LONGEST_DESCRIPTION} characters")
     if order.priority is not None and not 0 <= order.priority <= HIGHEST_PRIORITY:
         raise OrderRefused("Priority", "is a number from 0 (last) to 9 (first)")
+
+
+def _check_locks(resolved: ResolvedOrder) -> None:
+    """No job may wait for a lock that is kept by the run book that it belongs to."""
+    if not resolved.is_run_book:
+        return
+    knot = run_book_plan.knot(resolved.what, resolved.lock)
+    if knot is not None:
+        raise OrderRefused(
+            "What",
+            f"the job {knot.job!r} would wait for the lock {knot.lock}, which its run book has "
+            "for as long as it runs: give them different locks",
+        )
 
 
 def _check_sets(order: JobOrder, holders: Holders) -> None:

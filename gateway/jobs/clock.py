@@ -262,15 +262,15 @@ class Clock:
             return lambda session: self._take_note(session, run_book, now)
 
         def deal(session: WritingSession) -> None:
-            rivals = self._rivals(session, due)
-            job = rivals[due.job_id]
+            concerned = self._concerned(session, due)
+            job = concerned[due.job_id]
             if job.origin is Origin.RUN_BOOK and job.status.finished:
                 # It has ended since it was looked at: its run book takes note at the next look.
                 return
             # Another gateway may have been faster.
             if job.wake_at is not None and job.wake_at <= now:
                 lateness = (now - job.wake_at) / moments.SECOND
-                self._deal_with(session, job, rivals, now)
+                self._deal_with(session, job, concerned, now)
                 session.after_commit(self._wake_agents)
                 session.after_commit(lambda: self._claimed(lateness))
                 session.after_commit(lambda: self._dispatched(due.job_id))
@@ -300,13 +300,13 @@ class Clock:
         self._store.unit_of_work(lambda session: session.execute(query))
 
     @staticmethod
-    def _rivals(session: WritingSession, due: "_Due") -> dict[int, JobRow]:
-        """The job, locked, and with it all that have or want its lock, by their ids."""
-        wanted = locks.rivals(session, due.job_id) if due.lock else [due.job_id]
+    def _concerned(session: WritingSession, due: "_Due") -> dict[int, JobRow]:
+        """The job, locked, and with it all that its lock concerns, by their ids."""
+        wanted = locks.concerned(session, due.job_id) if due.lock else [due.job_id]
         return rows.lock_jobs(session, wanted)
 
     def _deal_with(
-        self, session: WritingSession, job: JobRow, rivals: Mapping[int, JobRow], now: int
+        self, session: WritingSession, job: JobRow, concerned: Mapping[int, JobRow], now: int
     ) -> None:
         if job.status is JobStatus.DISABLED or job.status.finished:
             job.wake_at = None
@@ -321,7 +321,7 @@ class Clock:
             moves.move(session, job, JobStatus.CANCELED, now, "clock", settlement.TOO_LATE)
         else:
             self._note_lateness(session, job, now)
-            beginning.begin_locked(session, job, rivals, now)
+            beginning.begin_locked(session, job, concerned, now)
 
     def _note_lateness(self, session: WritingSession, job: JobRow, now: int) -> None:
         """A job that starts later than its grace says so: it was missed, and is made up for."""

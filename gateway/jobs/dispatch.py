@@ -81,7 +81,7 @@ def await_agents(job: JobRow, plans: Sequence[RunPlan], now: int) -> None:
 def insert_runs(session: WritingSession, job: JobRow, plans: Sequence[RunPlan], now: int) -> None:
     """Insert the runs of a job whose row says that they wait."""
     for item in plans:
-        turn = turns.of(session).take(item.agent_id, job.definition_id)
+        turn = turns.take(session, item.agent_id, job.definition_id)
         rows.insert_run(session, _run(job, item, turn, now))
 
 

@@ -302,7 +302,7 @@ def step_facts(what: Sequence[Tree]) -> dict[str, Any]:
         "tasks": sum(task_count(tree) for tree in what),
         "retries": max((retries(tree) for tree in what), default=0),
         "policy": policy(what).said,
-        "lock": lock(what, policy(what)),
+        "lock": _own_lock(what),
         "definition": None if first is None else first.id,
         "folder": None if first is None else first.folder_id,
     }
@@ -321,6 +321,41 @@ def lock(what: Sequence[Tree], wanted: Policy) -> str | None:
     if not what:
         return None
     return locks.key(wanted.concurrency, wanted.lock, what[0].summary.guid)
+
+
+@dataclass(frozen=True)
+class Knot:
+    """A job of a run book that would wait for a lock which the run book itself has."""
+
+    job: str
+    lock: str
+
+
+def knot(what: Sequence[Tree], lock: str | None) -> Knot | None:
+    """The first such job of what is ordered, whose job has this lock; None if there is none."""
+    kept = frozenset() if lock is None else frozenset({lock})
+    if len(what) == 1:
+        return _knot(what[0], kept)
+    # Each is a job of its own, below the one that was ordered.
+    parts = ((tree.summary.name, (tree,)) for tree in what)
+    return next((found for one in parts if (found := _knot_at(*one, kept))), None)
+
+
+def _knot(tree: Tree, kept: frozenset[str]) -> Knot | None:
+    parts = ((step.job.name, step.what) for step in tree.steps if step.job.enabled)
+    return next((found for one in parts if (found := _knot_at(*one, kept))), None)
+
+
+def _knot_at(name: str, what: Sequence[Tree], kept: frozenset[str]) -> Knot | None:
+    own = _own_lock(what)
+    if own is not None and own in kept:
+        return Knot(name, locks.shown(own))
+    below = kept if own is None else kept | {own}
+    return next((found for tree in what if (found := _knot(tree, below))), None)
+
+
+def _own_lock(what: Sequence[Tree]) -> str | None:
+    return lock(what, policy(what))
 
 
 def task_count(tree: Tree) -> int:

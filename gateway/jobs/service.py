@@ -19,6 +19,7 @@ from gateway.jobs import (
     counters,
     launching,
     ledger,
+    locks,
     moves,
     narrowing,
     repeats,
@@ -414,6 +415,9 @@ def _hold(session: WritingSession, job: JobRow, now: int, actor: str, reason: st
     if job.recurring:
         schedules.set_enabled(session, job, False, now)
         return
+    if not job.runs_open:
+        # It may just have been handed its lock, which others wait for.
+        locks.release(session, job, now)
     job.wake_at = None
     rows.write_job(session, job)
     for run in settlement.open_runs(session, job):

@@ -294,6 +294,42 @@ def test_timeout_of_a_nasty_task(desk: MemoryDesk, agent: EmbeddedAgent) -> None
     assert living(run) == []
 
 
+def test_timeout_of_a_run_that_is_nasty(desk: MemoryDesk, agent: EmbeddedAgent) -> None:
+    nasty = sh(NASTY, log_limit=MEGABYTE, on_failure=OnFailure.CONTINUE)
+    run = order(nasty, sh("echo next"), timeout=1.5)
+    desk.submit(run)
+    record = desk.finish(run)
+    assert record.status is JobStatus.TIMED_OUT
+    assert [end.status for end in record.tasks] == [JobStatus.TIMED_OUT, JobStatus.SKIPPED]
+    assert record.end is not None
+    assert "its timeout of 1.5 s" in record.end.detail
+    assert living(run) == []
+
+
+def test_a_run_that_is_done_in_time_is_not_timed_out(
+    desk: MemoryDesk, agent: EmbeddedAgent
+) -> None:
+    run = order(sh("sleep 60", timeout=0.3, on_failure=OnFailure.CONTINUE), sh("true"), timeout=60)
+    desk.submit(run)
+    assert desk.finish(run).status is JobStatus.COMPLETED_WITH_ERRORS
+
+
+def test_a_run_is_timed_out_while_nobody_can_be_told(
+    desk: MemoryDesk, agent: EmbeddedAgent
+) -> None:
+    def cut(_reports: object) -> None:
+        raise StoreUnavailable("the network is cut")
+
+    run = order(sh("sleep 1000 & setsid sleep 1000 & sleep 1000"), timeout=3)
+    desk.submit(run)
+    desk.until(lambda: bool(desk.record(run).started))
+    desk.obstacle = cut
+    eventually(lambda: len(living(run)) >= 3)
+    eventually(lambda: living(run) == [])
+    desk.obstacle = None
+    assert desk.finish(run).status is JobStatus.TIMED_OUT
+
+
 def test_what_a_task_leaves_behind_is_killed(desk: MemoryDesk, agent: EmbeddedAgent) -> None:
     daemon = "setsid sh -c 'setsid sleep 1000 & sleep 1000 >/dev/null 2>&1' & sleep 1000 & exit 0"
     run = order(sh(daemon), task("noop"))

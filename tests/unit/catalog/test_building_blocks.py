@@ -107,6 +107,38 @@ def test_xml_and_json_are_the_same_content(parts: Parts) -> None:
     assert set(parts.changes(in_json)) == {Change.UNCHANGED}
 
 
+POLICY = {
+    "retries": 3,
+    "retry_on": "failed",
+    "retry_delay": 30.0,
+    "retry_factor": 2.0,
+    "retry_longest": 600.0,
+    "timeout": 3600.0,
+    "concurrency": "queue",
+    "lock": "warehouse",
+    "priority": 8,
+}
+
+
+@pytest.mark.parametrize("form", list(Form))
+def test_policies_come_back(parts: Parts, form: Form) -> None:
+    module = module_members(policy=POLICY, retries=2)
+    entry = {"guid": str(uuid.UUID(int=6)), "module": module["guid"]}
+    what = [{"kind": "module", "guid": module["guid"]}]
+    job = {"guid": str(uuid.UUID(int=7)), "name": "one", "what": what}
+    project = {"guid": OTHER, "name": "P", "policy": {"timeout": 60.0}, "modules": [entry]}
+    book = {"guid": str(uuid.UUID(int=8)), "name": "B", "policy": {"priority": 1}, "jobs": [job]}
+    content = json.loads(block(module)) | {"projects": [project], "run_books": [book]}
+    parts.bring(json.dumps(content))
+    again = parts.exported(form)
+    assert set(parts.changes(again)) == {Change.UNCHANGED}
+    stored = json.loads(parts.exported(Form.JSON))
+    (module,), (project,), (book,) = (stored[k] for k in ("modules", "projects", "run_books"))
+    assert (module["policy"], module["retries"]) == (POLICY, 2)
+    assert project["policy"]["timeout"] == 60
+    assert book["policy"]["priority"] == 1
+
+
 def test_what_was_exported_can_be_imported_elsewhere(
     sqlite_parts: Parts, make_parts: Any, tmp_path: Path
 ) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.catalog.catalog import DefinitionKind
+from gateway.catalog.run_books import WhatKind
 from gateway.fleet.exclusive_windows import ExclusiveWindows, WindowNotFound, WindowRefused
 from gateway.fleet.limits import LimitRefused, RunLimits
 from gateway.fleet.membership import Memberships, Reference, TeamChange
@@ -14,10 +16,12 @@ from gateway.fleet.roster import AgentNotFound
 from gateway.fleet.teams import MemberKind, TeamContent, TeamNotFound, Teams
 from gateway.identity import audit
 from gateway.identity.principals import MACHINE
-from gateway.jobs.orders import LaunchWindow
+from gateway.jobs.orders import JobOrder, LaunchWindow, What, Who
+from gateway.jobs.states import JobStatus
 from tests import engine as engines
 from tests.conftest import PostgresPlace, StorePlace
 from tests.engine import HOUR, MINUTE, Engine
+from tests.unit.jobs.test_policies import run_book
 
 # The engine begins on a Monday at noon, UTC.
 NOON = 12 * 60
@@ -82,6 +86,21 @@ class TestLimits:
         assert len(engine.reception.claim(other, 10)) == 3
         engine.finish(two, order)
         assert len(engine.reception.claim(one, 10)) == 1
+
+    def test_who_waits_for_others_of_the_team_is_woken_by_their_ends(
+        self, engine: Engine, limits: RunLimits
+    ) -> None:
+        one, two = engine.agent("one"), engine.agent("two")
+        team(engine, "All", "one", "two")
+        limits.of_team("All", 1, MACHINE)
+        for agent in (one, two):
+            engine.accept(engine.order(engine.module(), agent))
+        (order,) = engine.reception.claim(one, 1)
+        assert engine.reception.claim(two, 1) == []
+        seen = engine.signals.wait(0, 0)
+        engine.finish(one, order)
+        assert engine.signals.wait(seen, 0) > seen
+        assert len(engine.reception.claim(two, 1)) == 1
 
     def test_it_is_exact_when_several_claim_at_once(
         self, engine: Engine, limits: RunLimits, store_place: StorePlace, tmp_path: Path
@@ -183,6 +202,28 @@ class TestExclusiveWindows:
         self.create(windows, **scope)  # type: ignore[arg-type]
         engine.accept(engine.order(engine.module(), agent))
         assert len(engine.reception.claim(agent, 10)) == (0 if mine else 1)
+
+    def test_what_a_run_book_runs_may_begin_in_its_hours(
+        self, engine: Engine, windows: ExclusiveWindows
+    ) -> None:
+        agent = engine.agent()
+        inner = run_book(engine, engine.module())
+        outer = run_book(engine, inner, kind=WhatKind.RUN_BOOK)
+        other = run_book(engine, engine.module())
+        self.create(windows, outer)
+        jobs = [
+            engine.accept(
+                JobOrder(what=(What(book, DefinitionKind.RUN_BOOK),), who=(Who(str(agent.agent)),))
+            )
+            for book in (outer, other)
+        ]
+        for _ in range(3):
+            engine.clock.tick()
+        assert engine.run_all(agent) == 1
+        for _ in range(3):
+            engine.clock.tick()
+        ended = [engine.jobs.get(job.guid).status for job in jobs]
+        assert ended == [JobStatus.COMPLETED, JobStatus.ACTIVE]
 
     def test_it_is_open_on_its_days_only(self, engine: Engine, windows: ExclusiveWindows) -> None:
         agent = engine.agent()

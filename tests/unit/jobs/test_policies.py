@@ -11,12 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import moments
+from gateway.agents.protocol import RunFinished
 from gateway.catalog.catalog import DefinitionKind
 from gateway.catalog.definitions import Module, Task
 from gateway.catalog.policies import LONGEST_DELAY, Concurrency, Policy, RetryOn
 from gateway.catalog.run_books import RunBook, RunBookJob, RunBookWhat, WhatKind
 from gateway.identity.principals import MACHINE
-from gateway.jobs.orders import JobOrder, Recurrence, RecurrenceKind, Timing, What, Who
+from gateway.jobs.orders import (
+    JobOrder,
+    OrderRefused,
+    Recurrence,
+    RecurrenceKind,
+    Timing,
+    What,
+    Who,
+)
 from gateway.jobs.states import JobStatus
 from gateway.jobs.turns import QUANTUM, Turns
 from gateway.jobs.views import JobView
@@ -123,6 +132,16 @@ class TestRetries:
         engine.now.advance(HOUR)
         engine.clock.tick()
         assert engine.reception.claim(agent, 1) == []
+
+    def test_an_attempt_that_is_over_is_refused(self, engine: Engine) -> None:
+        agent = engine.agent()
+        job = accept(engine, module(engine, self.POLICY), agent)
+        (order,) = engine.reception.claim(agent, 1)
+        engine.finish(agent, order, JobStatus.FAILED)
+        late = RunFinished(order.run, 1, engine.now(), JobStatus.COMPLETED)
+        (refusal,) = engine.reception.report(agent, [late])
+        assert (refusal.run, refusal.attempt) == (order.run, 1)
+        assert status(engine, job) is JobStatus.ACTIVE
 
     def test_an_abort_is_no_failure(self, engine: Engine) -> None:
         agent = engine.agent()
@@ -306,13 +325,130 @@ class TestLocks:
         assert status(engine, job) is JobStatus.COMPLETED
         assert holders(engine) == []
 
+    def test_who_is_due_later_does_not_wait_yet(self, engine: Engine) -> None:
+        agent, first, _ = self.two(engine, Concurrency.QUEUE)
+        accept(engine, first, agent)
+        engine.clock.tick()
+        (order,) = engine.reception.claim(agent, 10)
+        tomorrow = accept(engine, first, agent, timing=in_a_day(engine))
+        engine.finish(agent, order)
+        engine.clock.tick()
+        assert engine.reception.claim(agent, 10) == []
+        engine.now.advance(24 * HOUR)
+        engine.clock.tick()
+        assert [one.job for one in engine.reception.claim(agent, 10)] == [tomorrow.guid]
+
+    def test_who_is_due_later_is_not_replaced(self, engine: Engine) -> None:
+        agent, first, _ = self.two(engine, Concurrency.REPLACE)
+        tomorrow = accept(engine, first, agent, timing=in_a_day(engine))
+        for _ in range(2):
+            accept(engine, first, agent)
+            engine.clock.tick()
+        assert status(engine, tomorrow) is JobStatus.SCHEDULED
+
+    def test_nobody_comes_in_before_the_next(self, engine: Engine) -> None:
+        agent, first, _ = self.two(engine, Concurrency.QUEUE)
+        accept(engine, first, agent)
+        engine.clock.tick()
+        (order,) = engine.reception.claim(agent, 10)
+        # This one looks again by itself just before the other is woken.
+        engine.accept(dataclasses.replace(engine.order(first, agent), priority=1))
+        engine.clock.tick()
+        engine.now.advance(15 * SECOND)
+        urgent = engine.accept(dataclasses.replace(engine.order(first, agent), priority=9))
+        engine.clock.tick()
+        engine.now.advance(15 * SECOND + 1)
+        engine.finish(agent, order)
+        assert holders(engine) == [urgent.id]
+        engine.now.advance(SECOND)
+        engine.clock.tick()
+        assert [one.job for one in engine.reception.claim(agent, 10)] == [urgent.guid]
+
+    def test_who_is_held_as_it_gets_the_lock_lets_the_next_have_it(self, engine: Engine) -> None:
+        agent, first, _ = self.two(engine, Concurrency.QUEUE)
+        accept(engine, first, agent)
+        engine.clock.tick()
+        (order,) = engine.reception.claim(agent, 10)
+        held, following = accept(engine, first, agent), accept(engine, first, agent)
+        engine.clock.tick()
+        engine.finish(agent, order)
+        engine.jobs.hold(held.guid, MACHINE)
+        engine.clock.tick()
+        assert [one.job for one in engine.reception.claim(agent, 10)] == [following.guid]
+
+    def test_who_replaces_one_that_has_not_begun_begins_at_once(self, engine: Engine) -> None:
+        agent, first, _ = self.two(engine, Concurrency.REPLACE)
+        holder = accept(engine, first, agent)
+        engine.clock.tick()
+        newest = accept(engine, first, agent)
+        engine.clock.tick()
+        assert status(engine, holder) is JobStatus.ABORTED
+        assert [one.job for one in engine.reception.claim(agent, 10)] == [newest.guid]
+
+    def test_who_came_later_is_not_replaced(self, engine: Engine) -> None:
+        agent, first, other = self.two(engine, Concurrency.QUEUE, "shared")
+        holder = accept(engine, first, agent)
+        engine.clock.tick()
+        (order,) = engine.reception.claim(agent, 10)
+        own = Policy(concurrency=Concurrency.REPLACE)
+        replacing = accept(engine, other, agent, policy=own)
+        engine.clock.tick()
+        later = accept(engine, first, agent)
+        engine.clock.tick()
+        engine.now.advance(MINUTE)
+        engine.clock.tick()
+        assert status(engine, holder) is JobStatus.ABORTING
+        assert status(engine, later) is JobStatus.SCHEDULED
+        engine.finish(agent, order, JobStatus.ABORTED)
+        assert holders(engine) == [replacing.id]
+
+    def test_of_those_due_together_the_newest_replaces(self, engine: Engine) -> None:
+        agent, first, _ = self.two(engine, Concurrency.REPLACE)
+        engine.accept(dataclasses.replace(engine.order(first, agent), priority=1))
+        engine.clock.tick()
+        older = engine.accept(dataclasses.replace(engine.order(first, agent), priority=5))
+        newest = engine.accept(dataclasses.replace(engine.order(first, agent), priority=9))
+        engine.clock.tick()
+        assert status(engine, older) is JobStatus.CANCELED
+        assert [one.job for one in engine.reception.claim(agent, 10)] == [newest.guid]
+
+    def test_a_run_book_that_would_wait_for_itself_is_refused(self, engine: Engine) -> None:
+        agent, first, _ = self.two(engine, Concurrency.QUEUE, "Shared")
+        book = run_book(engine, first)
+        order = JobOrder(what=(What(book, DefinitionKind.RUN_BOOK),), who=(Who(str(agent.agent)),))
+        own = Policy(concurrency=Concurrency.QUEUE, lock="SHARED")
+        with pytest.raises(OrderRefused, match="'one' would wait for the lock 'shared'"):
+            engine.accept(dataclasses.replace(order, policy=own))
+        engine.accept(order)
+
+    def test_of_several_each_has_the_lock_of_its_definition(self, engine: Engine) -> None:
+        agent, first, _ = self.two(engine, Concurrency.QUEUE)
+        book = run_book(engine, module(engine))
+        what = (What(first), What(book, DefinitionKind.RUN_BOOK))
+        job = engine.accept(JobOrder(what=what, who=(Who(str(agent.agent)),)))
+        for _ in range(4):
+            engine.clock.tick()
+            engine.run_all(agent)
+        engine.clock.tick()
+        assert status(engine, job) is JobStatus.COMPLETED
+        assert holders(engine) == []
+
+
+def in_a_day(engine: Engine) -> Timing:
+    return Timing(immediate=False, scheduled_at=engine.now() + 24 * HOUR)
+
 
 def holders(engine: Engine) -> list[int]:
     with engine.store.reading() as session:
         return [row["job_id"] for row in session.rows(models.LockHolder.select())]
 
 
-def run_book(engine: Engine, what: uuid.UUID, policy: Policy | None = None) -> uuid.UUID:
+def run_book(
+    engine: Engine,
+    what: uuid.UUID,
+    policy: Policy | None = None,
+    kind: WhatKind = WhatKind.MODULE,
+) -> uuid.UUID:
     made = RunBook(
         guid=uuid.uuid4(),
         name=f"Book {uuid.uuid4()}",
@@ -321,7 +457,7 @@ def run_book(engine: Engine, what: uuid.UUID, policy: Policy | None = None) -> u
             RunBookJob(
                 guid=uuid.uuid4(),
                 name="one",
-                what=(RunBookWhat(kind=WhatKind.MODULE, guid=what),),
+                what=(RunBookWhat(kind=kind, guid=what),),
             ),
         ),
     )
@@ -379,13 +515,26 @@ class TestTurns:
         given_out: dict[int, list[int]] = {}
         for definition, passes in taken:
             moment += passes * QUANTUM // 3
-            given_out.setdefault(definition, []).append(turns.take(1, definition))
+            given_out.setdefault(definition, []).append(turns.take(1, definition, dict))
         for own in given_out.values():
             assert own == sorted(set(own))
 
+    def test_jobs_from_before_a_restart_come_first(
+        self, engine: Engine, store_place: StorePlace, tmp_path: Path
+    ) -> None:
+        agent, what = engine.agent(), module(engine)
+        jobs = [accept(engine, what, agent) for _ in range(4)]
+        engine.store.close()
+        store = store_place.open()
+        again = engines.make(store, tmp_path, engine)
+        jobs += [accept(again, what, agent) for _ in range(2)]
+        orders = again.reception.claim(agent, 10)
+        store.close()
+        assert [order.job for order in orders] == [job.guid for job in jobs]
+
     def test_an_agent_without_work_begins_anew(self) -> None:
         turns = Turns(lambda: 100)
-        first = [turns.take(1, 7) for _ in range(3)]
+        first = [turns.take(1, 7, dict) for _ in range(3)]
         turns.forget(1)
         assert first == [100, 100 + QUANTUM, 100 + 2 * QUANTUM]
-        assert turns.take(1, 7) == 100
+        assert turns.take(1, 7, dict) == 100
