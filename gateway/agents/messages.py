@@ -173,8 +173,8 @@ class TokenAnswer(Document):
 class Problem(Document):
     """Any refusal. ``code`` is for programs, ``message`` for people.
 
-    unauthenticated (401), bad_request (400), too_large (413), not_found (404), session_over,
-    second_agent (409), unavailable (503).
+    unauthenticated (401, 403), bad_request (400), too_large (413), not_found (404), session_over,
+    second_agent (409), throttled (429), unavailable (503).
     """
 
     code: str

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway import moments
+from gateway.fleet import events
 from gateway.identity import tokens
 from gateway.identity.epoch import SecurityEpoch
 from gateway.identity.principals import CredentialKind, PrincipalKind
@@ -88,6 +89,7 @@ class AgentCredentials:
             # One that was never used, since its answer was lost, counts no more.
             self._end(session, agent.principal_id, NEXT)
             insert(session, agent.principal_id, guid, token, NEXT, self._now())
+            events.record(session, agent.id, self._now(), events.ROTATED)
 
         self._store.unit_of_work(work)
         return token

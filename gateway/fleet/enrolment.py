@@ -16,7 +16,7 @@ from gateway.agents.desk import AgentFacts
 from gateway.catalog import changes
 from gateway.fleet import credentials, events, roster, teams
 from gateway.fleet.reception import told
-from gateway.identity import audit, tokens
+from gateway.identity import addresses, audit, tokens
 from gateway.identity.principals import Caller, PrincipalKind
 from storage import models
 from storage.database import Store
@@ -28,6 +28,8 @@ _AGENT = models.Agent
 _PRINCIPAL = models.Principal
 
 MOST_WAITING = 200
+# Of them from one address (a network, for IPv6): one machine must not keep all others out.
+MOST_OF_ONE = 50
 # An undecided request is dropped after that, as is the answer to a decided one.
 _REQUEST_LIFE = 24 * 3600 * moments.SECOND
 MOST_USES = 100_000
@@ -122,6 +124,8 @@ class Enrolments:
             if known is not None and (token is None or known["state"] != State.WAITING):
                 return self._standing(session, known)
             if known is None:
+                if token is None:
+                    self._check_room(session, address)
                 known = self._insert(session, name, facts, verifier, address)
             if token is not None:
                 self._admit(session, known, self._use(session, token), None, "by a token")
@@ -268,15 +272,19 @@ class Enrolments:
 
         self._store.unit_of_work(work)
 
+    def _check_room(self, session: Session, address: str) -> None:
+        """Raise TooManyWaiting where nobody would look through another request."""
+        waiting = _REQUEST.select(_REQUEST.address).where(
+            _REQUEST.state == State.WAITING, _REQUEST.expires_at > self._now()
+        )
+        found = [addresses.origin(row["address"]) for row in session.rows(waiting)]
+        if len(found) >= MOST_WAITING or found.count(addresses.origin(address)) >= MOST_OF_ONE:
+            raise TooManyWaiting
+
     def _insert(
         self, session: WritingSession, name: str, facts: AgentFacts, verifier: str, address: str
     ) -> Row:
         now = self._now()
-        waiting = _REQUEST.select().where(
-            _REQUEST.state == State.WAITING, _REQUEST.expires_at > now
-        )
-        if len(session.rows(waiting.limit(MOST_WAITING))) >= MOST_WAITING:
-            raise TooManyWaiting
         session.execute(
             _REQUEST.insert(
                 guid=moments.new_guid(),

@@ -196,12 +196,16 @@ class Reception:
 
     def refuse_restored(self, agent_id: int, session: uuid.UUID) -> None:
         """Keep that reports were refused that belong to another state of the store."""
-        if self._first_refusal((session, 0)):
-            detail = "they are from before a backup was restored"
-            now = self._now()
-            self._store.unit_of_work(
-                lambda db: events.record(db, agent_id, now, events.LATE, detail)
-            )
+        key, now = (session, 0), self._now()
+        if key in self._refusals:
+            return
+        detail = "they are from before a backup was restored"
+
+        def work(db: WritingSession) -> None:
+            events.record(db, agent_id, now, events.LATE, detail)
+            self._keep_refusal(db, key)
+
+        self._store.unit_of_work(work)
 
     def tell(self, session: AgentSession, agent: AgentFacts) -> None:
         """Keep what an agent says of itself; from one whose session is over nothing."""
@@ -215,10 +219,16 @@ class Reception:
         found = self._rules()
         return self._store.unit_of_work(lambda db: self._claim(db, session, limit, found))
 
-    def claim_soon(self, session: AgentSession, limit: int) -> "Future[list[RunOrder]]":
-        """As ``claim``, together with others: what comes of it is in the future."""
+    def claim_soon(
+        self, session: AgentSession, limit: int, freed: int = 0
+    ) -> "Future[list[RunOrder]]":
+        """As ``claim``, together with others: what comes of it is in the future.
+
+        ``freed`` runs were reported as ended since the agent counted its places: for so many more
+        there is room, if it has less than it may have.
+        """
         found = self._rules()
-        return self._store.submit(lambda db: self._claim(db, session, limit, found))
+        return self._store.submit(lambda db: self._claim(db, session, limit, found, freed))
 
     def _rules(self) -> Rules:
         """What is remembered of limits and windows; a unit of work would have to read it."""
@@ -295,13 +305,15 @@ class Reception:
             skip_environment=found.details.skip_environment,
         )
 
-    def _first_refusal(self, key: Hashable) -> bool:
-        if key in self._refusals:
-            return False
-        self._refusals[key] = None
-        if len(self._refusals) > _REMEMBERED_REFUSALS:
-            self._refusals.popitem(last=False)
-        return True
+    def _keep_refusal(self, db: WritingSession, key: Hashable) -> None:
+        """Remember that there is a record of it, once there is: this work may be done again."""
+
+        def keep() -> None:
+            self._refusals[key] = None
+            if len(self._refusals) > _REMEMBERED_REFUSALS:
+                self._refusals.popitem(last=False)
+
+        db.after_commit(keep)
 
     def expire(self) -> int:
         """Settle the runs of agents that have fallen silent or were removed; how many."""
@@ -383,8 +395,10 @@ class Reception:
     def _refuse_second(
         self, db: WritingSession, known: Row, instance: str, now: int
     ) -> "SecondAgent":
-        if self._first_refusal((known["session"], instance)):
+        key = (known["session"], instance)
+        if key not in self._refusals:
             events.record(db, known["id"], now, events.SECOND, f"from {instance}")
+            self._keep_refusal(db, key)
         seconds = (now - known["last_contact_at"]) // moments.SECOND
         return SecondAgent(
             f"the agent {known['name']!r} is running already, from {known['instance']}, and was "
@@ -409,10 +423,12 @@ class Reception:
         db.after_commit(self._signals.wake)
 
     def _claim(
-        self, db: WritingSession, agent: AgentSession, limit: int, rules: Rules
+        self, db: WritingSession, agent: AgentSession, limit: int, rules: Rules, freed: int = 0
     ) -> list[RunOrder]:
         now = self._now()
         present = self._check(db, agent)
+        if freed:
+            limit = max(limit, min(limit + freed, present["max_runs"] - present["held"]))
         # It counts its own runs. Those that have ended there are still held here, until their
         # reports have come: so much more than it may have is no mistake of its.
         places = min(limit, present["max_runs"], 2 * present["max_runs"] - present["held"])
@@ -572,8 +588,9 @@ class Reception:
         """Let it be seen that reports came too late: once for each attempt."""
         for run, attempt in refused:
             known = held.get(run)
-            if known is None or not self._first_refusal((run, attempt)):
+            if known is None or (run, attempt) in self._refusals:
                 continue
+            self._keep_refusal(db, (run, attempt))
             text = f"a late report of attempt {attempt} was refused: that attempt is over"
             moves.note(db, known.job, now, "agent", text, known.run.id)
             events.record(db, agent.agent_id, now, events.LATE, f"of the run {run}")

@@ -8,7 +8,7 @@ import peewee
 
 from gateway import moments
 from gateway.catalog import changes
-from gateway.fleet import membership, roster
+from gateway.fleet import events, membership, roster
 from gateway.fleet.reception import REMOVED
 from gateway.fleet.roster import Agent
 from gateway.identity import audit
@@ -86,6 +86,7 @@ class AgentRemoval:
             session.execute(gone.where(_AGENT.id == found.id))
             self._refuse_online(roster.by_ids(session, {found.id})[found.id])
             membership.forget_agent(session, found)
+            events.record(session, found.id, now, events.REMOVED, comment)
             open_runs, recurring = _open_runs(session, found), schedules.at_boot_of(session, found)
             # All at once: locks of jobs are taken in the order of their ids.
             jobs = rows.lock_jobs(session, [*(run["job_id"] for run in open_runs), *recurring])

@@ -60,12 +60,16 @@ class Errand:
 
 @dataclasses.dataclass
 class _Parked:
-    """A poll that waits; ``until`` by the steady clock."""
+    """A poll that waits; ``until`` by the steady clock.
+
+    ``freed`` counts the runs whose end was reported since it came.
+    """
 
     agent: AgentSession
     places: int
     until: float
     answer: "Future[Errand]"
+    freed: int = 0
     in_vain_until: float = 0.0
 
 
@@ -148,11 +152,15 @@ class Switchboard:
         return answer
 
     def ended(self, agent: AgentSession, runs: int) -> None:
-        """Runs of the agent have ended, as it has reported: there is room for as many more."""
+        """Runs of the agent have ended, as it has reported: there may be room for as many more.
+
+        How much there is in truth is found out where runs are claimed: reports may be repeated, or
+        be of runs that the poll has counted as ended already.
+        """
         with self._changed:
             parked = self._parked.get(agent.session)
             if parked is not None and runs:
-                parked.places += runs
+                parked.freed += runs
                 self._concern((agent.agent_id,))
 
     def release(self, agent_id: int) -> None:
@@ -250,7 +258,8 @@ class Switchboard:
                 if self._is_news(candidates[agent], found)
             }
             working = _with_work(session, candidates, self._now())
-        self._claim([candidates[agent] for agent in working if candidates[agent].places], aborts)
+        roomy = [one for one in map(candidates.__getitem__, working) if one.places or one.freed]
+        self._claim(roomy, aborts)
         for agent, found in aborts.items():
             # Unless it was answered just now, with its orders.
             self._take(candidates[agent], Errand(aborts=found))
@@ -266,9 +275,18 @@ class Switchboard:
                     continue
                 del self._parked[one.agent.session]
                 self._given.add(one.agent.session)
-            claims.append((one, self._reception.claim_soon(one.agent, one.places)))
+            claims.append((one, self._claimed(one)))
         for one, claim in claims:
             self._settle(one, claim, aborts.pop(one.agent.agent_id, ()))
+
+    def _claimed(self, one: _Parked) -> "Future[list[RunOrder]]":
+        """What is claimed for it. It is in no list by now, so a failure is told like any other."""
+        try:
+            return self._reception.claim_soon(one.agent, one.places, one.freed)
+        except Exception as error:  # noqa: BLE001  (whoever polls is told)
+            failed: Future[list[RunOrder]] = Future()
+            failed.set_exception(error)
+            return failed
 
     def _settle(
         self, one: _Parked, claim: "Future[list[RunOrder]]", aborts: tuple[Abort, ...]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gateway.commands.agents import AgentCommands
 from gateway.fleet import enrolment, events, roster
 from gateway.fleet.access import AgentChangeRefused
 from gateway.fleet.enrolment import RequestNotFound, TokenNotFound, TokenRefused
@@ -156,8 +157,24 @@ def test_not_too_many_may_wait(
     for number in range(3):
         assert machine.enrol(secret=f"{number:040}").status == 200
     machine.enrol(secret="x" * 40).refused(429, "throttled")
-    # Whoever has a token need not wait behind them.
+    # Whoever has a token need not wait behind them, whether he has asked before or not.
     assert machine.enrol(token(house), secret="0" * 39 + "1").json["state"] == "approved"
+    assert machine.enrol(secret="z" * 40).status == 200
+    assert machine.enrol(token(house), secret="y" * 40).json["state"] == "approved"
+
+
+def test_one_address_cannot_keep_all_others_out(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(enrolment, "MOST_OF_ONE", 2)
+    ask = house.gateway.enrolments.ask
+    for number in range(2):
+        ask("many", facts("many"), f"{number:040}", None, f"2001:db8::{number}")
+    with pytest.raises(enrolment.TooManyWaiting):
+        ask("many", facts("many"), "2" * 40, None, "2001:db8::2")
+    # The same request again is no further one.
+    assert ask("many", facts("many"), "0" * 40, None, "2001:db8::2").state.name == "WAITING"
+    assert ask("other", facts("other"), "3" * 40, None, "192.0.2.1").state.name == "WAITING"
 
 
 def test_what_cannot_be_is_refused(house: House) -> None:
@@ -189,6 +206,8 @@ class TestTokens:
         assert remote.poll(wait=0.01).status == 200
         remote.token = old
         remote.poll(wait=0.01).refused(401, "unauthenticated")
+        shown = AgentCommands(stored_house.gateway).agent_show(str(remote.session["agent"]))
+        assert [one["what"] for one in shown["events"]].count(events.ROTATED) == 2
 
     def test_opens_nothing_else(self, house: House, remote: Remote) -> None:
         client = house.client(None)

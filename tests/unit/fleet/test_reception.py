@@ -17,12 +17,14 @@ from gateway.agents.protocol import (
     TaskStarted,
 )
 from gateway.catalog.definitions import Parameter, ParameterType
-from gateway.fleet import roster
+from gateway.fleet import events, roster
 from gateway.fleet.orders import OrderMaker
 from gateway.fleet.reception import REMOVED, STOPPED
+from gateway.jobs.orders import Boot, Timing
 from gateway.jobs.rows import JobRow, RunRow
 from gateway.jobs.states import JobStatus
 from storage import models
+from storage.errors import StoreUnavailable
 from storage.session import Row, Session
 from tests.engine import LAUNCH_TIMEOUT, LEASE, Engine
 
@@ -67,6 +69,47 @@ def test_a_new_session_loses_the_runs_of_the_old_one(engine: Engine) -> None:
     (refusal,) = engine.reception.report(old, [late])
     assert refusal.run == order.run
     assert engine.jobs.get(job.guid).status is JobStatus.FAILED
+
+
+def test_a_late_report_leaves_one_record_also_when_its_first_one_was_rolled_back(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = engine.agent()
+    job = engine.accept(engine.order(engine.module(), old))
+    (order,) = engine.reception.claim(old, 1)
+    engine.agent()
+    late = RunFinished(order.run, order.attempt, engine.now(), JobStatus.COMPLETED)
+
+    def full(*_: object) -> None:
+        raise StoreUnavailable("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(events, "record", full)
+        with pytest.raises(StoreUnavailable):
+            engine.reception.report(old, [late])
+    for _ in range(2):
+        assert len(engine.reception.report(old, [late])) == 1
+    with engine.store.reading() as session:
+        kinds = [one.kind for one in events.of_agent(session, old.agent_id)]
+    assert kinds == [events.LATE]
+    told = [event.reason for event in engine.jobs.events(job.guid)]
+    assert [one for one in told if "late report of attempt 1 was refused" in one] == [told[-1]]
+
+
+@pytest.mark.parametrize("boot", ["boot", "another"])
+def test_a_remote_agent_does_after_another_start_what_waits_for_one(
+    engine: Engine, boot: str
+) -> None:
+    agent = engine.agent(embedded=False)
+    waits = engine.order(engine.module(), agent, timing=Timing(boot=Boot.NEXT))
+    recurs = engine.order(engine.module(), agent, timing=Timing(boot=Boot.EVERY))
+    for order in (waits, recurs):
+        engine.accept(order)
+    assert engine.reception.claim(agent, 10) == []
+    facts = AgentFacts("agent", "linux", "1", boot, (), ("sh",), 10, embedded=False)
+    again = engine.reception.open_remote(agent.agent_id, facts, "", agent.session)
+    found = engine.reception.claim(again, 10)
+    assert len(found) == (0 if boot == "boot" else 2)
 
 
 def test_a_lost_run_is_tried_again_when_its_module_says_so(engine: Engine) -> None:

@@ -9,7 +9,7 @@ import pytest
 from gateway import moments
 from gateway.agents.desk import SessionOver
 from gateway.agents.protocol import RunFinished
-from gateway.fleet import roster, teams
+from gateway.fleet import events, roster, teams
 from gateway.fleet.membership import AgentChange, Memberships
 from gateway.fleet.reception import REMOVED
 from gateway.fleet.removal import AgentOnline, AgentRemoval, Removed
@@ -88,6 +88,9 @@ def test_it_leaves_lists_and_teams_and_may_come_back_as_another(engine: Engine) 
     engine.now.advance(SILENCE + moments.SECOND)
     removed = remove(engine, str(old.agent), "scrapped")
     assert (removed.agent.guid, removed.runs) == (old.agent, 0)
+    with engine.store.reading() as session:
+        (event,) = events.of_agent(session, old.agent_id)
+    assert (event.kind, event.detail) == (events.REMOVED, "scrapped")
     with engine.store.reading() as session:
         assert roster.agents(session) == []
         assert session.rows(models.TeamMember.select()) == []
