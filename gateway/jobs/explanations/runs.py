@@ -186,7 +186,7 @@ def _exclusive(scene: Scene, agent: Agent) -> Iterator[Condition]:
         return
     shut = exclusive_windows.shutting_out(
         windows,
-        scene.job.definition_id,
+        exclusive_windows.definitions_of(scene.session, scene.job),
         agent.id,
         teams.composition(scene.session).teams_of(agent),
         scene.at,
