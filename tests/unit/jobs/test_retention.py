@@ -29,8 +29,7 @@ from storage import models
 from tests import engine as engines
 from tests.conftest import StorePlace
 from tests.engine import HOUR, MINUTE, Engine
-from tests.unit.jobs.test_run_books import job as step
-from tests.unit.jobs.test_run_books import run_book
+from tests.unit.jobs.test_run_books import module_job, run_book, schedule, work
 
 DAY = 24 * HOUR
 
@@ -86,9 +85,7 @@ class House:
             *(models.RunOutput, models.TaskResult, models.BlobChunk, models.Blob, models.Secret),
         )
         with self.engine.store.reading() as session:
-            return {
-                table._meta.table_name: len(session.rows(table.select())) for table in tables
-            }
+            return {table._meta.table_name: len(session.rows(table.select())) for table in tables}
 
 
 @pytest.fixture
@@ -164,14 +161,10 @@ def test_what_has_not_ended_stays(house: House) -> None:
 
 def test_a_run_book_goes_with_its_jobs_and_they_never_alone(house: House) -> None:
     engine = house.engine
-    book = run_book(engine, step("one", engine.module()), step("two", engine.module()))
-    from tests.unit.jobs.test_run_books import accept  # noqa: PLC0415
-
-    accept(engine, book, house.agent)
-    for _ in range(4):
-        engine.clock.tick()
-        engine.run_all(house.agent)
-    engine.clock.tick()
+    book = run_book(engine, module_job(engine.module(), "one"), module_job(engine.module(), "two"))
+    schedule(engine, book, house.agent)
+    work(engine, house.agent)
+    work(engine, house.agent)
     assert len(house.jobs()) == 3
     house.keep(count=1)
     assert house.retention.run() == 0
@@ -186,9 +179,7 @@ def test_the_counters_stay_right(house: House) -> None:
         house.done(module)
     house.keep(count=2)
     house.retention.run()
-    counted = sum(
-        one.jobs for one in house.engine.jobs.counts() if one.stage is Stage.HISTORY
-    )
+    counted = sum(one.jobs for one in house.engine.jobs.counts() if one.stage is Stage.HISTORY)
     assert counted == 2
 
 
@@ -196,9 +187,7 @@ def test_due_times_keep_their_record(house: House) -> None:
     engine = house.engine
     rule = Recurrence(RecurrenceKind.INTERVAL, "60")
     engine.accept(
-        engine.order(
-            engine.module(), house.agent, timing=Timing(immediate=False, recurrence=rule)
-        )
+        engine.order(engine.module(), house.agent, timing=Timing(immediate=False, recurrence=rule))
     )
     engine.now.advance(MINUTE)
     engine.clock.tick()
