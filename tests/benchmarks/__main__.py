@@ -10,6 +10,7 @@ from rich.console import Console
 
 from tests.benchmarks import (
     accepts,
+    agents,
     figures,
     lateness,
     pages,
@@ -25,6 +26,8 @@ from tests.benchmarks.figures import Effort, Row, Unmeasurable
 Measure = Callable[[shop.Shop, Effort], Iterator[Row]]
 
 GROUPS: Mapping[str, Measure] = {
+    "agents": agents.measure_idle,
+    "agents-work": agents.measure_work,
     "accepts": accepts.measure,
     "slow-disk": accepts.measure_slow,
     "parts": parts.measure,

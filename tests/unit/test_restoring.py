@@ -80,7 +80,7 @@ def test_what_was_kept_has_the_last_commits_and_the_new_store_has_not(
     assert kept is not None
     assert fact(kept, "late") == "yes"
     assert fact(folder.store, "late") is None
-    assert fact(folder.store, restoring.INCARNATION)
+    assert fact(folder.store, store_facts.INCARNATION)
     with closing(opening.open_sqlite(folder.store, folder.backups)) as store:
         assert store.check(full=True) == []
         with store.reading() as session:
@@ -103,17 +103,17 @@ def test_a_damaged_store_is_kept_with_what_lay_beside_it(folder: DataFolder, bac
 def test_a_store_that_something_else_has_open_is_not_replaced(
     folder: DataFolder, backup: Path
 ) -> None:
-    before = fact(folder.store, restoring.INCARNATION)
+    before = fact(folder.store, store_facts.INCARNATION)
     with contextlib.closing(sqlite3.connect(folder.store)) as other:
         other.execute("PRAGMA journal_mode=WAL")
         other.execute("BEGIN")
         assert other.execute("SELECT count(*) FROM store_fact").fetchone()
         with pytest.raises(StoreHeld, match="end what has it open"):
             restoring.restore(folder, backup)
-    assert fact(folder.store, restoring.INCARNATION) == before
+    assert fact(folder.store, store_facts.INCARNATION) == before
 
 
 def test_a_folder_without_a_store_gets_one(folder: DataFolder, backup: Path) -> None:
     folder.store.unlink()
     assert restoring.restore(folder, backup) is None
-    assert fact(folder.store, restoring.INCARNATION)
+    assert fact(folder.store, store_facts.INCARNATION)
