@@ -25,6 +25,8 @@ _MOST_COUNTED = 10_000
 _LONGEST_INTERVAL = 1000
 _MOST_TIMES_OF_DAY = 96
 _MOST_PLACES = 31
+_WEEKS_OF_MONTH = 5
+_WEEKS_OF_YEAR = 53
 # Of years or months that are looked at without a find.
 _MOST_EMPTY = 1200
 _MOST_STEPS = 100_000
@@ -247,7 +249,8 @@ def _by(parts: Mapping[str, str]) -> dict[str, Any]:
     if len(found.get("bysetpos", ())) > _MOST_PLACES:
         raise CalendarRuleRefused(f"BYSETPOS has more than {_MOST_PLACES} places")
     if "BYDAY" in parts:
-        found["byweekday"] = tuple(map(_weekday, parts["BYDAY"].split(",")))
+        days = parts["BYDAY"].split(",")
+        found["byweekday"] = tuple(_weekday(day, _most_weeks(parts)) for day in days)
     if "WKST" in parts:
         if parts["WKST"] not in _WEEKDAYS:
             raise CalendarRuleRefused(f"WKST is one of {', '.join(_WEEKDAYS)}")
@@ -257,13 +260,27 @@ def _by(parts: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-def _weekday(text: str) -> Any:
+def _most_weeks(parts: Mapping[str, str]) -> int:
+    """The highest place that a weekday can have in a rule's period; 0 where places mean nothing."""
+    if parts.get("FREQ") == "MONTHLY":
+        return _WEEKS_OF_MONTH
+    if parts.get("FREQ") != "YEARLY" or "BYWEEKNO" in parts:
+        return 0
+    return _WEEKS_OF_MONTH if "BYMONTH" in parts else _WEEKS_OF_YEAR
+
+
+def _weekday(text: str, most: int) -> Any:
     found = _WEEKDAY.fullmatch(text)
     if found is None:
         raise CalendarRuleRefused(f"BYDAY: {text!r} is no weekday such as MO, 2TU or -1FR")
     place = int(found[1] or 0)
-    if found[1] and not 1 <= abs(place) <= 53:  # noqa: PLR2004  # weeks of a year
-        raise CalendarRuleRefused(f"BYDAY: {text!r} is in no year")
+    if found[1] and not most:
+        raise CalendarRuleRefused(
+            f"BYDAY: {text!r} has a place, which goes with MONTHLY and YEARLY without BYWEEKNO only"
+        )
+    if found[1] and not 1 <= abs(place) <= most:
+        period = "year" if most == _WEEKS_OF_YEAR else "month"
+        raise CalendarRuleRefused(f"BYDAY: {text!r} is in no {period}")
     day = _WEEKDAYS[found[2]]
     return day(place) if place else day
 

@@ -69,7 +69,12 @@ def test_what_rules_mean(text: str, wanted: list[str]) -> None:
         ("FREQ=DAILY;UNTIL=soon", "UNTIL is written"),
         ("FREQ=DAILY;BYHOUR=24", "BYHOUR is 0 to 23"),
         ("FREQ=MONTHLY;BYMONTHDAY=0", "BYMONTHDAY is 1 to 31"),
-        ("FREQ=MONTHLY;BYDAY=99MO", "in no year"),
+        ("FREQ=YEARLY;BYDAY=99MO", "in no year"),
+        ("FREQ=MONTHLY;BYDAY=+53MO", "in no month"),
+        ("FREQ=MONTHLY;BYDAY=-6MO", "in no month"),
+        ("FREQ=YEARLY;BYMONTH=3;BYDAY=6MO", "in no month"),
+        ("FREQ=WEEKLY;BYDAY=2MO", "has a place"),
+        ("FREQ=YEARLY;BYWEEKNO=3;BYDAY=2MO", "has a place"),
         ("FREQ=MONTHLY;BYDAY=XX", "no weekday"),
         ("FREQ=MONTHLY;BYSETPOS=1", "goes with another"),
         (
