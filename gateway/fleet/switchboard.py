@@ -7,6 +7,7 @@ such as another gateway's jobs, is found once a second.
 
 import dataclasses
 import logging
+import random
 import threading
 import time
 import uuid
@@ -18,6 +19,7 @@ import peewee
 from gateway import moments
 from gateway.agents.desk import Abort, AgentFacts, AgentSession, Attempt, Refusal, SessionOver
 from gateway.agents.protocol import RunOrder
+from gateway.fleet.parked import Errand, ParkedPoll, ParkedPolls
 from gateway.fleet.reception import Reception
 from gateway.jobs.signals import Signals
 from gateway.jobs.states import JobStatus
@@ -36,6 +38,10 @@ _LOOK_SECONDS = 1.0
 _VAIN_SECONDS = 5.0
 # An abort that is under way is told again so often.
 _AGAIN_SECONDS = 5.0
+# A wait below this many seconds is kept to exactly.
+_SHORT_WAIT = 10.0
+# As many agents are named in a query; of more it is asked who has anything.
+_NAMED = 50
 _PORTION = 500
 
 
@@ -47,30 +53,6 @@ class Ask:
     runs: tuple[Attempt, ...] = ()
     facts: AgentFacts | None = None
     wait: float = 0.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Errand:
-    """What there is to do for an agent; nothing when its time is up."""
-
-    orders: tuple[RunOrder, ...] = ()
-    aborts: tuple[Abort, ...] = ()
-    refused: tuple[Refusal, ...] = ()
-
-
-@dataclasses.dataclass
-class _Parked:
-    """A poll that waits; ``until`` by the steady clock.
-
-    ``freed`` counts the runs whose end was reported since it came.
-    """
-
-    agent: AgentSession
-    places: int
-    until: float
-    answer: "Future[Errand]"
-    freed: int = 0
-    in_vain_until: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +79,7 @@ class Switchboard:
         self._now = now
         self._elapsed = elapsed
         self._changed = threading.Condition()
-        self._parked: dict[uuid.UUID, _Parked] = {}
+        self._parked = ParkedPolls()
         # Which agents to look at; None for all.
         self._concerned: set[int] | None = set()
         self._heard: set[int] = set()
@@ -121,7 +103,7 @@ class Switchboard:
             self._changed.notify_all()
         if self._thread.is_alive():
             self._thread.join()
-        self._answer_all(list(self._parked.values()))
+        self._answer_all(list(self._parked))
 
     @property
     def waiting(self) -> int:
@@ -138,14 +120,16 @@ class Switchboard:
         if ask.facts is not None:
             self._reception.tell(agent, ask.facts)
         answer: Future[Errand] = Future()
-        parked = _Parked(agent, ask.places, self._elapsed() + ask.wait, answer)
+        parked = ParkedPoll(agent, ask.places, self._elapsed() + _spread(ask.wait), answer)
         with self._changed:
             self._heard.add(agent.agent_id)
-            older = self._parked.pop(agent.session, None)
+            older = self._parked.of_session(agent.session)
+            if older is not None:
+                self._parked.remove(older)
             if refused or self._stopping:
                 answer.set_result(Errand(refused=tuple(refused)))
             else:
-                self._parked[agent.session] = parked
+                self._parked.add(parked)
                 self._concern((agent.agent_id,))
         if older is not None:
             _resolve(older, Errand())
@@ -158,7 +142,7 @@ class Switchboard:
         be of runs that the poll has counted as ended already.
         """
         with self._changed:
-            parked = self._parked.get(agent.session)
+            parked = self._parked.of_session(agent.session)
             if parked is not None and runs:
                 parked.freed += runs
                 self._concern((agent.agent_id,))
@@ -166,9 +150,9 @@ class Switchboard:
     def release(self, agent_id: int) -> None:
         """Have an agent ask again at once: its session may be over."""
         with self._changed:
-            left = [one for one in self._parked.values() if one.agent.agent_id == agent_id]
+            left = self._parked.of_agents((agent_id,))
             for one in left:
-                del self._parked[one.agent.session]
+                self._parked.remove(one)
         for one in left:
             _fail(one, SessionOver("the session has ended"))
 
@@ -219,19 +203,22 @@ class Switchboard:
                 log.exception("waiting agents could not be looked after; it is tried again")
 
     def _pause(self, next_look: float) -> float:
-        ends = min((one.until for one in self._parked.values()), default=next_look)
-        return max(0.0, min(next_look, ends) - self._elapsed())
+        ends = self._parked.first_end()
+        return max(0.0, min(next_look, next_look if ends is None else ends) - self._elapsed())
 
     def _turn(self, concerned: set[int] | None) -> None:
         if concerned is None:
             self._keep_heard()
+            self._drop_left()
         self._look(concerned)
-        self._answer_all(self._taken_late())
+        with self._changed:
+            over = self._parked.over(self._elapsed())
+        self._answer_all(over)
 
     def _keep_heard(self) -> None:
         with self._changed:
             heard, self._heard = sorted(self._heard), set()
-            living = self._parked.keys()
+            living = set(self._parked.sessions)
             self._known &= self._given | living
         for session in self._told.keys() - living - self._given:
             del self._told[session]
@@ -242,13 +229,12 @@ class Switchboard:
         """Answer those of the waiting agents for which there is something to do."""
         at = self._elapsed()
         with self._changed:
-            # One agent may have two sessions for a moment: the older one is over.
-            candidates = {
-                one.agent.agent_id: one
-                for one in self._parked.values()
-                if (concerned is None or one.agent.agent_id in concerned)
-                and (concerned is not None or at >= one.in_vain_until)
-            }
+            concerns = (
+                (one for one in self._parked if at >= one.in_vain_until)
+                if concerned is None
+                else self._parked.of_agents(concerned)
+            )
+            candidates = {one.agent.agent_id: one for one in concerns}
         if not candidates:
             return
         with self._store.reading() as session:
@@ -264,22 +250,18 @@ class Switchboard:
             # Unless it was answered just now, with its orders.
             self._take(candidates[agent], Errand(aborts=found))
 
-    def _claim(self, parked: Iterable[_Parked], aborts: dict[int, tuple[Abort, ...]]) -> None:
+    def _claim(self, parked: Iterable[ParkedPoll], aborts: dict[int, tuple[Abort, ...]]) -> None:
         claims = []
         for one in parked:
             with self._changed:
-                if self._parked.get(one.agent.session) is not one:
+                if not self._parked.remove(one) or not one.answer.set_running_or_notify_cancel():
                     continue
-                if not one.answer.set_running_or_notify_cancel():
-                    del self._parked[one.agent.session]
-                    continue
-                del self._parked[one.agent.session]
                 self._given.add(one.agent.session)
             claims.append((one, self._claimed(one)))
         for one, claim in claims:
             self._settle(one, claim, aborts.pop(one.agent.agent_id, ()))
 
-    def _claimed(self, one: _Parked) -> "Future[list[RunOrder]]":
+    def _claimed(self, one: ParkedPoll) -> "Future[list[RunOrder]]":
         """What is claimed for it. It is in no list by now, so a failure is told like any other."""
         try:
             return self._reception.claim_soon(one.agent, one.places, one.freed)
@@ -289,7 +271,7 @@ class Switchboard:
             return failed
 
     def _settle(
-        self, one: _Parked, claim: "Future[list[RunOrder]]", aborts: tuple[Abort, ...]
+        self, one: ParkedPoll, claim: "Future[list[RunOrder]]", aborts: tuple[Abort, ...]
     ) -> None:
         try:
             orders = claim.result()
@@ -303,83 +285,82 @@ class Switchboard:
         # There was something for it that may not begin yet: it goes on waiting.
         one.in_vain_until = self._elapsed() + _VAIN_SECONDS
         with self._changed:
-            replaced = one.agent.session in self._parked
+            replaced = self._parked.of_session(one.agent.session) is not None
             if not replaced:
-                self._parked[one.agent.session] = one
+                self._parked.add(one)
         if replaced:
             one.answer.set_result(Errand())
 
-    def _take(self, one: _Parked, errand: Errand) -> None:
+    def _take(self, one: ParkedPoll, errand: Errand) -> None:
         with self._changed:
-            if self._parked.get(one.agent.session) is not one:
+            if not self._parked.remove(one):
                 return
-            del self._parked[one.agent.session]
         self._note_told(one, errand.aborts)
         _resolve(one, errand)
 
-    def _note_told(self, one: _Parked, aborts: Sequence[Abort]) -> None:
+    def _note_told(self, one: ParkedPoll, aborts: Sequence[Abort]) -> None:
         if aborts:
             attempts = frozenset((abort.run, abort.attempt) for abort in aborts)
             self._told[one.agent.session] = _Told(attempts, self._elapsed())
 
-    def _is_news(self, one: _Parked, aborts: Sequence[Abort]) -> bool:
+    def _is_news(self, one: ParkedPoll, aborts: Sequence[Abort]) -> bool:
         """Whether the agent has not been told these aborts lately: stopping a run takes a while."""
         told = self._told.get(one.agent.session)
         if told is None or self._elapsed() - told.at >= _AGAIN_SECONDS:
             return True
         return any((abort.run, abort.attempt) not in told.attempts for abort in aborts)
 
-    def _taken_late(self) -> list[_Parked]:
-        """Those whose time is up, and those that nobody waits for any more."""
-        at = self._elapsed()
+    def _drop_left(self) -> None:
+        """Keep no poll for whose answer nobody waits any more."""
         with self._changed:
-            over = [
-                one for one in self._parked.values() if one.until <= at or one.answer.cancelled()
-            ]
-            for one in over:
-                del self._parked[one.agent.session]
-        return over
+            for one in [one for one in self._parked if one.answer.cancelled()]:
+                self._parked.remove(one)
 
-    def _answer_all(self, parked: Sequence[_Parked]) -> None:
+    def _answer_all(self, parked: Sequence[ParkedPoll]) -> None:
         for one in parked:
             _resolve(one, Errand())
 
 
-def _begun(one: _Parked) -> bool:
+def _spread(wait: float) -> float:
+    """A little less than was asked for: agents that came at one moment do not all come again so."""
+    return wait * random.uniform(0.8, 1.0) if wait > _SHORT_WAIT else wait  # noqa: S311  # no secret
+
+
+def _begun(one: ParkedPoll) -> bool:
     """Whether somebody waits for the answer; from then on he cannot leave unnoticed."""
     return one.answer.running() or one.answer.set_running_or_notify_cancel()
 
 
-def _resolve(one: _Parked, errand: Errand) -> None:
+def _resolve(one: ParkedPoll, errand: Errand) -> None:
     if not one.answer.done() and _begun(one):
         one.answer.set_result(errand)
 
 
-def _fail(one: _Parked, error: Exception) -> None:
+def _fail(one: ParkedPoll, error: Exception) -> None:
     if not one.answer.done() and _begun(one):
         one.answer.set_exception(error)
 
 
-def _aborts(session: Session, parked: dict[int, _Parked]) -> dict[int, tuple[Abort, ...]]:
+def _aborts(session: Session, parked: dict[int, ParkedPoll]) -> dict[int, tuple[Abort, ...]]:
     """The runs of these agents' sessions that are to be stopped, by agent."""
-    columns = (_RUN.agent_id, _RUN.session, _RUN.guid, _RUN.attempt, _RUN.reason)
+    query = _RUN.select(_RUN.agent_id, _RUN.session, _RUN.guid, _RUN.attempt, _RUN.reason).where(
+        peewee.SQL("status IN (1, 2)"), _RUN.status == JobStatus.ABORTING
+    )
+    if len(parked) <= _NAMED:
+        query = query.where(_RUN.agent_id.in_(sorted(parked)))
     found: dict[int, tuple[Abort, ...]] = {}
-    for some in _portions(sorted(parked)):
-        query = _RUN.select(*columns).where(
-            peewee.SQL("status IN (1, 2)"),
-            _RUN.status == JobStatus.ABORTING,
-            _RUN.agent_id.in_(list(some)),
-        )
-        for row in session.rows(query):
-            agent = row["agent_id"]
-            if row["session"] == parked[agent].agent.session:
-                abort = Abort(row["guid"], row["attempt"], row["reason"])
-                found[agent] = (*found.get(agent, ()), abort)
+    for row in session.rows(query):
+        one = parked.get(row["agent_id"])
+        if one is not None and row["session"] == one.agent.session:
+            abort = Abort(row["guid"], row["attempt"], row["reason"])
+            found[row["agent_id"]] = (*found.get(row["agent_id"], ()), abort)
     return found
 
 
 def _with_work(session: Session, agents: Collection[int], now: int) -> list[int]:
     """Those of these agents that have a run which may begin."""
+    # To name thousands costs more than to ask who has anything at all: mostly few have.
+    wanted = agents if len(agents) <= _NAMED else _with_waiting(session) & set(agents)
     waiting = _RUN.select(peewee.Value(1)).where(
         peewee.SQL("t2.status = 0"),
         _RUN.agent_id == _AGENT.id,
@@ -387,10 +368,24 @@ def _with_work(session: Session, agents: Collection[int], now: int) -> list[int]
         _RUN.after_boot.is_null() | (_RUN.after_boot != _AGENT.boot_id),
     )
     found: list[int] = []
-    for some in _portions(sorted(agents)):
+    for some in _portions(sorted(wanted)):
         query = _AGENT.select(_AGENT.id).where(_AGENT.id.in_(list(some)), peewee.fn.EXISTS(waiting))
         found += [row["id"] for row in session.rows(query)]
     return found
+
+
+def _with_waiting(session: Session) -> set[int]:
+    """All agents that have waiting runs: a step through the index for each, however many runs."""
+    first = _RUN.select(peewee.fn.MIN(_RUN.agent_id).alias("agent")).where(peewee.SQL("status = 0"))
+    steps = first.cte("steps", recursive=True, columns=("agent",))
+    run = _RUN.alias("further")
+    following = run.select(peewee.fn.MIN(run.agent_id)).where(
+        peewee.SQL("further.status = 0"), run.agent_id > steps.c.agent
+    )
+    more = peewee.Select((steps,), (following,)).where(steps.c.agent.is_null(False))
+    walk = steps.union_all(more)
+    query = walk.select_from(walk.c.agent).where(walk.c.agent.is_null(False))
+    return {row["agent"] for row in session.rows(query)}
 
 
 def _portions(numbers: Sequence[int]) -> Iterator[Sequence[int]]:

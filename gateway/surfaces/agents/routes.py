@@ -29,8 +29,9 @@ from gateway.fleet.enrolment import (
     State,
     TooManyWaiting,
 )
+from gateway.fleet.parked import Errand
 from gateway.fleet.reception import Reception, SecondAgent
-from gateway.fleet.switchboard import Ask, Errand, Switchboard
+from gateway.fleet.switchboard import Ask, Switchboard
 from gateway.identity import tokens
 from gateway.identity.throttle import Throttle
 from gateway.surfaces.agents import openapi

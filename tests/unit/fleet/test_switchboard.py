@@ -10,7 +10,8 @@ import pytest
 from gateway.agents.desk import AgentSession, SessionOver
 from gateway.agents.protocol import RunFinished, RunOrder
 from gateway.fleet import roster
-from gateway.fleet.switchboard import Ask, Errand, Switchboard
+from gateway.fleet.parked import Errand
+from gateway.fleet.switchboard import Ask, Switchboard
 from gateway.jobs.states import JobStatus
 from storage.errors import StoreUnavailable
 from tests.engine import Engine
