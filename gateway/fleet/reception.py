@@ -32,7 +32,7 @@ from gateway.agents.protocol import (
     TaskStarted,
 )
 from gateway.catalog.resources import Resources
-from gateway.fleet import allowances, events, orders, roster
+from gateway.fleet import allowances, errands, events, orders, roster
 from gateway.fleet.allowances import Rules
 from gateway.fleet.leases import Leases
 from gateway.identity.errors import IdentityError
@@ -241,14 +241,8 @@ class Reception:
 
     def aborts(self, session: AgentSession) -> list[Abort]:
         """The runs of the agent that are to be stopped."""
-        query = _RUN.select(_RUN.guid, _RUN.attempt, _RUN.reason).where(
-            _HELD,
-            _RUN.agent_id == session.agent_id,
-            _RUN.session == session.session,
-            _RUN.status == JobStatus.ABORTING,
-        )
         with self._store.reading() as db:
-            return [Abort(row["guid"], row["attempt"], row["reason"]) for row in db.rows(query)]
+            return list(errands.aborts(db, [session]).get(session.agent_id, ()))
 
     def wait(self, session: AgentSession, timeout: float) -> None:
         """Wait until something may have changed for the agent."""

@@ -14,24 +14,17 @@ import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 
-import peewee
-
 from gateway import moments
 from gateway.agents.desk import Abort, AgentFacts, AgentSession, Attempt, Refusal, SessionOver
 from gateway.agents.protocol import RunOrder
+from gateway.fleet import errands
 from gateway.fleet.parked import Errand, ParkedPoll, ParkedPolls
 from gateway.fleet.reception import Reception
 from gateway.jobs.signals import Signals
-from gateway.jobs.states import JobStatus
-from storage import models
 from storage.database import Store
 from storage.errors import StoreUnavailable
-from storage.session import Session
 
 log = logging.getLogger(__name__)
-
-_RUN = models.Run
-_AGENT = models.Agent
 
 _LOOK_SECONDS = 1.0
 # Whose claim came to nothing (a window, a limit) is not asked for again at each wake-up.
@@ -40,8 +33,6 @@ _VAIN_SECONDS = 5.0
 _AGAIN_SECONDS = 5.0
 # A wait below this many seconds is kept to exactly.
 _SHORT_WAIT = 10.0
-# As many agents are named in a query; of more it is asked who has anything.
-_NAMED = 50
 _PORTION = 500
 
 
@@ -238,12 +229,13 @@ class Switchboard:
         if not candidates:
             return
         with self._store.reading() as session:
-            aborts = {
-                agent: found
-                for agent, found in _aborts(session, candidates).items()
-                if self._is_news(candidates[agent], found)
-            }
-            working = _with_work(session, candidates, self._now())
+            stopped = errands.aborts(session, {one.agent for one in candidates.values()})
+            working = errands.with_work(session, candidates.keys(), self._now())
+        aborts = {
+            agent: found
+            for agent, found in stopped.items()
+            if self._is_news(candidates[agent], found)
+        }
         roomy = [one for one in map(candidates.__getitem__, working) if one.places or one.freed]
         self._claim(roomy, aborts)
         for agent, found in aborts.items():
@@ -339,53 +331,6 @@ def _resolve(one: ParkedPoll, errand: Errand) -> None:
 def _fail(one: ParkedPoll, error: Exception) -> None:
     if not one.answer.done() and _begun(one):
         one.answer.set_exception(error)
-
-
-def _aborts(session: Session, parked: dict[int, ParkedPoll]) -> dict[int, tuple[Abort, ...]]:
-    """The runs of these agents' sessions that are to be stopped, by agent."""
-    query = _RUN.select(_RUN.agent_id, _RUN.session, _RUN.guid, _RUN.attempt, _RUN.reason).where(
-        peewee.SQL("status IN (1, 2)"), _RUN.status == JobStatus.ABORTING
-    )
-    if len(parked) <= _NAMED:
-        query = query.where(_RUN.agent_id.in_(sorted(parked)))
-    found: dict[int, tuple[Abort, ...]] = {}
-    for row in session.rows(query):
-        one = parked.get(row["agent_id"])
-        if one is not None and row["session"] == one.agent.session:
-            abort = Abort(row["guid"], row["attempt"], row["reason"])
-            found[row["agent_id"]] = (*found.get(row["agent_id"], ()), abort)
-    return found
-
-
-def _with_work(session: Session, agents: Collection[int], now: int) -> list[int]:
-    """Those of these agents that have a run which may begin."""
-    # To name thousands costs more than to ask who has anything at all: mostly few have.
-    wanted = agents if len(agents) <= _NAMED else _with_waiting(session) & set(agents)
-    waiting = _RUN.select(peewee.Value(1)).where(
-        peewee.SQL("t2.status = 0"),
-        _RUN.agent_id == _AGENT.id,
-        _RUN.not_before.is_null() | (_RUN.not_before <= now),
-        _RUN.after_boot.is_null() | (_RUN.after_boot != _AGENT.boot_id),
-    )
-    found: list[int] = []
-    for some in _portions(sorted(wanted)):
-        query = _AGENT.select(_AGENT.id).where(_AGENT.id.in_(list(some)), peewee.fn.EXISTS(waiting))
-        found += [row["id"] for row in session.rows(query)]
-    return found
-
-
-def _with_waiting(session: Session) -> set[int]:
-    """All agents that have waiting runs: a step through the index for each, however many runs."""
-    first = _RUN.select(peewee.fn.MIN(_RUN.agent_id).alias("agent")).where(peewee.SQL("status = 0"))
-    steps = first.cte("steps", recursive=True, columns=("agent",))
-    run = _RUN.alias("further")
-    following = run.select(peewee.fn.MIN(run.agent_id)).where(
-        peewee.SQL("further.status = 0"), run.agent_id > steps.c.agent
-    )
-    more = peewee.Select((steps,), (following,)).where(steps.c.agent.is_null(False))
-    walk = steps.union_all(more)
-    query = walk.select_from(walk.c.agent).where(walk.c.agent.is_null(False))
-    return {row["agent"] for row in session.rows(query)}
 
 
 def _portions(numbers: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.fleet import switchboard
+from gateway.fleet import errands
 from tests import engine as engines
 from tests.conftest import StorePlace
 from tests.engine import Engine
@@ -30,13 +30,13 @@ def test_those_with_waiting_runs_are_found_among_all(
     engine.reception.claim(agents[2], 1)
     ids = [agent.agent_id for agent in agents]
     expected = [agents[1].agent_id, agents[4].agent_id]
-    for named in (100, 0):
-        monkeypatch.setattr(switchboard, "_NAMED", named)
+    for few in (100, 4, 0):
+        monkeypatch.setattr(errands, "_FEW", few)
         with engine.store.reading() as session:
-            assert sorted(switchboard._with_work(session, ids, engine.now())) == expected
-            assert switchboard._with_work(session, ids[:1], engine.now()) == []
+            assert sorted(errands.with_work(session, ids, engine.now())) == expected
+            assert errands.with_work(session, ids[:1], engine.now()) == []
 
 
 def test_nobody_has_anything_where_nothing_waits(engine: Engine) -> None:
     with engine.store.reading() as session:
-        assert switchboard._with_waiting(session) == set()
+        assert errands.with_waiting(session) == set()
