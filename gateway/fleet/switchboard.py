@@ -107,11 +107,12 @@ class Switchboard:
         Renews the leases of the runs that it names. Raises SessionOver, StoreUnavailable.
         """
         self._reception.check(agent)
+        wait = _spread(ask.wait, first=agent.session not in self._known)
         refused = self._renew(agent, ask)
         if ask.facts is not None:
             self._reception.tell(agent, ask.facts)
         answer: Future[Errand] = Future()
-        parked = ParkedPoll(agent, ask.places, self._elapsed() + _spread(ask.wait), answer)
+        parked = ParkedPoll(agent, ask.places, self._elapsed() + wait, answer)
         with self._changed:
             self._heard.add(agent.agent_id)
             older = self._parked.of_session(agent.session)
@@ -313,9 +314,13 @@ class Switchboard:
             _resolve(one, Errand())
 
 
-def _spread(wait: float) -> float:
-    """A little less than was asked for: agents that came at one moment do not all come again so."""
-    return wait * random.uniform(0.8, 1.0) if wait > _SHORT_WAIT else wait  # noqa: S311  # no secret
+def _spread(wait: float, *, first: bool) -> float:
+    """Less than was asked for: agents that came at one moment do not all come again at one.
+
+    After a start of the server all of them come at once, each with its first poll.
+    """
+    least = 0.1 if first else 0.8
+    return wait * random.uniform(least, 1.0) if wait > _SHORT_WAIT else wait  # noqa: S311  # no secret
 
 
 def _begun(one: ParkedPoll) -> bool:
