@@ -5,6 +5,7 @@ JSON, what it has seen. ``PID`` is the server's, whose memory and time are read.
 """
 
 import asyncio
+import gc
 import json
 import random
 import sys
@@ -181,6 +182,8 @@ def main(arguments: Sequence[str]) -> None:
     """Measure, and print what was seen."""
     server, token, pid, module, count, seconds = arguments
     open_files.raise_limit()
+    # What is measured is the server's pauses, not this one's.
+    gc.disable()
     process = psutil.Process(int(pid))
     found = asyncio.run(measure(server, token, process, module, int(count), float(seconds)))
     print(json.dumps(found))
