@@ -5,18 +5,16 @@ import datetime
 import logging
 import shutil
 import sqlite3
-import uuid
 from pathlib import Path
 
+from gateway import incarnation, moments
 from gateway.datafolder import DataFolder
-from gateway.identity import store_facts, vault
+from gateway.identity import vault
 from storage import opening, sqlite
-from storage.database import closing
+from storage.database import Store, closing
 from storage.errors import DamagedStore, StoreHeld
 
 log = logging.getLogger("gateway.restoring")
-
-"""The store fact that tells one life of a store from another: agents report to one only."""
 
 _COMPANIONS = ("-wal", "-shm", "-journal")
 
@@ -62,10 +60,16 @@ def _prepare(folder: DataFolder, candidate: Path) -> None:
         damage = store.check(full=True)
         if damage:
             raise DamagedStore(f"the backup is damaged: {damage[0]}")
-        vault.open_vault(store, folder.keys)
-        store.unit_of_work(
-            lambda session: store_facts.write(session, store_facts.INCARNATION, str(uuid.uuid4()))
-        )
+        begin_anew(folder, store)
+
+
+def begin_anew(folder: DataFolder, store: Store) -> int:
+    """Begin another life of a store that was a backup; how many jobs were marked by it.
+
+    Raises KeyFileError when the folder's keys are not the store's.
+    """
+    vault.open_vault(store, folder.keys)
+    return store.unit_of_work(lambda session: incarnation.begin(session, moments.now()))
 
 
 def _keep(folder: DataFolder) -> Path | None:

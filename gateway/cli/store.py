@@ -10,6 +10,8 @@ from gateway.cli.options import as_json, with_settings
 from gateway.cli.session import connect
 from gateway.datafolder import DataFolder
 from gateway.settings import Loaded
+from storage import opening
+from storage.database import closing
 
 
 @click.command()
@@ -54,15 +56,32 @@ def backup(loaded: Loaded, file: Path) -> None:
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path), required=False)
 @with_settings
-def restore(loaded: Loaded, file: Path) -> None:
-    """Put the copy in FILE in the place of the store; the server must be stopped."""
+def restore(loaded: Loaded, file: Path | None) -> None:
+    """Put the copy in FILE in the place of the store; the server must be stopped.
+
+    With PostgreSQL, restore the database with its own tools first; then, without FILE, this begins
+    another life of it: agents' reports from before are refused, and unsettled jobs are marked.
+    """
+    url = loaded.settings.database_url
+    if (file is None) != (url is not None):
+        raise click.UsageError(
+            "FILE is missing"
+            if url is None
+            else "the store is a PostgreSQL database: restore it "
+            "with pg_restore, and then use this command without FILE"
+        )
     folder = DataFolder(loaded.settings.data)
     folder.create()
     with folder.hold():
-        kept = restoring.restore(folder, file)
-    click.echo(f"restored {file}" + (f"; the former store is {kept}" if kept else ""))
+        if file is not None:
+            kept = restoring.restore(folder, file)
+            click.echo(f"restored {file}" + (f"; the former store is {kept}" if kept else ""))
+        elif url is not None:
+            with closing(opening.open_postgres(url.get_secret_value())) as store:
+                marked = restoring.begin_anew(folder, store)
+            click.echo(f"the restored database begins anew; jobs marked: {marked}")
 
 
 @click.group()

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway import restoring
+from gateway import incarnation, restoring
 from gateway.datafolder import DataFolder
 from gateway.identity import store_facts, vault
 from storage import opening, sqlite
 from storage.database import closing
 from storage.errors import StoreHeld
+from tests.engine import Engine
 
 
 @pytest.fixture
@@ -117,3 +118,17 @@ def test_a_folder_without_a_store_gets_one(folder: DataFolder, backup: Path) -> 
     folder.store.unlink()
     assert restoring.restore(folder, backup) is None
     assert fact(folder.store, store_facts.INCARNATION)
+
+
+def test_jobs_that_had_not_ended_are_marked(engine: Engine) -> None:
+    """By the life that begins, whatever database the store is on."""
+    agent = engine.agent()
+    what = engine.module()
+    ended, active, waiting = (engine.accept(engine.order(what, agent)) for _ in range(3))
+    first, _ = engine.reception.claim(agent, 2)
+    engine.finish(agent, first)
+    held = engine.accept(engine.order(what, agent, on_hold=True))
+    assert engine.store.unit_of_work(lambda db: incarnation.begin(db, engine.now())) == 3
+    for view, marked in ((ended, False), (active, True), (waiting, True), (held, True)):
+        events = engine.jobs.events(view.guid)
+        assert [one.reason for one in events].count(incarnation.RESTORED) == marked

@@ -17,6 +17,7 @@ from gateway.cli import ending
 from gateway.control import ControlServer
 from gateway.datafolder import DataFolder
 from gateway.jobs.orders import MissedRuns
+from tests.conftest import PostgresPlace
 from tests.unit.cli.conftest import MODULE, Run
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -456,3 +457,16 @@ def test_every_public_method_is_a_command(gateway: Run) -> None:
     methods = {name for name in vars(Administration) if not name.startswith("_")}
     assert methods - {"commands"} >= {"initialise", "job_watch", "backup"}
     assert administration.Administration.commands.__doc__
+
+
+def test_a_restored_database_begins_anew(
+    gateway: Run, monkeypatch: pytest.MonkeyPatch, postgres_place: PostgresPlace
+) -> None:
+    """PostgreSQL is restored by its own tools; a command tells the gateway of it."""
+    monkeypatch.setenv("GATEWAY_DATABASE_URL", postgres_place.url)
+    assert gateway("restore").out == "the restored database begins anew; jobs marked: 0\n"
+    first = gateway("restore", "/some/file")
+    assert first.code == failures.WRONG_USE
+    assert "pg_restore" in first.err
+    monkeypatch.delenv("GATEWAY_DATABASE_URL")
+    assert "FILE is missing" in gateway("restore").err
