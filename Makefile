@@ -35,8 +35,9 @@ check: .venv/.developing ## Style, types, and which part may import which
 compat: packages ## Test on every Python from 3.11 to 3.13 that this machine has; SHORT=1: units
 	@scripts/compat $(if $(SHORT),tests/unit tests/contract,tests)
 
-soak: packages .venv/.developing ## N rounds of kills under load
-	KILL_ROUNDS=$(N) $(PYTEST) tests/reliability --timeout=0
+soak: packages .venv/.developing ## N rounds of the fault campaign, or SEED=... once again
+	$(BIN)/python -m tests.reliability.campaign --keep build/campaign \
+		$(if $(SEED),--seed $(SEED),--rounds $(N))
 
 bench: .venv/.developing ## Measure this machine
 	$(BIN)/python -m tests.benchmarks

@@ -13,6 +13,8 @@ SECOND = 1_000_000
 # What can be asked for, a day within what a datetime can say in any zone.
 EARLIEST = 24 * 3600 * SECOND
 LATEST = 253_402_214_400 * SECOND
+# Before every present: what waits until then is due, however the wall clock is set meanwhile.
+AT_ONCE = 0
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _MICROSECOND = datetime.timedelta(microseconds=1)
 

@@ -247,7 +247,7 @@ class Switchboard:
         claims = []
         for one in parked:
             with self._changed:
-                if not self._parked.remove(one) or not one.answer.set_running_or_notify_cancel():
+                if not self._parked.remove(one) or not _begun(one):
                     continue
                 self._given.add(one.agent.session)
             claims.append((one, self._claimed(one)))

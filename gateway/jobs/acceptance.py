@@ -354,7 +354,7 @@ class Acceptance:
             runs_open=0,
             due_at=due,
             launch_by=None if timeout is None else max(last, now) + timeout,
-            wake_at=None if on_hold else due,
+            wake_at=None if on_hold else due if due > now else moments.AT_ONCE,
             created_at=now,
             # What recurs never begins itself: those that it makes need the lock.
             lock_name=None if order.timing.schedule is not None else resolved.lock,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from gateway import moments
 from gateway.jobs import aborting, locks, moves, rows, run_books
 from gateway.jobs.locks import Turn
 from gateway.jobs.rows import JobRow
@@ -14,7 +15,7 @@ def begin(session: WritingSession, job: JobRow, now: int) -> None:
     if job.lock_name is None:
         run_books.begin(session, job, now)
         return
-    job.wake_at = now
+    job.wake_at = moments.AT_ONCE
     rows.write_job(session, job)
 
 

@@ -269,7 +269,7 @@ class Clock:
                 return
             # Another gateway may have been faster.
             if job.wake_at is not None and job.wake_at <= now:
-                lateness = (now - job.wake_at) / moments.SECOND
+                lateness = (now - (job.wake_at or now)) / moments.SECOND
                 self._deal_with(session, job, concerned, now)
                 session.after_commit(self._wake_agents)
                 session.after_commit(lambda: self._claimed(lateness))

@@ -120,7 +120,7 @@ def release(session: WritingSession, job: JobRow, now: int) -> None:
         session.execute(_HOLDER.delete().where(*_row(job), _HOLDER.job_id == job.id))
         return
     _hand_over(session, job, job.id, following, now)
-    session.execute(_JOB.update(wake_at=now).where(_JOB.id == following))
+    session.execute(_JOB.update(wake_at=moments.AT_ONCE).where(_JOB.id == following))
 
 
 def next_in_line(session: Session, job: JobRow, now: int) -> int | None:

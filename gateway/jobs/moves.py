@@ -4,6 +4,7 @@ Every move is checked against the table in ``states``, written with its event an
 the same transaction, and leaves the job in a state from which the clock knows what comes next.
 """
 
+from gateway import moments
 from gateway.jobs import counters, locks, rows, states
 from gateway.jobs.orders import Origin
 from gateway.jobs.rows import JobRow
@@ -32,7 +33,7 @@ def move(
     if wanted.finished:
         job.finished_at = at
         # Its run book is to take note of it.
-        job.wake_at = at if job.origin is Origin.RUN_BOOK else None
+        job.wake_at = moments.AT_ONCE if job.origin is Origin.RUN_BOOK else None
         locks.release(session, job, at)
     rows.write_job(session, job)
     _event(session, job, before, at, actor)

@@ -301,7 +301,7 @@ class _Book:
         child.launch_by = None if timeout is None else self._now + timeout
         if child.lock_name is not None:
             # Who else has or wants its lock must be locked, too: the clock does that.
-            child.wake_at = self._now
+            child.wake_at = moments.AT_ONCE
             rows.write_job(self._session, child)
             return
         begin(self._session, child, self._now)

@@ -420,7 +420,7 @@ def _copy(job: JobRow, due: int, now: int, options: Mapping[str, Any]) -> JobRow
         lock_name=options.get("lock"),
         due_at=due,
         launch_by=None if launch_timeout is None else now + launch_timeout,
-        wake_at=now,
+        wake_at=moments.AT_ONCE,
         created_at=now,
         started_at=None,
         finished_at=None,

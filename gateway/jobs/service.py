@@ -435,13 +435,13 @@ def _resume(session: WritingSession, job: JobRow, now: int, actor: str, reason: 
         return
     if run_books.awaits_turn(job):
         # Whether its turn has come meanwhile is for its run book to say.
-        job.wake_at = now
+        job.wake_at = moments.AT_ONCE
         rows.write_job(session, job)
         return
     due = job.due_at or now
     # The time on hold does not count against the launch timeout.
     job.launch_by = _extended(job.launch_by, due, now)
-    job.wake_at = due
+    job.wake_at = due if due > now else moments.AT_ONCE
     if job.runs_open:
         for run in settlement.open_runs(session, job):
             if run.status is JobStatus.DISABLED:

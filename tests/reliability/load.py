@@ -15,7 +15,7 @@ import random
 import re
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ import httpx
 
 from tests.reliability.servers import AGENT, House, Server
 
+TEXT = "load"
 _BASE = "/Dispatcher/SchedulingService"
 _SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 _NAMESPACE = "urn:dispatcher-gateway:scheduling:1"
@@ -144,36 +145,40 @@ def lines(house: House) -> list[Line]:
     return [Line(what, uuid.UUID(job), uuid.UUID(run)) for what, job, run, _ in found]
 
 
-def as_json(guid: uuid.UUID) -> tuple[str, bytes, str]:
-    """A job in JSON: path, body, content type."""
+def as_json(guid: uuid.UUID, agent: str = AGENT, text: str = TEXT) -> tuple[str, bytes, str]:
+    """A job in JSON, with a text for its description: path, body, content type."""
     job = {
-        "Description": "load",
+        "Description": text,
         "When": {"Immediate": True},
         "What": [{"ID": str(guid), "Type": 2 if guid == Kind.RUN_BOOK.guid else 0}],
-        "Who": [{"Name": AGENT, "Type": 0}],
+        "Who": [{"Name": agent, "Type": 0}],
     }
     return f"{_BASE}/jobs", json.dumps(job).encode(), "application/json"
 
 
-def as_xml(guid: uuid.UUID) -> tuple[str, bytes, str]:
+def as_xml(guid: uuid.UUID, agent: str = AGENT, text: str = TEXT) -> tuple[str, bytes, str]:
     """The same in XML."""
-    return f"{_BASE}/jobs", f'<Job xmlns="{_NAMESPACE}">{_members(guid)}</Job>'.encode(), "text/xml"
+    return (
+        f"{_BASE}/jobs",
+        f'<Job xmlns="{_NAMESPACE}">{_members(guid, agent, text)}</Job>'.encode(),
+        "text/xml",
+    )
 
 
-def as_soap(guid: uuid.UUID) -> tuple[str, bytes, str]:
+def as_soap(guid: uuid.UUID, agent: str = AGENT, text: str = TEXT) -> tuple[str, bytes, str]:
     """The same in SOAP 1.1, by hand."""
     body = (
         f'<s:Envelope xmlns:s="{_SOAP}"><s:Body><ScheduleJob xmlns="{_NAMESPACE}">'
-        f"<job>{_members(guid)}</job></ScheduleJob></s:Body></s:Envelope>"
+        f"<job>{_members(guid, agent, text)}</job></ScheduleJob></s:Body></s:Envelope>"
     )
     return f"{_BASE}/soap", body.encode(), "text/xml; charset=utf-8"
 
 
-def _members(guid: uuid.UUID) -> str:
+def _members(guid: uuid.UUID, agent: str, text: str) -> str:
     return (
-        "<Description>load</Description><When><Immediate>true</Immediate></When>"
+        f"<Description>{text}</Description><When><Immediate>true</Immediate></When>"
         f"<What><JobWhat><ID>{guid}</ID><Type>{_type(guid)}</Type></JobWhat></What>"
-        f"<Who><JobWho><Name>{AGENT}</Name><Type>Agent</Type></JobWho></Who>"
+        f"<Who><JobWho><Name>{agent}</Name><Type>Agent</Type></JobWho></Who>"
     )
 
 
@@ -181,17 +186,21 @@ def _type(guid: uuid.UUID) -> str:
     return "RunBook" if guid == Kind.RUN_BOOK.guid else "Module"
 
 
-DIALECTS: tuple[Callable[[uuid.UUID], tuple[str, bytes, str]], ...] = (as_json, as_xml, as_soap)
+Dialect = Callable[[uuid.UUID, str, str], tuple[str, bytes, str]]
+DIALECTS: tuple[Dialect, ...] = (as_json, as_xml, as_soap)
 
 
 def post(
     client: httpx.Client,
     guid: uuid.UUID,
-    dialect: Callable[[uuid.UUID], tuple[str, bytes, str]] = as_json,
+    dialect: Dialect = as_json,
+    agent: str = AGENT,
+    key: str = "",
 ) -> httpx.Response:
-    """Ask for a job of a module."""
-    path, body, content_type = dialect(guid)
-    return client.post(path, content=body, headers={"Content-Type": content_type})
+    """Ask for a job of a module on an agent, under a key if there is one."""
+    path, body, content_type = dialect(guid, agent, f"{TEXT} {key}" if key else TEXT)
+    headers = {"Content-Type": content_type} | ({"Idempotency-Key": key} if key else {})
+    return client.post(path, content=body, headers=headers)
 
 
 def job_id(answer: httpx.Response) -> uuid.UUID:
@@ -237,12 +246,16 @@ class Journal:
 class Client:
     """A client that asks for jobs until it is stopped or the server is gone.
 
-    ``pause`` is the longest time between two requests, in seconds.
+    ``pause`` is the longest time between two requests, in seconds; ``agents`` are who is to do it.
+    With ``patient`` it sends what was not answered again, under the same key, for as long as it
+    takes.
     """
 
     journal: Journal
     rng: random.Random
     pause: float = 0.06
+    agents: Sequence[str] = (AGENT,)
+    patient: bool = False
     refusals: int = 0
     mistakes: list[str] = dataclasses.field(default_factory=list)
 
@@ -250,30 +263,46 @@ class Client:
         """Post until told to stop; what must not happen is put among the mistakes."""
         with server.client() as client:
             while not stop.wait(self.rng.uniform(0, self.pause)):
+                ask = self._ask(client)
                 try:
-                    self._post(client)
+                    done = self._post(ask)
                 except httpx.TransportError:
                     # The server is gone, in the middle of a request or before it: nothing was
                     # said, so nothing was promised.
-                    return
+                    if not self.patient:
+                        return
+                    done = False
+                while self.patient and not done and not stop.wait(self.pause):
+                    with contextlib.suppress(httpx.TransportError):
+                        done = self._post(ask)
 
-    def _post(self, client: httpx.Client) -> None:
-        kind = self.rng.choice(tuple(Kind))
-        answer = post(client, kind.guid, self.rng.choice(DIALECTS))
+    def _ask(self, client: httpx.Client) -> Callable[[], httpx.Response]:
+        """A request that may be sent again and again."""
+        kind, dialect = self.rng.choice(tuple(Kind)), self.rng.choice(DIALECTS)
+        agent = self.rng.choice(self.agents)
+        key = uuid.UUID(int=self.rng.getrandbits(128)).hex if self.patient else ""
+        return lambda: post(client, kind.guid, dialect, agent, key)
+
+    def _post(self, ask: Callable[[], httpx.Response]) -> bool:
+        """Send it once; whether it was accepted."""
+        answer = ask()
         if answer.is_success:
             self.journal.add(job_id(answer))
-            return
+            return True
         self.refusals += 1
         if not refused(answer):
             self.mistakes.append(f"{answer.status_code} {answer.headers} {answer.text[:500]}")
+        return False
 
 
 class Crowd:
     """Several clients at work at the same time, each with its own journal."""
 
-    def __init__(self, folder: Path, rng: random.Random, clients: int, pause: float = 0.06) -> None:
+    def __init__(
+        self, folder: Path, rng: random.Random, clients: int, pause: float = 0.06, **more: Any
+    ) -> None:
         self._clients = [
-            Client(Journal(folder / f"client-{n}"), random.Random(rng.random()), pause)
+            Client(Journal(folder / f"client-{n}"), random.Random(rng.random()), pause, **more)
             for n in range(clients)
         ]
         self._stop = threading.Event()

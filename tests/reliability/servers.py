@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -157,11 +157,11 @@ class House:
         finally:
             self.end(server)
 
-    def start(self, **more: str) -> Server:
+    def start(self, where: Sequence[str] = ("--port", "0"), **more: str) -> Server:
         """Start a server; ``more`` is environment."""
         with self.log.open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "app.py", "serve", "--port", "0"],
+                [sys.executable, "app.py", "serve", *where],
                 cwd=ROOT,
                 env=self.environment | more,
                 stdout=subprocess.PIPE,

@@ -1,22 +1,18 @@
 """A full disk under a server at work: errors for those concerned, nothing half, no restart."""
 
-import abc
-import contextlib
 import os
 import random
-import shutil
-import subprocess
 import time
 import uuid
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
 
-import psutil
 import pytest
 
 from gateway.jobs.states import JobStatus
 from tests.reliability import consistency, load
+from tests.reliability.disks import Disk, LimitedFiles, SmallDisk, mounted
 from tests.reliability.load import Crowd, Kind
 from tests.reliability.servers import House, Server, until
 
@@ -27,78 +23,12 @@ CLIENTS = 4
 pytestmark = pytest.mark.slow
 
 
-class Disk(abc.ABC):
-    """Where a data folder lies, and how it fills up."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    @abc.abstractmethod
-    def fill(self, server: Server) -> None:
-        """Leave the server no byte to write."""
-
-    @abc.abstractmethod
-    def clear(self, server: Server) -> None:
-        """Give the space back."""
-
-
-class SmallDisk(Disk):
-    """A file system of its own."""
-
-    def fill(self, server: Server) -> None:
-        self.leave(0)
-
-    def clear(self, server: Server) -> None:
-        self._ballast.unlink()
-
-    def leave(self, room: int) -> None:
-        """Let no more than so many bytes be free."""
-        with self._ballast.open("ab") as ballast, contextlib.suppress(OSError):
-            while (free := shutil.disk_usage(self.path).free) > room:
-                os.write(ballast.fileno(), bytes(min(64 * 1024, free - room)))
-
-    @property
-    def _ballast(self) -> Path:
-        return self.path / "ballast"
-
-
-class LimitedFiles(Disk):
-    """A stand-in where no file system can be mounted: the server may not write to its files."""
-
-    def fill(self, server: Server) -> None:
-        self._limit(server, 0)
-
-    def clear(self, server: Server) -> None:
-        self._limit(server, psutil.RLIM_INFINITY)
-
-    @staticmethod
-    def _limit(server: Server, most: int) -> None:
-        limits = (most, psutil.RLIM_INFINITY)
-        psutil.Process(server.process.pid).rlimit(psutil.RLIMIT_FSIZE, limits)
-
-
-@contextlib.contextmanager
-def mounted(folder: Path) -> Iterator[SmallDisk]:
-    """A small file system; only root may mount one, and only where the system lets it."""
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(folder)]
-    done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.fail(
-            f"a small file system cannot be mounted ({done.stderr.strip()}): run this test as root,"
-            " in a container that may mount"
-        )
-    try:
-        yield SmallDisk(folder)
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
     """A small disk."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    with mounted(folder) as disk:
+    with mounted(folder, DISK) as disk:
         yield disk
 
 

@@ -19,7 +19,7 @@ from tests.reliability import consistency, load
 from tests.reliability.load import Crowd, Kind
 from tests.reliability.servers import House, Server, slay, until
 
-ROUNDS = int(os.environ.get("KILL_ROUNDS", "10"))
+ROUNDS = int(os.environ.get("KILL_ROUNDS", "4"))
 CLIENTS = 4
 GONE_SECONDS = 10.0
 

@@ -1,10 +1,7 @@
 """What becomes of runs when server, agent or the network between them goes away."""
 
 import contextlib
-import itertools
-import os
 import shutil
-import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.reliability import load
+from tests.reliability.networks import Namespace
 from tests.reliability.remote import FAR, AgentsHouse, stop
 from tests.reliability.servers import WAIT, House, slay, until
 from tests.unit.agents import fake_server
@@ -144,48 +142,6 @@ def test_tls_by_a_pin_or_an_authority_and_a_copy_is_refused_by_name(
             assert far.ended(job)["status"] == "completed"
             assert stop(agent) == 0
     assert "Traceback" not in far.agent_log()
-
-
-_numbers = itertools.count(os.getpid() % 20_000)
-
-
-class Namespace:
-    """A network of its own beside this one; ``cut`` and ``mend`` are the cable between them."""
-
-    def __init__(self) -> None:
-        number = next(_numbers)
-        self.name = f"gateway-{number}"
-        self._cable = f"gw{number}"
-        self.host = f"10.213.{number // 250 % 250}.{1 + number % 250}"
-        other = f"10.214.{number // 250 % 250}.{1 + number % 250}"
-        far = f"{self._cable}f"
-        _ip("netns", "add", self.name)
-        _ip("link", "add", self._cable, "type", "veth", "peer", "name", far, "netns", self.name)
-        _ip("addr", "add", f"{self.host}/32", "peer", f"{other}/32", "dev", self._cable)
-        _ip("link", "set", self._cable, "up")
-        inside = ("-n", self.name)
-        _ip(*inside, "addr", "add", f"{other}/32", "peer", f"{self.host}/32", "dev", far)
-        _ip(*inside, "link", "set", far, "up")
-        _ip(*inside, "link", "set", "lo", "up")
-
-    @property
-    def before(self) -> tuple[str, ...]:
-        return ("ip", "netns", "exec", self.name)
-
-    def cut(self) -> None:
-        _ip("link", "set", self._cable, "down")
-
-    def mend(self) -> None:
-        _ip("link", "set", self._cable, "up")
-
-    def remove(self) -> None:
-        for arguments in (("link", "del", self._cable), ("netns", "del", self.name)):
-            with contextlib.suppress(subprocess.CalledProcessError):
-                _ip(*arguments)
-
-
-def _ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], check=True, capture_output=True, timeout=30)
 
 
 @pytest.fixture

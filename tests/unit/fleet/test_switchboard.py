@@ -98,6 +98,36 @@ def test_a_failure_of_one_disturbs_no_other(
     assert len(polls[1].result(PATIENCE).orders) == 1
 
 
+def test_who_was_given_nothing_goes_on_waiting_and_is_asked_again(
+    engine: Engine,
+    board: Switchboard,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    agent = engine.agent()
+    claim, vain = engine.reception.claim_soon, []
+
+    def sometimes(one: AgentSession, limit: int, freed: int = 0) -> "Future[list[RunOrder]]":
+        if len(vain) >= 2:
+            return claim(one, limit, freed)
+        vain.append(one)
+        nothing: Future[list[RunOrder]] = Future()
+        nothing.set_result([])
+        return nothing
+
+    monkeypatch.setattr(engine.reception, "claim_soon", sometimes)
+    poll = board.poll(agent, Ask(10, wait=PATIENCE))
+    accept(engine, agent)
+
+    def asked_again() -> bool:
+        engine.signals.wake({agent.agent_id})
+        return poll.done()
+
+    wait_until(asked_again)
+    assert len(poll.result(PATIENCE).orders) == 1
+    assert caplog.records == []
+
+
 @pytest.mark.parametrize("told", [1, 2, 50])
 def test_reports_make_room_for_no_more_than_the_agent_may_have(
     engine: Engine, board: Switchboard, told: int

@@ -53,7 +53,7 @@ from gateway.jobs.states import JobStatus
 from gateway.jobs.views import JobView
 from storage import models
 from storage.session import Session
-from tests.engine import LAUNCH_TIMEOUT, Engine
+from tests.engine import HOUR, LAUNCH_TIMEOUT, Engine
 
 DONE = JobStatus.COMPLETED
 
@@ -131,6 +131,29 @@ def test_a_run_book_ends_with_its_last_job(engine: Engine) -> None:
     page = engine.jobs.page(JobFilter(run_book_jobs=False), 1, 10)
     assert (page.total, [one.guid for one in page.jobs]) == (1, [job.guid])
     assert engine.jobs.page(JobFilter(), 1, 10).total == 4
+
+
+def test_a_clock_that_is_put_back_holds_up_no_run_book(engine: Engine) -> None:
+    """Whatever is to be done at once is due by any clock."""
+    agent = engine.agent()
+    book = run_book(engine, *(module_job(engine.module()) for _ in range(2)))
+    engine.now.advance(HOUR)
+    job = schedule(engine, book, agent)
+    (order,) = engine.reception.claim(agent, 10)
+    engine.finish(agent, order)
+    engine.now.advance(-HOUR)
+    engine.clock.tick()
+    # One that was accepted an hour ahead of the present.
+    engine.now.advance(HOUR)
+    other = engine.accept(
+        JobOrder(what=(What(book, DefinitionKind.RUN_BOOK),), who=(Who(str(agent.agent)),))
+    )
+    engine.now.advance(-HOUR)
+    engine.clock.tick()
+    assert len(work(engine, agent)) == 2
+    while work(engine, agent):
+        pass
+    assert status(engine, job) is status(engine, other) is DONE
 
 
 def test_jobs_side_by_side_run_on_their_own_agents(engine: Engine) -> None:
