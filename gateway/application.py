@@ -22,6 +22,7 @@ from gateway.catalog.building_blocks import BuildingBlocks
 from gateway.catalog.catalog import Catalog
 from gateway.catalog.resources import Resources
 from gateway.datafolder import DataFolder
+from gateway.fleet import events
 from gateway.fleet.access import AgentAccess
 from gateway.fleet.credentials import AgentCredentials
 from gateway.fleet.enrolment import Enrolments
@@ -47,7 +48,7 @@ from gateway.identity.permissions import Permissions
 from gateway.identity.role_changes import Roles
 from gateway.identity.throttle import Throttle
 from gateway.identity.vault import Vault
-from gateway.jobs import launch_windows, resource_use
+from gateway.jobs import launch_windows, repeats, resource_use
 from gateway.jobs.acceptance import Acceptance
 from gateway.jobs.archives import Archives
 from gateway.jobs.clock import Clock
@@ -81,7 +82,7 @@ from gateway.web import framing, status, surfaces
 from gateway.web.authentication import Guard
 from gateway.wire import wcf_json, xml
 from storage import opening
-from storage.database import Store
+from storage.database import Store, Work
 from storage.errors import DamagedStore
 
 log = logging.getLogger("gateway")
@@ -91,6 +92,8 @@ _SILENCE_SECONDS = 30.0
 # For rules that another gateway on the same store has made.
 _RULES_SECONDS = 30.0
 _PORTION = 500
+# Events of agents: long enough to tell what became of one in the last months.
+_EVENTS_KEPT = 180 * moments.DAY
 _HOUR_SECONDS = 3600.0
 _DAY_SECONDS = 24 * 3600.0
 _MAINTENANCE_SECONDS = 5.0
@@ -171,6 +174,8 @@ class Gateway:
             _RULES_SECONDS, self.notification_rules.load, "look for notification rules"
         )
         self.clock.every(_DAY_SECONDS, self._sweep_notifications, "sweep of notifications")
+        self.clock.every(_HOUR_SECONDS, self._sweep_keys, "sweep of idempotency keys")
+        self.clock.every(_DAY_SECONDS, self._sweep_events, "sweep of agents' events")
         self.notification_rules.load()
         self.sender.start()
         self.switchboard.start()
@@ -218,12 +223,21 @@ class Gateway:
             log.warning("killed %d processes that an earlier server left running", killed)
 
     def _sweep_notifications(self) -> int:
-        """Forget old messages in portions, so that nobody waits for long."""
-        before = moments.now() - self.settings.notifications.keep_days * 24 * 3600 * moments.SECOND
+        before = moments.now() - self.settings.notifications.keep_days * moments.DAY
+        return self._in_portions(lambda session: outbox.sweep(session, before, _PORTION))
+
+    def _sweep_keys(self) -> int:
+        before = moments.now() - self.settings.idempotency_seconds * moments.SECOND
+        return self._in_portions(lambda session: repeats.sweep(session, before, _PORTION))
+
+    def _sweep_events(self) -> int:
+        before = moments.now() - _EVENTS_KEPT
+        return self._in_portions(lambda session: events.sweep(session, before, _PORTION))
+
+    def _in_portions(self, work: Work[int]) -> int:
+        """Do it until nothing is left, in units of work for which nobody waits for long."""
         swept = 0
-        while found := self.store.unit_of_work(
-            lambda session: outbox.sweep(session, before, _PORTION)
-        ):
+        while found := self.store.unit_of_work(work):
             swept += found
         return swept
 

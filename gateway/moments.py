@@ -10,6 +10,7 @@ import uuid
 import uuid_utils.compat
 
 SECOND = 1_000_000
+DAY = 24 * 3600 * SECOND
 # What can be asked for, a day within what a datetime can say in any zone.
 EARLIEST = 24 * 3600 * SECOND
 LATEST = 253_402_214_400 * SECOND

@@ -34,6 +34,18 @@ def record(session: Session, agent_id: int, at: int, kind: str, detail: str = ""
     session.execute(_EVENT.insert(agent_id=agent_id, at=at, kind=kind, detail=detail))
 
 
+def sweep(session: Session, before: int, most: int) -> int:
+    """Forget what was before a moment, at most so many; how many.
+
+    They are numbered as they come, so only the first need be looked at.
+    """
+    first = session.rows(_EVENT.select(_EVENT.id, _EVENT.at).order_by(_EVENT.id).limit(most))
+    old = [row["id"] for row in first if row["at"] < before]
+    if old:
+        session.execute(_EVENT.delete().where(_EVENT.id.in_(old)))
+    return len(old)
+
+
 def of_agent(session: Session, agent_id: int, most: int = 20) -> list[AgentEvent]:
     """The last events of an agent, the newest first."""
     query = _EVENT.select().where(_EVENT.agent_id == agent_id).order_by(_EVENT.id.desc())

@@ -17,6 +17,7 @@ from concurrent.futures import Future
 from typing import Any
 
 import orjson
+import peewee
 
 from gateway import moments
 from gateway.catalog.policies import NOTHING, Policy
@@ -298,6 +299,13 @@ class Repeats:
         return {
             _short(digest): Seen(at, guid, durable=True) for digest, at, guid in reversed(stored)
         }
+
+
+def sweep(session: WritingSession, before: int, most: int) -> int:
+    """Forget what keys stand for since before a moment; how many, at most so many."""
+    key = (_ACCEPTANCE.owner_id, _ACCEPTANCE.kind, _ACCEPTANCE.token)
+    old = _ACCEPTANCE.select(*key).where(_ACCEPTANCE.created_at < before).limit(most)
+    return int(session.execute(_ACCEPTANCE.delete().where(peewee.Tuple(*key).in_(old))) or 0)
 
 
 def _of_last_minute(session: Session, now: int) -> Iterator[tuple[str, int, uuid.UUID]]:

@@ -3,6 +3,7 @@
 import argparse
 import random
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -57,6 +58,8 @@ def _played(console: Console, chosen: Iterable[str], keep: Path | None) -> bool:
 def main() -> int:
     """Play what is asked for; the exit code."""
     given = _arguments()
+    # Asked to end, it takes its disks and networks away first.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     master = random.SystemRandom().randrange(10**6) if given.master is None else given.master
     console = Console(width=None if sys.stdout.isatty() else 160)
     if not given.seed:

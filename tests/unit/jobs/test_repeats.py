@@ -215,3 +215,19 @@ def _keys(folders: pytest.TempPathFactory) -> keyring.Keyring:
     if not _MADE:
         _MADE.append(keyring.create(folders.mktemp("keys") / "keys.json"))
     return _MADE[0]
+
+
+def test_keys_that_stand_for_nothing_are_swept_in_portions(engine: Engine) -> None:
+    agent, what = engine.agent(), engine.module()
+    order = engine.order(what, agent)
+    for number in range(5):
+        engine.jobs.accept(order, MACHINE, key=f"old-{number}")
+    engine.now.advance(DAY + 1)
+    kept = engine.jobs.accept(order, MACHINE, key="new")
+    before = engine.now() - DAY
+
+    def sweep() -> int:
+        return engine.store.unit_of_work(lambda db: repeats.sweep(db, before, 2))
+
+    assert [sweep() for _ in range(4)] == [2, 2, 1, 0]
+    assert engine.jobs.accept(order, MACHINE, key="new").guid == kept.guid
