@@ -3,6 +3,8 @@
 PYTHON := $(shell scripts/find-python)
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest $(PYTEST_OPTIONS)
+# Tests on all cores at the same time, each in a process with a database server of its own.
+SIDE_BY_SIDE ?= --numprocesses=auto --maxprocesses=4 --dist=worksteal
 # Rounds of `make soak`.
 N ?= 100
 
@@ -21,7 +23,7 @@ demo: install ## Start a gateway, run jobs in three ways and across two agents, 
 	@$(BIN)/python scripts/demo.py
 
 test: packages .venv/.developing ## Install what tests need and run them all
-	$(PYTEST)
+	$(PYTEST) $(SIDE_BY_SIDE)
 
 packages:
 	@scripts/install-test-packages
