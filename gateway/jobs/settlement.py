@@ -119,8 +119,7 @@ def give_back(session: WritingSession, job: JobRow, run: RunRow, now: int) -> No
     run.session = run.lease_until = run.started_at = None
     _await_agent(session, job, run, now, now)
     begun = any(
-        other.started_at is not None or other.attempt > 1
-        for other in rows.runs_of(session, job.id)
+        other.started_at is not None or other.attempt > 1 for other in rows.runs_of(session, job.id)
     )
     if job.status is JobStatus.ACTIVE and not begun:
         job.started_at = None

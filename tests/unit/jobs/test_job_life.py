@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import peewee
 import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
@@ -36,13 +35,13 @@ from gateway.identity.principals import MACHINE
 from gateway.jobs.orders import JobOrder, Timing
 from gateway.jobs.repeats import KeyReused
 from gateway.jobs.states import JobStatus, MoveRefused
-from storage import models
+from storage import models, statements
 from storage.database import Store
 from storage.session import Row
 from tests import engine as engines
 from tests.conftest import PostgresPlace, SqlitePlace
 from tests.engine import MINUTE
-from tests.unit.jobs.lives import MOVES, SECOND, Asked, Job, Lives, Run
+from tests.unit.jobs.lives import LEASE, MOVES, SECOND, Asked, Job, Lives, Run
 
 _AGENTS = ("one", "two")
 # Tasks, and losses that the module itself forgives.
@@ -98,16 +97,19 @@ class Stored:
 
     @classmethod
     def of(cls, store: Store) -> "Stored":
-        job, run, task = models.Job, models.Run, models.TaskResult
-        event, piece = models.JobEvent, models.BlobChunk
         with store.reading() as session:
-            return cls(
-                session.rows(job.select().order_by(job.id)),
-                session.rows(run.select().order_by(run.id)),
-                session.rows(task.select().order_by(task.id)),
-                session.rows(event.select().order_by(event.id)),
-                session.scalar(piece.select(peewee.fn.COUNT(piece.seq))),
-            )
+            jobs, runs, tasks, events, pieces = (session.select(each, {}) for each in _ALL)
+        return cls(jobs, runs, tasks, events, len(pieces))
+
+
+# Compiled once: they are asked after every step.
+_ALL = [
+    statements.Statement(lambda: models.Job.select().order_by(models.Job.id)),
+    statements.Statement(lambda: models.Run.select().order_by(models.Run.id)),
+    statements.Statement(lambda: models.TaskResult.select().order_by(models.TaskResult.id)),
+    statements.Statement(lambda: models.JobEvent.select().order_by(models.JobEvent.id)),
+    statements.Statement(lambda: models.BlobChunk.select(models.BlobChunk.seq)),
+]
 
 
 def _asked() -> st.SearchStrategy[Asked]:
@@ -127,11 +129,11 @@ def _asked() -> st.SearchStrategy[Asked]:
         asked,
         kind=st.sampled_from(range(len(_MODULES))),
         after=st.sampled_from(list(_RETRY_ON)),
-        agents=st.sampled_from([(0,), (1,), (0, 1)]),
-        later=st.sampled_from([0, 0, 30 * SECOND, 5 * MINUTE]),
-        on_hold=st.sampled_from([False, False, False, True]),
-        retries=st.integers(0, 2),
-        pause=st.sampled_from([0, 20, 100]),
+        agents=st.sampled_from([(0,), (0, 1), (1,), (0, 1)]),
+        later=st.sampled_from([0, 0, 0, 30 * SECOND, 5 * MINUTE]),
+        on_hold=st.sampled_from([False] * 5 + [True]),
+        retries=st.sampled_from([2, 1, 0, 2]),
+        pause=st.sampled_from([0, 0, 20, 100]),
         factor=st.sampled_from([1, 3]),
         longest=st.sampled_from([50, 10_000]),
         launch_timeout=st.sampled_from([None, 2 * MINUTE, 10 * MINUTE]),
@@ -155,6 +157,8 @@ class LifeMachine(RuleBasedStateMachine):
         self.lives = Lives()
         self.grants: list[Grant] = []
         self.keys: dict[str, tuple[JobOrder, Job]] = {}
+        # How often others may still interfere: where they do all the time, nothing lives long.
+        self.patience = 0
         # What has ended, as it stood then.
         self.final: dict[int, tuple[Row, list[Row]]] = {}
         self.attempts: dict[int, int] = {}
@@ -171,20 +175,26 @@ class LifeMachine(RuleBasedStateMachine):
 
     @initialize(asked=_asked())
     def begin(self, asked: Asked) -> None:
-        self.accept(asked, True)
+        self.accept(asked, True, True)
 
-    @rule(asked=_asked(), keyed=st.booleans())
-    def accept(self, asked: Asked, keyed: bool) -> None:
+    @precondition(lambda self: len(self.open_jobs()) < 3)
+    @rule(asked=_asked(), keyed=st.booleans(), prompt=st.booleans())
+    def accept(self, asked: Asked, keyed: bool, prompt: bool) -> None:
+        """Agents that are ``prompt`` ask for it at once."""
         order = self.order(asked)
         key = f"key-{len(self.keys)}" if keyed else None
         view = self.engine.jobs.accept(order, MACHINE, key)
         job = self.lives.accept(view.guid, asked, self.engine.now())
         if key is not None:
             self.keys[key] = (order, job)
+        for agent in self.waiting() if prompt else ():
+            self.claim(agent, 100)
 
+    @precondition(lambda self: self.patience)
     @rule(data=st.data(), other=st.booleans())
     def accept_again(self, data: st.DataObject, other: bool) -> None:
         """The same key makes nothing new, with the same order or with another."""
+        self.patience -= 1
         key = _pick(data, sorted(self.keys))
         order, job = self.keys[key]
         if other:
@@ -194,16 +204,20 @@ class LifeMachine(RuleBasedStateMachine):
         else:
             assert self.engine.jobs.accept(order, MACHINE, key).guid == job.guid
 
+    @precondition(lambda self: self.patience)
     @rule(data=st.data())
     def abort(self, data: st.DataObject) -> None:
-        job = self.any_job(data)
+        self.patience -= 1
+        job = _pick(data, self.open_jobs() or list(self.lives.jobs.values()))
         self.lives.abort(job, self.engine.now(), "enough")
         assert self.engine.jobs.abort(job.guid, MACHINE, "enough").status is job.status
 
+    @precondition(lambda self: self.patience)
     @rule(data=st.data())
     def hold_or_resume(self, data: st.DataObject) -> None:
         """Only what waits can be held: whoever comes later is refused."""
-        job = self.any_job(data)
+        self.patience -= 1
+        job = _pick(data, list(self.lives.jobs.values()))
         if job.status is JobStatus.DISABLED:
             self.resume(job)
         elif job.status is JobStatus.SCHEDULED:
@@ -216,16 +230,26 @@ class LifeMachine(RuleBasedStateMachine):
 
     # Time
 
-    @rule(seconds=st.sampled_from([1, 20, 61, 150, 700]))
-    def pass_time(self, seconds: int) -> None:
+    @rule(
+        seconds=st.sampled_from([1, 20, 61, 150, 700]),
+        ticks=st.sampled_from([True, True, False]),
+        expires=st.booleans(),
+        prompt=st.booleans(),
+    )
+    def pass_time(self, seconds: int, ticks: bool, expires: bool, prompt: bool) -> None:
+        """The sweeps may come late."""
         self.engine.now.advance(seconds * SECOND)
+        if ticks:
+            self.tick()
+        if expires:
+            self.expire()
+        for agent in self.waiting() if prompt else ():
+            self.claim(agent, 100)
 
-    @rule()
     def tick(self) -> None:
         self.engine.clock.tick()
         self.lives.sweep(self.engine.now())
 
-    @rule()
     def expire(self) -> None:
         self.engine.reception.expire()
         self.lives.expire(self.engine.now())
@@ -235,9 +259,10 @@ class LifeMachine(RuleBasedStateMachine):
     def fall_silent(self) -> None:
         """Nobody is heard of for as long as a lease, and the server looks on."""
         self.expire()
-        self.pass_time(61)
+        self.engine.now.advance(LEASE)
         self.expire()
 
+    @precondition(lambda self: self.live())
     @rule()
     def restart(self) -> None:
         self.engine.store.close()
@@ -246,7 +271,11 @@ class LifeMachine(RuleBasedStateMachine):
 
     # Agents
 
-    @rule(agent=st.sampled_from(range(len(_AGENTS))), limit=st.sampled_from([1, 2, 100]))
+    @precondition(lambda self: self.waiting())
+    @rule(limit=st.sampled_from([1, 2, 100]), data=st.data())
+    def claim_waiting(self, limit: int, data: st.DataObject) -> None:
+        self.claim(_pick(data, self.waiting()), limit)
+
     def claim(self, agent: int, limit: int) -> None:
         now, session = self.engine.now(), self.sessions[agent]
         waiting = self.lives.claimable(agent, now)
@@ -276,31 +305,43 @@ class LifeMachine(RuleBasedStateMachine):
     def finish(self, data: st.DataObject, times: int, whole: bool, wrong: int) -> None:
         """The agent's clock may be wrong by so many seconds."""
         grant = _pick(data, self.live())
-        aborting = grant.run.status is JobStatus.ABORTING
-        ends = (*_ENDS, JobStatus.ABORTED) if aborting else _ENDS
-        status = data.draw(st.sampled_from(ends))
+        status = data.draw(st.sampled_from(_ENDS))
         self.report(grant, self.end(grant, status, whole, wrong * SECOND) * times)
 
-    @precondition(lambda self: self.dead())
+    @precondition(lambda self: self.aborting())
+    @rule(data=st.data(), whole=st.booleans())
+    def finish_aborted(self, data: st.DataObject, whole: bool) -> None:
+        """The abort is obeyed, or comes too late."""
+        grant = _pick(data, self.aborting())
+        status = data.draw(st.sampled_from([JobStatus.ABORTED, *_ENDS]))
+        self.report(grant, self.end(grant, status, whole, 0))
+
+    @precondition(lambda self: self.patience and self.dead())
     @rule(data=st.data())
     def report_late(self, data: st.DataObject) -> None:
         """Whatever is said of an attempt that is over."""
-        grant = _pick(data, self.dead())
+        self.patience -= 1
+        # Those that are tried again are the ones to be harmed.
+        outlived = [grant for grant in self.dead() if grant.run.finished is None]
+        grant = _pick(data, outlived or self.dead())
         status = data.draw(st.sampled_from([None, *_ENDS, JobStatus.ABORTED]))
         late = self.progress(data, grant) if status is None else self.end(grant, status, True, 0)
         self.report(grant, late)
 
-    @precondition(lambda self: any(grant.said for grant in self.grants))
+    @precondition(lambda self: self.patience and any(grant.said for grant in self.grants))
     @rule(data=st.data())
     def report_again(self, data: st.DataObject) -> None:
         """What was sent before, to the letter: the answer was lost on its way."""
+        self.patience -= 1
         grant = _pick(data, [grant for grant in self.grants if grant.said])
         self.report(grant, _pick(data, grant.said))
 
-    @rule(agent=st.sampled_from(range(len(_AGENTS))), data=st.data())
-    def renew(self, agent: int, data: st.DataObject) -> None:
-        """The agent names some of what it ever had, most of the time all that it has."""
-        session = self.sessions[agent]
+    @precondition(lambda self: self.live())
+    @rule(data=st.data(), later=st.sampled_from([20, 0, 40]))
+    def renew(self, data: st.DataObject, later: int) -> None:
+        """The agent names some of what it ever had, or all that it has."""
+        self.engine.now.advance(later * SECOND)
+        session = _pick(data, self.live()).session
         own = [grant for grant in self.grants if grant.session == session]
         named = [grant for grant in own if grant.live]
         if data.draw(st.booleans()):
@@ -312,33 +353,42 @@ class LifeMachine(RuleBasedStateMachine):
         pairs = [(grant.run, grant.order.attempt) for grant in named]
         self.lives.renew(session.session, pairs, self.engine.now())
 
-    @precondition(lambda self: self.grants)
+    @precondition(lambda self: self.live())
     @rule(data=st.data())
     def lose(self, data: st.DataObject) -> None:
-        """The agent finds that nobody works on a run; of what is over it may say so, too."""
-        grant = _pick(data, self.live() or self.grants)
-        self.engine.reception.lost(grant.session, [grant.attempt], "gone")
-        if grant.live:
-            self.lives.lose(grant.run, self.engine.now(), "gone")
+        """The agent finds that nobody works on a run; once more it says so in vain."""
+        grant = _pick(data, self.live())
+        for _ in range(2):
+            self.engine.reception.lost(grant.session, [grant.attempt], "gone")
+        self.lives.lose(grant.run, self.engine.now(), "gone")
 
     @precondition(lambda self: any(not grant.run.begun for grant in self.live()))
-    @rule(data=st.data())
-    def give_back(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), stops=st.booleans())
+    def give_back(self, data: st.DataObject, stops: bool) -> None:
+        """The next session, where the agent stops then, gets the same attempt."""
         unbegun = [grant for grant in self.live() if not grant.run.begun]
-        grant = _pick(data, unbegun)
+        again = [grant for grant in unbegun if grant.run.attempt > 1]
+        grant = _pick(data, again or unbegun)
         self.engine.reception.give_back(grant.session, [grant.attempt])
         self.lives.give_back(grant.run, self.engine.now())
+        if stops:
+            self.replace(grant.run.agent)
 
-    @rule(agent=st.sampled_from(range(len(_AGENTS))))
-    def begin_session(self, agent: int) -> None:
+    @precondition(lambda self: self.live())
+    @rule(data=st.data())
+    def begin_session(self, data: st.DataObject) -> None:
+        self.replace(_pick(data, self.live()).run.agent)
+
+    def replace(self, agent: int) -> None:
         self.ended.append(self.sessions[agent])
         self.sessions[agent] = self.engine.agent(_AGENTS[agent], max_runs=100)
         self.lives.end_session(agent, self.engine.now())
 
-    @precondition(lambda self: self.ended)
+    @precondition(lambda self: self.patience and self.ended)
     @rule(data=st.data())
     def ask_in_vain(self, data: st.DataObject) -> None:
         """A session that is over gets nothing, and renews nothing."""
+        self.patience -= 1
         session = _pick(data, self.ended)
         with pytest.raises(SessionOver):
             self.engine.reception.claim(session, 10)
@@ -370,15 +420,23 @@ class LifeMachine(RuleBasedStateMachine):
             made, policy=policy, timing=timing, launch_timeout=asked.launch_timeout
         )
 
-    def any_job(self, data: st.DataObject) -> Job:
-        return _pick(data, list(self.lives.jobs.values()))
-
     def resume(self, job: Job) -> None:
         self.engine.jobs.resume(job.guid, MACHINE)
         self.lives.resume(job, self.engine.now())
 
+    def open_jobs(self) -> list[Job]:
+        return [job for job in self.lives.jobs.values() if not job.over]
+
+    def waiting(self) -> list[int]:
+        """The agents for which something waits."""
+        now = self.engine.now()
+        return [agent for agent in range(len(_AGENTS)) if self.lives.claimable(agent, now)]
+
     def live(self) -> list[Grant]:
         return [grant for grant in self.grants if grant.live]
+
+    def aborting(self) -> list[Grant]:
+        return [grant for grant in self.live() if grant.run.status is JobStatus.ABORTING]
 
     def dead(self) -> list[Grant]:
         return [grant for grant in self.grants if not grant.live]
@@ -388,6 +446,7 @@ class LifeMachine(RuleBasedStateMachine):
         key = (grant.session, grant.attempt)
         if key not in [(one.session, one.attempt) for one in self.grants]:
             self.grants.append(grant)
+            self.patience += 2
 
     def progress(self, data: st.DataObject, grant: Grant) -> list[Report]:
         run, attempt = grant.attempt
@@ -433,13 +492,11 @@ class LifeMachine(RuleBasedStateMachine):
         self.counters_are_right()
 
     def aborts_are_told(self) -> None:
+        if not any(JobStatus.ABORTING in job.path for job in self.lives.jobs.values()):
+            return
         for session in (*self.sessions, *self.ended[-1:]):
             told = [(one.run, one.attempt) for one in self.engine.reception.aborts(session)]
-            aborting = (
-                grant
-                for grant in self.live()
-                if grant.session == session and grant.run.status is JobStatus.ABORTING
-            )
+            aborting = (grant for grant in self.aborting() if grant.session == session)
             assert sorted(told) == sorted(grant.attempt for grant in aborting)
 
     def counters_are_right(self) -> None:
@@ -504,7 +561,7 @@ class LifeMachine(RuleBasedStateMachine):
     def drive_to_the_end(self) -> None:
         """Agents do all that there is, whatever was lost on the way: every job ends, once."""
         for _ in range(30):
-            if all(job.over for job in self.lives.jobs.values()):
+            if not self.open_jobs():
                 break
             for job in self.lives.jobs.values():
                 if job.status is JobStatus.DISABLED:
@@ -517,7 +574,7 @@ class LifeMachine(RuleBasedStateMachine):
                 self.report(grant, self.end(grant, JobStatus.COMPLETED, True, 0))
             self.all_is_as_in_the_model()
             self.wait_for_next()
-        assert all(job.over for job in self.lives.jobs.values())
+        assert not self.open_jobs()
         assert len(self.final) == len(self.lives.jobs)
 
     def wait_for_next(self) -> None:
