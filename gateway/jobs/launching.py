@@ -154,11 +154,14 @@ def starts(timing: Mapping[str, Any], timeout: int | None, now: int) -> Starts |
     return start
 
 
+def by_job(run: RunRow | Start) -> bool:
+    """Whether a run is given up when its job says so: it has no launch timeout of its own."""
+    return run.launch_by is None and run.after_boot is None
+
+
 def launch_by(job: JobRow, run: RunRow | Start) -> int | None:
     """When a run that nobody has begun is given up; None for never."""
-    if run.launch_by is not None:
-        return run.launch_by
-    return None if run.after_boot is not None else job.launch_by
+    return job.launch_by if by_job(run) else run.launch_by
 
 
 def too_late(job: JobRow, run: RunRow, now: int) -> bool:
@@ -172,12 +175,13 @@ def look_next(job: JobRow, waiting: Iterable[RunRow | Start], now: int) -> None:
 
     One that waits only for boots has no launch timeout any more.
     """
-    times = [
-        moment
-        for run in waiting
-        for moment in (run.not_before, launch_by(job, run))
-        if moment is not None and moment > now
-    ]
+    times: list[int] = []
+    for run in waiting:
+        if run.not_before is not None and run.not_before > now:
+            times.append(run.not_before)
+        # That of another run may have passed just now: the clock is still to deal with it.
+        if (limit := launch_by(job, run)) is not None:
+            times.append(limit)
     job.wake_at = min(times, default=None)
     if job.wake_at is None:
         job.launch_by = None

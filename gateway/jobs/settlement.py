@@ -118,7 +118,9 @@ def give_back(session: WritingSession, job: JobRow, run: RunRow, now: int) -> No
     run.status = JobStatus.SCHEDULED
     run.session = run.lease_until = run.started_at = None
     _await_agent(session, job, run, now, now)
-    begun = any(other.started_at is not None for other in rows.runs_of(session, job.id))
+    begun = any(
+        other.started_at is not None or other.attempt > 1 for other in rows.runs_of(session, job.id)
+    )
     if job.status is JobStatus.ACTIVE and not begun:
         job.started_at = None
         moves.move(session, job, JobStatus.SCHEDULED, now, "agent", "not begun, waiting again")
@@ -140,7 +142,8 @@ def look_after_waiting(session: WritingSession, job: JobRow, now: int) -> None:
     """
     waiting = waiting_runs(session, job)
     late = [run for run in waiting if launching.too_late(job, run, now)]
-    launching.look_next(job, waiting, now)
+    timely = [run for run in waiting if not launching.too_late(job, run, now)]
+    launching.look_next(job, timely, now)
     for run in late:
         finish_run(session, job, run, JobStatus.CANCELED, now, TOO_LATE)
     if not job.status.finished:
@@ -208,15 +211,16 @@ def _await_agent(session: WritingSession, job: JobRow, run: RunRow, now: int, be
     """Have the clock cancel a run that waits again, unless it is begun within the launch timeout.
 
     It counts from when the run may begin: the moment that the job had at first may have passed
-    while the run was under way.
+    while the run was under way. Other runs that wait have as much time as before.
     """
     timeout = _options(session, job).get("launch_timeout")
-    if timeout is not None:
-        job.launch_by = max(job.launch_by or 0, begins + timeout)
-        if run.launch_by is not None:
-            run.launch_by = max(run.launch_by, begins + timeout)
+    if timeout is not None and (run.launch_by is not None or run.after_boot is None):
+        run.launch_by = max(run.launch_by or 0, begins + timeout)
     rows.write_run(session, run)
-    launching.look_next(job, waiting_runs(session, job), now)
+    waiting = waiting_runs(session, job)
+    if run.launch_by is not None and not any(launching.by_job(one) for one in waiting):
+        job.launch_by = max(job.launch_by or 0, run.launch_by)
+    launching.look_next(job, waiting, now)
     rows.write_job(session, job)
 
 
