@@ -365,7 +365,9 @@ class LifeMachine(RuleBasedStateMachine):
     @precondition(lambda self: any(not grant.run.begun for grant in self.live()))
     @rule(data=st.data(), stops=st.booleans())
     def give_back(self, data: st.DataObject, stops: bool) -> None:
-        """The next session, where the agent stops then, gets the same attempt."""
+        """Where the agent stops then, its next session gets the same attempt: the old one has it
+        no more.
+        """
         unbegun = [grant for grant in self.live() if not grant.run.begun]
         again = [grant for grant in unbegun if grant.run.attempt > 1]
         grant = _pick(data, again or unbegun)
@@ -373,6 +375,8 @@ class LifeMachine(RuleBasedStateMachine):
         self.lives.give_back(grant.run, self.engine.now())
         if stops:
             self.replace(grant.run.agent)
+            self.claim(grant.run.agent, 100)
+            self.report(grant, self.end(grant, JobStatus.COMPLETED, True, 0))
 
     @precondition(lambda self: self.live())
     @rule(data=st.data())
@@ -511,15 +515,18 @@ class LifeMachine(RuleBasedStateMachine):
         assert found == {job.guid: (job.status, job.finished) for job in self.lives.jobs.values()}
 
     def runs_are_right(self, stored: Stored) -> None:
-        guids = {row["id"]: row["guid"] for row in stored.jobs}
+        jobs = {row["id"]: row for row in stored.jobs}
         agents = {session.agent_id: place for place, session in enumerate(self.sessions)}
         numbers = {}
         expected = {(run.job.guid, run.agent): run for run in self.lives.runs}
         assert len(stored.runs) == len(expected)
         for row in stored.runs:
-            run = expected[guids[row["job_id"]], agents[row["agent_id"]]]
+            run = expected[jobs[row["job_id"]]["guid"], agents[row["agent_id"]]]
             numbers[run] = row["id"]
             assert _shown(row) == _wanted(run)
+            if not run.under_way and run.finished is None:
+                # Without a limit of its own its job's counts.
+                assert (row["launch_by"] or jobs[row["job_id"]]["launch_by"]) == run.limit
             assert row["attempt"] >= self.attempts.get(row["id"], 1)
             self.attempts[row["id"]] = row["attempt"]
         found = {
