@@ -664,7 +664,7 @@ def test_jobs_live_as_in_the_model(sqlite_template: Path, tmp_path: Path) -> Non
             shutil.copy(sqlite_template, place.path)
         return place.open()
 
-    _live(opened, tmp_path, 4)
+    _live(opened, tmp_path, 3)
 
 
 @pytest.mark.hypothesis
