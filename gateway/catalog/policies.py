@@ -60,6 +60,11 @@ class Policy(Shape):
 
     def over(self, other: "Policy") -> "Policy":
         """What this one says, and for what it leaves open what the other says."""
+        # As good as always one of them says nothing, and this is asked for each job.
+        if other == NOTHING:
+            return self
+        if self == NOTHING:
+            return other
         return Policy.model_validate({**other.said, **self.said})
 
     def tries_again(self, *, lost: bool) -> bool:

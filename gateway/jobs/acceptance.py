@@ -5,6 +5,7 @@ unit of work is a handful of inserts, so that many acceptances share one commit.
 """
 
 import dataclasses
+import functools
 import json
 import uuid
 from collections.abc import Mapping
@@ -95,7 +96,7 @@ class ResolvedOrder:
         """How many tasks each run of the job has."""
         return sum(run_book_plan.task_count(tree) for tree in self.what)
 
-    @property
+    @functools.cached_property
     def policy(self) -> Policy:
         """How the job is run: what the order says, and for the rest what its definitions say.
 

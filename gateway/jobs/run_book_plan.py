@@ -6,6 +6,7 @@ the ``what`` of the request. An entry of ``what`` is a dict: ``guid``, ``kind``,
 ``parameters`` and who parameter.
 """
 
+import functools
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from gateway import names
 from gateway.catalog import sealing
 from gateway.catalog.catalog import Catalog, DefinitionKind, DefinitionSummary
 from gateway.catalog.definitions import Condition, OnFailure, ParameterType, Subject
-from gateway.catalog.policies import Policy
+from gateway.catalog.policies import NOTHING, Policy
 from gateway.catalog.run_books import (
     WHO_PARAMETER,
     RunBookJob,
@@ -310,10 +311,7 @@ def step_facts(what: Sequence[Tree]) -> dict[str, Any]:
 
 def policy(what: Sequence[Tree]) -> Policy:
     """What the definitions of a job say about how it is run; the first to say something counts."""
-    found = Policy()
-    for tree in what:
-        found = found.over(tree.policy)
-    return found
+    return functools.reduce(lambda found, tree: found.over(tree.policy), what, NOTHING)
 
 
 def lock(what: Sequence[Tree], wanted: Policy) -> str | None:

@@ -95,7 +95,7 @@ MOVES: dict[JobStatus, frozenset[JobStatus]] = {
             JobStatus.COMPLETED,
         }
     ),
-    # Back to Scheduled: the agent was lost and the job's policy asks for another attempt.
+    # Back to Scheduled: its agent has given it back before anything had begun.
     JobStatus.ACTIVE: _ENDS | {JobStatus.ABORTING, JobStatus.SCHEDULED},
     # An abort that comes too late leaves the work's own end standing.
     JobStatus.ABORTING: _ENDS,

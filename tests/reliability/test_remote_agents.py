@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability import load
+from gateway import moments
+from tests.reliability import load, proxies
+from tests.reliability.clocks import WallClock
 from tests.reliability.networks import Namespace
 from tests.reliability.remote import FAR, AgentsHouse, stop
 from tests.reliability.servers import WAIT, House, slay, until
@@ -178,3 +180,42 @@ def test_a_run_that_was_settled_while_the_network_was_cut_is_given_up(
         assert far.ended(after)["status"] == "completed"
         assert stop(agent) == 0
     assert "Traceback" not in far.agent_log()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("delay", "lost"), [(0.0, 0), (0.3, 4)])
+def test_an_agent_behind_a_proxy(house: House, delay: float, lost: int) -> None:
+    """Also one that is slow, and loses every fourth answer to what the server has done."""
+    with proxies.running(delay, lost) as proxy:
+        far = AgentsHouse(house)
+        before = ("env", f"http_proxy={proxy.address}", "no_proxy=")
+        with far.serving(), far.agent(before=before) as agent:
+            for _ in range(3):
+                job = far.submit("Gated")
+                far.begun(job)
+                far.let_go(job)
+                assert far.ended(job)["status"] == "completed"
+                assert far.output(job) == "begun\nended\n"
+            assert stop(agent) == 0
+        assert {path.rpartition("/")[2] for path in proxy.passed} >= {"poll", "reports"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hours", [-5, 5])
+def test_an_agent_whose_clock_is_wrong_by_hours(house: House, tmp_path: Path, hours: int) -> None:
+    clock = WallClock(tmp_path / "faketime")
+    clock.set(hours * 3600)
+    before = ("env", *(f"{name}={value}" for name, value in clock.environment.items()))
+    far = AgentsHouse(house)
+    with far.serving(), far.agent(before=before):
+        # No leases lost, no token taken for expired, and times as the server's clock has them.
+        began = moments.now()
+        job = far.submit("Gated")
+        far.begun(job)
+        far.let_go(job)
+        ended = far.ended(job)
+        assert (ended["status"], ended["runs"][0]["attempt"]) == ("completed", 1)
+        tasks = house.query("SELECT started_at, finished_at FROM task_result")
+        assert tasks
+        for started, finished in tasks:
+            assert began - moments.SECOND <= started <= finished <= moments.now() + moments.SECOND
