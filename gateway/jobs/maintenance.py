@@ -21,10 +21,11 @@ from gateway.identity.principals import Caller
 from gateway.jobs import rows
 from gateway.jobs.rows import JobRow
 from gateway.jobs.states import JobStatus
-from storage import models
+from storage import models, statements
 from storage.database import Store
 from storage.remembered import Remembered
 from storage.session import Row, Session, WritingSession
+from storage.statements import named
 
 log = logging.getLogger("gateway.jobs.maintenance")
 
@@ -353,9 +354,21 @@ def _named() -> Any:
     )
 
 
+# Each claim of an agent asks.
+_OPEN_PERIODS = statements.Statement(
+    lambda: (
+        _named()
+        .where(
+            _MAINTENANCE.tenant_id == named(_MAINTENANCE.tenant_id),
+            _MAINTENANCE.ended_at.is_null(),
+        )
+        .order_by(_MAINTENANCE.id)
+    )
+)
+
+
 def _open_periods(session: Session, tenant: int) -> tuple[Period, ...]:
-    query = _named().where(_MAINTENANCE.tenant_id == tenant, _MAINTENANCE.ended_at.is_null())
-    return tuple(map(_period, session.rows(query.order_by(_MAINTENANCE.id))))
+    return tuple(map(_period, session.select(_OPEN_PERIODS, {"tenant_id": tenant})))
 
 
 def _find(session: Session, period_id: int) -> Period:
