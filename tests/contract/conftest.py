@@ -5,8 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 
-LAST = "test_log.py"
-
 
 class SessionLog(logging.Handler):
     """Keeps what was logged of failures while the contract tests ran."""
@@ -26,12 +24,6 @@ class Provoked(Exception):
     """Raised by a test that wants to see how a mistake of ours is answered."""
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Read the log when all that writes to it has run."""
-    items.sort(key=lambda item: item.path.name == LAST)
-
-
 @pytest.fixture(scope="session")
 def session_log() -> SessionLog:
     """The log of this session's contract tests."""
@@ -40,7 +32,9 @@ def session_log() -> SessionLog:
 
 @pytest.fixture(autouse=True)
 def listening(session_log: SessionLog) -> Iterator[None]:
-    """Note what is logged during each contract test, and during no other."""
+    """What is logged during a contract test, and nobody has provoked, is a failure of it."""
+    before = len(session_log.failures)
     logging.getLogger().addHandler(session_log)
     yield
     logging.getLogger().removeHandler(session_log)
+    assert session_log.failures[before:] == []
