@@ -1,11 +1,12 @@
 """A network that can be cut, for an agent alone."""
 
 import contextlib
-import itertools
-import os
+import random
 import subprocess
 
-_numbers = itertools.count(os.getpid() % 20_000)
+# Tests run side by side: each network has a number that no other has.
+_NUMBERS = 60_000
+_TRIES = 20
 
 
 class Namespace:
@@ -15,13 +16,12 @@ class Namespace:
     """
 
     def __init__(self) -> None:
-        number = next(_numbers)
-        self.name = f"gateway-{number}"
+        number = _free_number()
+        self.name = _name(number)
         self._cable = f"gw{number}"
         self.host = f"10.213.{number // 250 % 250}.{1 + number % 250}"
         other = f"10.214.{number // 250 % 250}.{1 + number % 250}"
         far = f"{self._cable}f"
-        _ip("netns", "add", self.name)
         _ip("link", "add", self._cable, "type", "veth", "peer", "name", far, "netns", self.name)
         _ip("addr", "add", f"{self.host}/32", "peer", f"{other}/32", "dev", self._cable)
         _ip("link", "set", self._cable, "up")
@@ -48,6 +48,20 @@ class Namespace:
         for arguments in (("link", "del", self._cable), ("netns", "del", self.name)):
             with contextlib.suppress(subprocess.CalledProcessError):
                 _ip(*arguments)
+
+
+def _free_number() -> int:
+    """The number of a network that was made just now."""
+    for _ in range(_TRIES):
+        number = random.SystemRandom().randrange(_NUMBERS)
+        with contextlib.suppress(subprocess.CalledProcessError):
+            _ip("netns", "add", _name(number))
+            return number
+    raise AssertionError("no network can be made: run this as root, in a container that may")
+
+
+def _name(number: int) -> str:
+    return f"gateway-{number}"
 
 
 def _ip(*arguments: str) -> None:

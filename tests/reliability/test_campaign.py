@@ -1,10 +1,10 @@
 """Ten rounds of the fault campaign, and that a seed says all about a round.
 
-``CAMPAIGN_MASTER`` has the same ten played again; each failure says how to play its round alone.
+The same ten in every ordinary run, ``CAMPAIGN_MASTER`` has ten others; new ground is for ``make
+soak``. Each failure says how to play its round alone.
 """
 
 import os
-import random
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from tests.reliability.campaign.promises import Outcome
 from tests.reliability.campaign.rounds import Round, play
 
 ROUNDS = 10
-MASTER = int(os.environ.get("CAMPAIGN_MASTER") or random.SystemRandom().randrange(10**6))
+MASTER = int(os.environ.get("CAMPAIGN_MASTER", "5"))
 
 
 @pytest.fixture(scope="session")
