@@ -317,8 +317,13 @@ class Reception:
             orphans = db.rows(waiting.where(_WAITING, _AGENT.deleted_at.is_null(False)))
         ended = set(self._leases.ended({row["id"]: row["lease_until"] or 0 for row in held}))
         silent = [row for row in held if row["id"] in ended]
-        for row in silent:
-            self._store.unit_of_work(functools.partial(self._expire, found=row))
+        try:
+            for row in silent:
+                self._store.unit_of_work(functools.partial(self._expire, found=row))
+        except StoreUnavailable:
+            # Then nobody could renew his leases either: he is given time to.
+            self._leases.forget()
+            raise
         for row in orphans:
             self._store.unit_of_work(functools.partial(self._drop, found=row))
         if silent or orphans:

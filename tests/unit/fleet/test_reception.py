@@ -167,6 +167,30 @@ def test_what_a_removed_agent_had_is_settled(engine: Engine) -> None:
     assert engine.jobs.get(begun.guid).status is JobStatus.CANCELED
 
 
+def test_who_cannot_be_settled_on_a_full_disk_may_renew_first(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """His leases could not be renewed on it either."""
+    agent = engine.agent()
+    job = engine.accept(engine.order(engine.module(), agent))
+    (order,) = engine.reception.claim(agent, 1)
+
+    def full(*_: object) -> None:
+        raise StoreUnavailable("the disk is full")
+
+    with monkeypatch.context() as patched:
+        engine.reception.expire()
+        engine.now.advance(LEASE)
+        patched.setattr(engine.store, "unit_of_work", full)
+        with pytest.raises(StoreUnavailable):
+            engine.reception.expire()
+    engine.reception.expire()
+    assert engine.reception.renew(agent, [(order.run, order.attempt)]) == []
+    assert engine.jobs.get(job.guid).status is JobStatus.ACTIVE
+    let_time_pass(engine)
+    assert engine.jobs.get(job.guid).status is not JobStatus.ACTIVE
+
+
 def test_a_run_that_is_given_back_waits_again_and_loses_no_attempt(engine: Engine) -> None:
     agent = engine.agent()
     job = engine.accept(engine.order(engine.module(), agent))
