@@ -1,0 +1,25 @@
+"""What a client's own stack cannot do, whatever the server does; and how that is seen.
+
+Each is proved anew in every run: the client must fail in that step, and with these words. One that
+no longer fails fails the test.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+
+@dataclasses.dataclass(frozen=True)
+class Limit:
+    """``reason`` tells people, ``proof`` is a pattern of what the client tells of its failure."""
+
+    reason: str
+    proof: str
+
+
+LIMITS: Mapping[tuple[str, str], Limit] = {}
+"""By stack and step; a step as ``1.2 get`` is of that version only."""
+
+
+def of(stack: str, version: str, step: str) -> Limit | None:
+    """The known limit of a cell of the table."""
+    return LIMITS.get((stack, f"{version} {step}")) or LIMITS.get((stack, step))
