@@ -64,6 +64,7 @@ from gateway.identity.permissions import EVERYWHERE, OWN, Access, Scope
 from gateway.identity.principals import MACHINE
 from gateway.identity.role_changes import Roles
 from gateway.identity.rotation import Rotation
+from gateway.identity.soap_secrets import SoapSecrets
 from gateway.identity.vault import Vault
 from gateway.jobs import explaining, launch_windows, scopes
 from gateway.jobs.clock import Clock
@@ -123,6 +124,10 @@ class Gateway(Protocol):
     @property
     def logins(self) -> Logins:
         """Who may do something."""
+
+    @property
+    def soap_secrets(self) -> SoapSecrets:
+        """What logins prove digests with."""
 
     @property
     def roles(self) -> Roles:
@@ -274,6 +279,15 @@ class Administration(CommandGroup):
     def login_passwd(self, name: str, password: str, comment: str = "") -> None:
         """Give a login another password."""
         self._gateway.logins.set_password(name, password, machine(comment))
+
+    def login_soap_secret(
+        self, name: str, secret: str | None, remove: bool, comment: str = ""
+    ) -> Json:
+        """Give a login a SOAP secret or take it; ``{"secret"}`` is one that was made up."""
+        if remove:
+            self._gateway.soap_secrets.take(name, machine(comment))
+            return {"secret": None}
+        return {"secret": self._gateway.soap_secrets.give(name, secret, machine(comment))}
 
     def login_disable(self, name: str, comment: str = "") -> None:
         """Keep a login from being used."""

@@ -46,7 +46,9 @@ from gateway.identity.open_access import OpenAccess
 from gateway.identity.passwords import Passwords
 from gateway.identity.permissions import Permissions
 from gateway.identity.role_changes import Roles
+from gateway.identity.soap_secrets import SoapSecrets
 from gateway.identity.throttle import Throttle
+from gateway.identity.username_tokens import Freshness, UsernameTokens
 from gateway.identity.vault import Vault
 from gateway.jobs import launch_windows, repeats, resource_use
 from gateway.jobs.acceptance import Acceptance
@@ -76,7 +78,7 @@ from gateway.settings.schema import Day, DefaultScheduleStatus
 from gateway.surfaces.agents import routes as agent_routes
 from gateway.surfaces.dispatcher import routes as dispatcher
 from gateway.surfaces.dispatcher.operation import Services
-from gateway.surfaces.dispatcher.service import RIGHTS, ROOT
+from gateway.surfaces.dispatcher.service import RIGHTS, ROOT, SURFACE
 from gateway.tasks.registry import TaskTypes
 from gateway.web import framing, status, surfaces
 from gateway.web.authentication import Guard
@@ -112,6 +114,8 @@ class Gateway:
     gate: Gate
     epoch: SecurityEpoch
     logins: Logins
+    soap_secrets: SoapSecrets
+    tokens: UsernameTokens
     roles: Roles
     permissions: Permissions
     explainer: Explainer
@@ -158,6 +162,7 @@ class Gateway:
             max(1.0, self.settings.lease_seconds / 3), self.reception.expire, "expiry of leases"
         )
         self.clock.every(_SWEEP_SECONDS, self.enrolments.sweep, "sweep of enrolments")
+        self.clock.every(_SWEEP_SECONDS, self._sweep_nonces, "sweep of used nonces")
         self.clock.every(_SILENCE_SECONDS, self.access.note_silence, "watch for silent agents")
         self.clock.every(
             _DAY_SECONDS, self.clock.housekeeping.sweep, "sweep of housekeeping records"
@@ -229,6 +234,12 @@ class Gateway:
     def _sweep_keys(self) -> int:
         before = moments.now() - self.settings.idempotency_seconds * moments.SECOND
         return self._in_portions(lambda session: repeats.sweep(session, before, _PORTION))
+
+    def _sweep_nonces(self) -> int:
+        swept = 0
+        while found := self.tokens.sweep(_PORTION):
+            swept += found
+        return swept
 
     def _sweep_events(self) -> int:
         before = moments.now() - _EVENTS_KEPT
@@ -337,6 +348,12 @@ def _build(
         store, passwords, epoch, CredentialCache(settings.credential_cache_seconds), Throttle()
     )
     open_access = OpenAccess(store, epoch, proxy_configured=bool(settings.trusted_proxies))
+    soap_secrets = SoapSecrets(store, vault, epoch, moments.now)
+    freshness = Freshness(
+        settings.ws_security.lifetime_seconds * moments.SECOND,
+        settings.ws_security.skew_seconds * moments.SECOND,
+    )
+    tokens = UsernameTokens(store, authenticator, soap_secrets, freshness, moments.now)
     return Gateway(
         settings=settings,
         folder=folder,
@@ -355,7 +372,9 @@ def _build(
             moments.now,
         ),
         rights=RIGHTS,
-        guard=Guard(authenticator, permissions, open_access),
+        soap_secrets=soap_secrets,
+        tokens=tokens,
+        guard=Guard(authenticator, permissions, open_access, tokens),
         task_types=task_types,
         catalog=catalog,
         blobs=blobs,
@@ -490,6 +509,7 @@ def _dispatcher(gateway: Gateway) -> surfaces.Surface:
         enabled=settings.dispatcher_enabled,
         public_url=settings.public_url,
         wsdl_public=settings.wsdl_public,
+        tokens_allowed=settings.ws_security.enabled,
         limits=dispatcher.MessageLimits(
             xml=xml.XmlLimits(
                 size=limits.body_bytes,
@@ -505,7 +525,7 @@ def _dispatcher(gateway: Gateway) -> surfaces.Surface:
         dates=wcf_json.unspecified_date(settings.date_zone),
     )
     return surfaces.Surface(
-        dispatcher.SURFACE,
+        SURFACE,
         frozenset({ROOT.lower()}),
         blueprint,
         dispatcher.error_answer,

@@ -89,6 +89,29 @@ def passwd(loaded: Loaded, name: str, password_stdin: bool, generate: bool, comm
         click.echo(f"password: {password}")
 
 
+@login.command("soap-secret")
+@click.argument("name")
+@click.option("--secret-stdin", is_flag=True, help="Read the secret from stdin.")
+@click.option("--remove", is_flag=True, help="Take the secret; digests are refused from then on.")
+@with_comment
+@with_settings
+def soap_secret(loaded: Loaded, name: str, secret_stdin: bool, remove: bool, comment: str) -> None:
+    """Give a login a secret for digests in SOAP messages (WS-Security PasswordDigest).
+
+    It is made up and printed unless it is read from stdin. The login's password stays as it is.
+    """
+    if secret_stdin and remove:
+        raise click.UsageError("--secret-stdin gives a secret and --remove takes it: choose one")
+    secret = sys.stdin.readline().rstrip("\r\n") if secret_stdin else None
+    with connect(loaded.settings) as session:
+        arguments = {"name": name, "secret": secret, "remove": remove, "comment": comment}
+        made = session.call("login_soap_secret", arguments)["secret"]
+    done = "took the SOAP secret of" if remove else "gave a SOAP secret to"
+    click.echo(f"{done} {rendering.harmless(name)}")
+    if made is not None:
+        click.echo(f"SOAP secret: {made}")
+
+
 def _simple(verb: str, done: str, meaning: str) -> None:
     @login.command(verb, help=meaning)
     @click.argument("name")

@@ -31,6 +31,9 @@ class Reason(enum.Enum):
     UNREADABLE = "the Basic credentials cannot be read"
     WRONG = "unknown login, wrong password, or a login that may not be used"
     THROTTLED = "too many failures: come again later"
+    DIGEST_INCOMPLETE = "a password digest needs a Nonce and a Created"
+    STALE = "Created lies too far back or ahead: compare the client's clock with the server's"
+    REPLAYED = "this UsernameToken has been used: make a new Nonce for every message"
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,18 @@ class Authenticator:
             return Challenge(Reason.NO_CREDENTIALS)
         return self._attempt(_Attempt(name, password, address, epoch, fingerprint))
 
+    def decide(self, name: str, principal: Principal | None, address: str) -> Outcome:
+        """The outcome for who has proved by other means to be a principal, or has failed to."""
+        wait = self._throttle.seconds_to_wait(name, address)
+        if wait is not None:
+            return Challenge(Reason.THROTTLED, wait)
+        if principal is None:
+            self._throttle.failed(name, address)
+            _log_failure(address, self._find(name))
+            return Challenge(Reason.WRONG)
+        self._throttle.succeeded(name, address)
+        return Authenticated(principal)
+
     def _attempt(self, attempt: _Attempt) -> Outcome:
         challenge = self._throttled(attempt)
         if challenge is not None:
@@ -122,7 +137,7 @@ class Authenticator:
         with self._passwords.turn() as turn:
             outcome = self._decided_meanwhile(attempt) or self._verified(attempt, login, turn)
         if isinstance(outcome, Challenge) and outcome.reason is Reason.WRONG:
-            _log_failure(attempt, login)
+            _log_failure(attempt.address, login)
         return outcome
 
     def _throttled(self, attempt: _Attempt) -> Challenge | None:
@@ -195,7 +210,7 @@ def _decoded(data: bytes) -> str:
         return data.decode("latin-1")
 
 
-def _log_failure(attempt: _Attempt, login: Mapping[str, Any] | None) -> None:
+def _log_failure(address: str, login: Mapping[str, Any] | None) -> None:
     # An unknown name is not logged: it may be a password typed into the wrong field.
     who = "an unknown login" if login is None else f"login '{login['name']}'"
-    log.warning("authentication failed for %s from %s", who, attempt.address)
+    log.warning("authentication failed for %s from %s", who, address)

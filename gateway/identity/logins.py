@@ -194,7 +194,7 @@ class Logins:
     def find(self, name: str, tenant: int = DEFAULT_TENANT) -> Principal:
         """The principal of a login. Raises LoginNotFound."""
         with self._store.reading() as session:
-            return principals.from_row(_find(session, name, tenant))
+            return principals.from_row(find_row(session, name, tenant))
 
     def disable(self, name: str, caller: Caller, tenant: int = DEFAULT_TENANT) -> None:
         """Keep a login from being used, for the time being."""
@@ -210,6 +210,7 @@ class Logins:
         def change(session: Session, login: Mapping[str, Any]) -> None:
             before = {"roles": roles.bound(session, tenant).get(login["id"], ())}
             _forget_password(session, login["id"])
+            forget_soap_secret(session, login["id"])
             roles.unbind(session, login["id"])
             _update(session, login["id"], deleted_at=self._now())
             self._record(session, caller, "login.remove", login, before, None)
@@ -271,7 +272,7 @@ class Logins:
         """Change one login, unless nobody could change logins afterwards."""
 
         def work(session: Session) -> T:
-            login = _find(session, name, tenant)
+            login = find_row(session, name, tenant)
             with administrator_stays(session, tenant):
                 return change(session, login)
 
@@ -459,7 +460,8 @@ def _login(row: Mapping[str, Any], bound: Iterable[tuple[str, Scope]]) -> Login:
     )
 
 
-def _find(session: Session, name: str, tenant: int) -> Mapping[str, Any]:
+def find_row(session: Session, name: str, tenant: int) -> Mapping[str, Any]:
+    """The row of a login that is not removed. Raises LoginNotFound."""
     row = _first(session, name, tenant)
     if row is None:
         raise errors.LoginNotFound(f"there is no login {name[:MAXIMUM_NAME]!r}")
@@ -513,6 +515,25 @@ def _insert_password(session: Session, principal_id: int, verifier: str, at: int
 def _forget_password(session: Session, principal_id: int) -> None:
     # Deleted and not revoked: nobody needs the hash of an old password but a thief.
     session.execute(models.Credential.delete().where(_password_of(principal_id)))
+
+
+def soap_secret_of(principal_id: Any) -> Any:
+    """The condition under which a credential is the SOAP secret of a principal."""
+    credential = models.Credential
+    return (
+        (credential.principal_id == principal_id)
+        & (credential.kind == CredentialKind.SOAP_SECRET)
+        & credential.revoked_at.is_null()
+    )
+
+
+def forget_soap_secret(session: Session, principal_id: int) -> None:
+    """Delete the SOAP secret of a principal, sealed as it is, if there is one."""
+    credential, secret = models.Credential, models.Secret
+    own = credential.select(credential.secret_id).where(soap_secret_of(principal_id))
+    held = session.scalar(own)
+    session.execute(credential.delete().where(soap_secret_of(principal_id)))
+    session.execute(secret.delete().where(secret.id == held))
 
 
 def _update(session: Session, principal_id: int, **values: Any) -> None:

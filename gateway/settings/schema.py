@@ -170,6 +170,24 @@ class DispatcherSettings(Group):
     )
 
 
+class WsSecuritySettings(Group):
+    """UsernameTokens in the header of SOAP messages, in place of Basic."""
+
+    enabled: bool = Field(
+        default=True,
+        description="Whether a SOAP message without Basic may tell its login in a UsernameToken. "
+        "Its body must then be read before it is known who sends it.",
+    )
+    lifetime_seconds: Positive = Field(
+        default=300, description="How long after its `Created` a UsernameToken is taken."
+    )
+    skew_seconds: int = Field(
+        default=60,
+        ge=0,
+        description="How far apart a client's clock and the server's may be.",
+    )
+
+
 class LimitSettings(Group):
     """What a client may use of the server."""
 
@@ -390,6 +408,7 @@ class Settings(BaseSettings):
     wsdl_public: bool = Field(
         default=True, description="Whether `?wsdl` and `?xsd` are served without authentication."
     )
+    ws_security: WsSecuritySettings = WsSecuritySettings()
     limits: LimitSettings = LimitSettings()
     workers: WorkerSettings = WorkerSettings()
     agents: AgentSettings = AgentSettings()

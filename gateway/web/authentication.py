@@ -6,14 +6,16 @@ from http import HTTPStatus
 import flask
 from flask_httpauth import HTTPBasicAuth
 
-from gateway.identity.authentication import Authenticated, Authenticator, Challenge
+from gateway.identity.authentication import Authenticated, Authenticator, Challenge, Outcome
 from gateway.identity.open_access import OpenAccess
 from gateway.identity.permissions import Access, Permissions, Reach
 from gateway.identity.principals import Caller
+from gateway.identity.username_tokens import UsernameToken, UsernameTokens
 from gateway.web import origins, requests
 
 REALM = "Dispatcher Gateway"
 _CALLER = "gateway.caller"
+_ADMITTED = "gateway.admitted"
 _CHALLENGE = "gateway.challenge"
 
 
@@ -37,11 +39,16 @@ class Guard:
     """Decides, before a body is read, whether a request may go on."""
 
     def __init__(
-        self, authenticator: Authenticator, permissions: Permissions, open_access: OpenAccess
+        self,
+        authenticator: Authenticator,
+        permissions: Permissions,
+        open_access: OpenAccess,
+        tokens: UsernameTokens,
     ) -> None:
         self._authenticator = authenticator
         self._permissions = permissions
         self._open_access = open_access
+        self._tokens = tokens
 
     def basic(
         self,
@@ -69,6 +76,25 @@ class Guard:
             return answer
 
         return auth
+
+    def admit(self, token: UsernameToken, surface: str, public_url: str | None) -> Outcome:
+        """Who sends a token with this request; it may go on as his if that is known.
+
+        Where a request is run again, what was found out before holds: a token is taken once.
+        """
+        request = requests.present()
+        _refuse_foreign_pages(public_url)
+        known = request.environ.get(_ADMITTED)
+        outcome = known or self._tokens.verify(token, request.remote_addr or "")
+        if isinstance(outcome, Authenticated):
+            request.environ[_ADMITTED] = outcome
+            request.environ[_CALLER] = requests.caller(outcome.principal, surface)
+        return outcome
+
+    def caller(self) -> Caller:
+        """Who was found to send this request."""
+        caller: Caller = requests.present().environ[_CALLER]
+        return caller
 
     def check(self, node: str, access: Access) -> Caller:
         """The caller, if his right reaches anything of a node at all. Raises MissingRight."""

@@ -23,6 +23,7 @@ from storage.models.identity import (
     Secret,
     StoreFact,
     Tenant,
+    UsedNonce,
 )
 from storage.models.jobs import (
     Calendar,
@@ -88,6 +89,7 @@ __all__ = [
     "Team",
     "TeamMember",
     "Tenant",
+    "UsedNonce",
 ]
 
 IN_ORDER = (
@@ -96,6 +98,7 @@ IN_ORDER = (
     Principal,
     Credential,
     Secret,
+    UsedNonce,
     Role,
     RolePermission,
     RoleBinding,

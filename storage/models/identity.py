@@ -56,6 +56,17 @@ class Credential(Table):
     revoked_at = columns.Moment(null=True)
 
 
+class UsedNonce(Table):
+    """A nonce of a UsernameToken that was taken: the SHA-256 of what tells the token apart.
+
+    ``used_by`` is an id of the request that was the first to use it.
+    """
+
+    digest = peewee.BlobField(primary_key=True)
+    used_by = columns.Guid()
+    expires_at = columns.Moment()
+
+
 class Role(Table):
     """A named set of permissions."""
 

@@ -18,7 +18,7 @@ from gateway.application import Gateway
 from gateway.identity.principals import MACHINE
 from gateway.surfaces.dispatcher import mapping, messages, soap_envelope, soap_service
 from gateway.surfaces.dispatcher.service import SCHEDULING
-from gateway.surfaces.dispatcher.soap_envelope import SoapVersion
+from gateway.surfaces.dispatcher.soap_contract import SoapVersion
 from gateway.wire import json_messages, wcf_json, xml, xml_messages
 from tests.benchmarks import bodies, houses, yardsticks
 from tests.benchmarks.figures import Effort, Row, alone, compared, in_turns

@@ -15,7 +15,7 @@ from urllib import parse
 import flask
 import werkzeug.exceptions
 
-from gateway.surfaces.dispatcher import errors, published, soap_service
+from gateway.surfaces.dispatcher import errors, soap_service
 from gateway.surfaces.dispatcher import help as help_pages
 from gateway.surfaces.dispatcher.operation import (
     Argument,
@@ -26,7 +26,7 @@ from gateway.surfaces.dispatcher.operation import (
     Received,
     Services,
 )
-from gateway.surfaces.dispatcher.service import ROOT, SERVICES, Service, of_path
+from gateway.surfaces.dispatcher.service import ROOT, SERVICES, SURFACE, Service, of_path
 from gateway.web import framing, requests, streams
 from gateway.web.authentication import Guard, MissingRight
 from gateway.wire import (
@@ -45,7 +45,6 @@ from gateway.wire.negotiation import Dialect
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-SURFACE = "dispatcher"
 _PREFIX = f"/{ROOT.lower()}/"
 _SLASH = "gateway.dispatcher.slash_at_the_end"
 _PIECE = 1024 * 1024
@@ -89,6 +88,7 @@ def blueprint(
     enabled: bool,
     public_url: str | None,
     wsdl_public: bool,
+    tokens_allowed: bool,
     limits: MessageLimits,
     dates: wcf_json.Dates = wcf_json.DATES,
 ) -> flask.Blueprint:
@@ -123,9 +123,13 @@ def blueprint(
             services,
             guard,
             auth,
-            functools.partial(_published, service, base),
-            wsdl_public=wsdl_public,
-            limits=limits.xml,
+            base,
+            soap_service.Options(
+                public_url=public_url,
+                wsdl_public=wsdl_public,
+                tokens_allowed=tokens_allowed,
+                limits=limits.xml,
+            ),
         )
     return routes
 
@@ -137,10 +141,6 @@ def base_url(service: Service, public_url: str | None) -> str:
     """The address of a service as clients know it."""
     root = public_url or requests.root_url() + requests.present().script_root
     return root.rstrip("/") + service.path
-
-
-def _published(service: Service, base: Callable[[], str], query: Mapping[str, str]) -> bytes | None:
-    return published.requested(service, query, f"{base()}/soap")
 
 
 def _without_slash(public_url: str | None) -> flask.Response | None:

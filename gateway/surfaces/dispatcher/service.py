@@ -9,6 +9,7 @@ from gateway.surfaces.dispatcher.operation import Operation
 from gateway.surfaces.dispatcher.operations import OPERATIONS
 from gateway.surfaces.dispatcher.resource_operations import RESOURCE_OPERATIONS
 
+SURFACE = "dispatcher"
 ROOT = "Dispatcher"
 
 

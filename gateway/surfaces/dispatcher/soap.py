@@ -1,12 +1,10 @@
-"""The SOAP service, on Spyne, with bodies read and written by the compiled message codecs.
+"""The SOAP service: declared through Spyne, read and written by the compiled message codecs.
 
-Spyne keeps the interface (operations, types, WSDL), finds the method for a request, calls it and
-turns exceptions into faults. It does not touch the XML: parsing is
-:func:`gateway.wire.xml.parse`'s, envelopes are :mod:`~gateway.surfaces.dispatcher.soap_envelope`'s,
-and the protocols below hand bodies to the readers and writers that REST uses, too. That costs a
-third of Spyne's own way and leaves its malformed-input crashes unreachable.
-
-Spyne is called in process with bytes, without its WSGI server.
+Spyne keeps the interface: operations, types, the WSDL, and the functions that are called. It does
+not touch a message. Parsing is :func:`gateway.wire.xml.parse`'s, envelopes are
+:mod:`~gateway.surfaces.dispatcher.soap_envelope`'s, bodies go through the readers and writers that
+REST uses, too, and what Spyne does around a call (contexts, events, protocols) cost more than all
+of that together, so its functions are called straight. Its malformed-input crashes are unreachable.
 """
 
 import dataclasses
@@ -17,20 +15,23 @@ from typing import Any
 
 from lxml import etree
 
-from gateway.surfaces.dispatcher import soap_envelope, soap_models
+from gateway.surfaces.dispatcher import soap_addressing, soap_envelope, soap_models
 from gateway.surfaces.dispatcher import spyne_compat as spyne
 from gateway.surfaces.dispatcher.soap_contract import (
     FaultCode,
     SoapAnswer,
     SoapFault,
     SoapOperation,
+    SoapVersion,
 )
-from gateway.surfaces.dispatcher.soap_envelope import Envelope, SoapVersion
+from gateway.surfaces.dispatcher.soap_envelope import Envelope
 from gateway.wire import negotiation, xml, xml_messages
 from gateway.wire.errors import MessageError, WireError
 from gateway.wire.messages import ListOf, Member
 
 _log = logging.getLogger(__name__)
+
+_HTTP = "http://schemas.xmlsoap.org/soap/http"
 
 Explain = Callable[[Exception], SoapFault | None]
 """Turns a domain error into a fault, or returns None for an error it does not know."""
@@ -38,10 +39,9 @@ Explain = Callable[[Exception], SoapFault | None]
 
 @dataclasses.dataclass(frozen=True)
 class _Call:
-    """What travels with one request through Spyne, as its ``udc``."""
+    """What Spyne's functions are called with in place of its own context."""
 
     context: object
-    request_id: str
 
 
 class _Codec:
@@ -66,7 +66,7 @@ class _Codec:
             xml_messages.refuse_bare_text(entry)
             values = self._read(entry)
         except MessageError as error:
-            raise _fault(_invalid(str(error.below(self._name)))) from None
+            raise _invalid(str(error.below(self._name))) from None
         return [values[name] for name in self._names]
 
     def response(self, result: Any) -> Iterable[str]:
@@ -81,83 +81,16 @@ class _Codec:
         yield f"</{self._result}>{self._end}"
 
 
+@dataclasses.dataclass(frozen=True)
+class _Method:
+    """An operation: how its messages are read and written, and Spyne's function that does it."""
+
+    codec: _Codec
+    function: Callable[..., Any]
+
+
 def _invalid(sentence: str) -> SoapFault:
     return SoapFault(FaultCode.CLIENT, "InvalidMessage", sentence)
-
-
-def _fault(fault: SoapFault) -> Any:
-    """Wrap a fault so that Spyne carries it from where it is raised to where it is written."""
-    return spyne.Fault(fault.code.value, fault.message, detail=fault)
-
-
-class _CompiledBodies:
-    """What both protocols override. Mixed in before Spyne's Soap11 and Soap12.
-
-    The request arrives as an Envelope in ``ctx.in_document``; the answer leaves as texts in
-    ``ctx.out_document``, written as a fault or as a response, still without its envelope.
-    """
-
-    app: Any
-
-    def __init__(self, codecs: dict[str, _Codec]) -> None:
-        super().__init__()
-        self._codecs = codecs
-
-    def create_in_document(self, ctx: Any, charset: str | None = None) -> None:
-        """Do nothing: the document has been parsed."""
-
-    def decompose_incoming_envelope(self, ctx: Any, message: Any = None) -> None:  # noqa: ARG002
-        """Find the operation by local name: old stacks leave the namespace out."""
-        entry = ctx.in_document.entry
-        name = etree.QName(entry).localname
-        if name not in self._codecs:
-            problem = f"there is no operation {soap_envelope.shown(name)}"
-            raise _fault(SoapFault(FaultCode.CLIENT, "UnknownOperation", problem))
-        ctx.in_body_doc = entry
-        ctx.method_request_string = f"{{{self.app.tns}}}{name}"
-
-    def deserialize(self, ctx: Any, message: Any) -> None:  # noqa: ARG002
-        """Read the arguments."""
-        ctx.in_object = self._codecs[ctx.descriptor.name].arguments(ctx.in_body_doc)
-
-    def serialize(self, ctx: Any, message: Any) -> None:  # noqa: ARG002
-        """Write the result."""
-        result = ctx.out_object[0] if ctx.out_object else None
-        ctx.out_document = self._codecs[ctx.descriptor.name].response(result)
-
-    def create_out_string(self, ctx: Any, charset: str | None = None) -> None:  # noqa: ARG002
-        """Hand over what was written."""
-        ctx.out_string = ctx.out_document
-
-
-class _Soap11(_CompiledBodies, spyne.Soap11):  # type: ignore[misc]  # Spyne has no types
-    """SOAP 1.1."""
-
-
-class _Soap12(_CompiledBodies, spyne.Soap12):  # type: ignore[misc]  # Spyne has no types
-    """SOAP 1.2."""
-
-
-class _Application(spyne.Application):  # type: ignore[misc]  # Spyne has no types
-    """Spyne's application, with our way of turning exceptions into faults."""
-
-    def __init__(self, explain: Explain, *args: Any, **options: Any) -> None:
-        self._explain = explain
-        super().__init__(*args, **options)
-
-    def call_wrapper(self, ctx: Any) -> Any:
-        """Call the handler; whatever it raises becomes a fault."""
-        try:
-            return super().call_wrapper(ctx)
-        except Exception as error:  # noqa: BLE001 - it is logged, with its traceback
-            raise _fault(self._told(error, ctx)) from None
-
-    def _told(self, error: Exception, ctx: Any) -> SoapFault:
-        if isinstance(error, SoapFault):
-            return error
-        if isinstance(error, WireError):
-            return _invalid(error.sentence)
-        return self._explain(error) or unexpected(error, ctx.descriptor.name, ctx.udc.request_id)
 
 
 def unexpected(error: Exception, operation: str, request_id: str) -> SoapFault:
@@ -172,60 +105,23 @@ def unexpected(error: Exception, operation: str, request_id: str) -> SoapFault:
     )
 
 
-class _InProcess(spyne.ServerBase):  # type: ignore[misc]  # Spyne has no types
-    """Spyne's server, called with a parsed envelope."""
-
-    transport = "http://schemas.xmlsoap.org/soap/http"
-
-    def call(self, envelope: Envelope, call: _Call) -> Iterable[str]:
-        """Return the written response element, or raise the fault as :class:`SoapFault`.
-
-        It is one text in a list, or an iterator of many.
-        """
-        context = spyne.MethodContext(self, spyne.MethodContext.SERVER)
-        context.in_document = envelope
-        context.udc = call
-        try:
-            return self._run(context)
-        finally:
-            context.close()
-
-    def _run(self, context: Any) -> Iterable[str]:
-        context = self.generate_contexts(context)[0]
-        if context.in_error is None:
-            self.get_in_object(context)
-        if context.in_error is None:
-            self.get_out_object(context)
-        error = context.in_error or context.out_error
-        if error is not None:
-            raise _told_by_spyne(error, context)
-        self.get_out_string(context)
-        written: Iterable[str] = context.out_string
-        return written
-
-
-def _told_by_spyne(error: Any, context: Any) -> SoapFault:
-    if isinstance(error.detail, SoapFault):
-        return error.detail
-    # Nothing of Spyne's own is known to get here. If it does, it is a mistake of ours.
-    return unexpected(error, context.method_request_string or "call", context.udc.request_id)
-
-
 class SoapService:
     """A table of operations as SOAP 1.1 and 1.2 on one address. Safe for use by many threads."""
 
     def __init__(
         self,
-        name: str,
-        namespace: str,
-        servers: Mapping[SoapVersion, _InProcess],
+        application: Any,
+        methods: Mapping[str, _Method],
+        explain: Explain,
         understood: AbstractSet[str],
         limits: xml.XmlLimits,
     ) -> None:
-        self.name = name
-        self.namespace = namespace
-        self._servers = servers
-        self._understood = understood
+        self.name: str = application.name
+        self.namespace: str = application.tns
+        self._application = application
+        self._methods = methods
+        self._explain = explain
+        self._understood = understood | soap_addressing.UNDERSTOOD
         self._limits = limits
 
     def call(
@@ -236,39 +132,89 @@ class SoapService:
         ``context`` is handed to the operation's handler as it is. ``request_id`` is told to
         clients in faults and written to the log beside what went wrong.
         """
+        try:
+            envelope = self.receive(data, content_type)
+        except SoapFault as fault:
+            return self.refuse(fault, content_type, request_id)
+        except Exception as error:  # noqa: BLE001 - logged; SOAP clients need a fault
+            return self.refuse(unexpected(error, "call", request_id), content_type, request_id)
+        return self.answer(envelope, context, request_id)
+
+    def receive(self, data: bytes, content_type: str | None) -> Envelope:
+        """Read a request as far as its envelope. Raises :class:`SoapFault`."""
         media, charset = negotiation.content_type(content_type)
         if media.startswith("multipart/"):
-            return self.refuse(_attachments(), content_type, request_id, status=415)
-        version = _supposed_version(content_type)
+            raise _attachments()
         try:
             root = xml.parse(data, charset=charset, limits=self._limits)
-            version = soap_envelope.version_of(root)
-            envelope = soap_envelope.unwrap(root, version, self._understood)
-            body = self._servers[version].call(envelope, _Call(context, request_id))
-        except SoapFault as fault:
-            return self._fault(version, fault, request_id)
         except WireError as error:
-            return self._fault(version, _invalid(error.sentence), request_id)
-        except Exception as error:  # noqa: BLE001 - logged; SOAP clients need a fault
-            told = unexpected(error, "call", request_id)
-            return self._fault(version, told, request_id)
-        return soap_envelope.answer(version, body)
+            raise _invalid(error.sentence) from None
+        version = soap_envelope.version_of(root)
+        try:
+            return soap_envelope.unwrap(root, version, self._understood)
+        except SoapFault as fault:
+            raise fault.of_version(version) from None
+
+    def answer(self, envelope: Envelope, context: object, request_id: str = "") -> SoapAnswer:
+        """Do what a request asks for and answer it; never raises."""
+        try:
+            addressing = soap_addressing.read(envelope.blocks)
+        except SoapFault as fault:
+            return self.refuse(fault.of_version(envelope.version), None, request_id)
+        name = etree.QName(envelope.entry).localname
+        try:
+            written = self._done(name, envelope, context)
+        except Exception as error:  # noqa: BLE001 - what is not known is logged
+            header = "" if addressing is None else addressing.fault_header()
+            told = self._told(error, name, request_id).of_version(envelope.version)
+            answered = self.refuse(told, None, request_id, header=header)
+            wanted = addressing is None or addressing.fault
+        else:
+            header = "" if addressing is None else addressing.header(self._action(name))
+            answered = soap_envelope.answer(envelope.version, written, header)
+            wanted = addressing is None or addressing.reply
+        return answered if wanted else soap_envelope.nothing()
 
     def refuse(
-        self, fault: SoapFault, content_type: str | None, request_id: str, status: int | None
+        self,
+        fault: SoapFault,
+        content_type: str | None,
+        request_id: str,
+        status: int | None = None,
+        header: str = "",
     ) -> SoapAnswer:
-        """Answer a request whose envelope has not been read; None is the fault's own status."""
-        version = _supposed_version(content_type)
-        return self._fault(version, fault, request_id, status)
+        """Answer with a fault, in the version of the envelope, or of the Content-Type without one.
 
-    def _fault(
-        self, version: SoapVersion, fault: SoapFault, request_id: str, status: int | None = None
-    ) -> SoapAnswer:
-        return soap_envelope.fault_answer(version, fault, self.namespace, request_id, status)
+        ``status`` None is the fault's own.
+        """
+        version = fault.version or _supposed_version(content_type)
+        return soap_envelope.fault_answer(
+            version, fault, self.namespace, request_id, status, header
+        )
+
+    def _done(self, name: str, envelope: Envelope, context: object) -> Iterable[str]:
+        # By its local name: old stacks leave the namespace out.
+        method = self._methods.get(name)
+        if method is None:
+            problem = f"there is no operation {soap_envelope.shown(name)}"
+            raise SoapFault(FaultCode.CLIENT, "UnknownOperation", problem)
+        arguments = method.codec.arguments(envelope.entry)
+        return method.codec.response(method.function(_Call(context), *arguments))
+
+    def _told(self, error: Exception, operation: str, request_id: str) -> SoapFault:
+        if isinstance(error, SoapFault):
+            return error
+        if isinstance(error, WireError):
+            return _invalid(error.sentence)
+        return self._explain(error) or unexpected(error, operation, request_id)
+
+    def _action(self, operation: str) -> str:
+        """The Action of an answer, as WS-Addressing's default has it for our WSDL."""
+        return f"{self.namespace}:{self.name}:{operation}Response"
 
     def interface_document(self) -> bytes:
         """Return the WSDL as Spyne makes it; :mod:`~gateway.surfaces.dispatcher.wsdl` mends it."""
-        document = spyne.Wsdl11(self._servers[SoapVersion.V11].app.interface)
+        document = spyne.Wsdl11(self._application.interface)
         document.build_interface_document("http://localhost/")
         made: bytes = document.get_interface_document()
         return made
@@ -285,7 +231,10 @@ def _supposed_version(content_type: str | None) -> SoapVersion:
 
 def _attachments() -> SoapFault:
     return SoapFault(
-        FaultCode.CLIENT, "UnsupportedMediaType", "attachments are not supported; send plain XML"
+        FaultCode.CLIENT,
+        "UnsupportedMediaType",
+        "attachments are not supported; send plain XML",
+        status=415,
     )
 
 
@@ -305,20 +254,17 @@ def build_soap(
     ``understood`` are header blocks (``{namespace}name``) that may carry mustUnderstand.
     ``limits`` hold for whole envelopes.
     """
-    codecs = {operation.name: _Codec(operation, namespace) for operation in operations}
-    service = soap_models.service(operations, name, namespace)
-
-    def server(protocol: type[_CompiledBodies]) -> _InProcess:
-        return _InProcess(
-            _Application(
-                explain,
-                [service],
-                tns=namespace,
-                name=name,
-                in_protocol=protocol(codecs),
-                out_protocol=protocol(codecs),
-            )
-        )
-
-    servers = {SoapVersion.V11: server(_Soap11), SoapVersion.V12: server(_Soap12)}
-    return SoapService(name, namespace, servers, understood, limits)
+    application = spyne.Application(
+        [soap_models.service(operations, name, namespace)],
+        tns=namespace,
+        name=name,
+        in_protocol=spyne.Soap11(),
+        out_protocol=spyne.Soap11(),
+    )
+    # A server of Spyne's would say how messages travel; there is none.
+    application.transport = _HTTP
+    functions = soap_models.functions(application)
+    methods = {
+        each.name: _Method(_Codec(each, namespace), functions[each.name]) for each in operations
+    }
+    return SoapService(application, methods, explain, understood, limits)

@@ -5,50 +5,40 @@ envelopes to 1.2 ports and the reverse.
 """
 
 import dataclasses
-import enum
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 
 from lxml import etree
 
 from gateway.surfaces.dispatcher import messages
-from gateway.surfaces.dispatcher.soap_contract import FaultCode, SoapAnswer, SoapFault
+from gateway.surfaces.dispatcher.soap_contract import (
+    FaultCode,
+    SoapAnswer,
+    SoapFault,
+    SoapVersion,
+)
 from gateway.wire import pieces, xml_messages
 from gateway.wire.xml_messages import escape
-
-
-class SoapVersion(enum.Enum):
-    """The two versions: what people call each, its Envelope's namespace, its Content-Type."""
-
-    V11 = (
-        "1.1",
-        "http://schemas.xmlsoap.org/soap/envelope/",
-        "text/xml; charset=utf-8",
-    )
-    V12 = (
-        "1.2",
-        "http://www.w3.org/2003/05/soap-envelope",
-        "application/soap+xml; charset=utf-8",
-    )
-
-    def __init__(self, label: str, namespace: str, content_type: str) -> None:
-        self.label = label
-        self.namespace = namespace
-        self.content_type = content_type
-        self.header = f"{{{namespace}}}Header"
-        self.body = f"{{{namespace}}}Body"
-        self.must_understand = f"{{{namespace}}}mustUnderstand"
-
 
 # --- reading ------------------------------------------------------------------------------
 
 
 @dataclasses.dataclass(frozen=True)
+class Block:
+    """A header block that is for this server; ``name`` as ``{namespace}name``."""
+
+    name: str
+    element: etree._Element
+    must_understand: bool
+
+
+@dataclasses.dataclass(frozen=True)
 class Envelope:
-    """A request: its version and the element in the Body that names the operation."""
+    """A request: its version, the element in the Body that names the operation, its headers."""
 
     version: SoapVersion
     entry: etree._Element
+    blocks: tuple[Block, ...] = ()
 
 
 # SOAP encoding's ways to say "see there", and attachments': nobody here follows them, so the value
@@ -80,10 +70,10 @@ def version_of(root: etree._Element) -> SoapVersion:
     Raises :class:`SoapFault`: VersionMismatch for an Envelope of another namespace, Client for
     anything that is no Envelope.
     """
-    name = etree.QName(root)
     for version in SoapVersion:
-        if name.localname == "Envelope" and name.namespace == version.namespace:
+        if root.tag == version.envelope:
             return version
+    name = etree.QName(root)
     if name.localname == "Envelope":
         space = f"of namespace {shown(name.namespace)}" if name.namespace else "without a namespace"
         raise SoapFault(
@@ -113,9 +103,8 @@ def unwrap(
     without exactly one element; and for references to other elements or attachments.
     """
     header, body = _parts(root, version)
-    if header is not None:
-        _check_headers(header, version, understood)
-    return Envelope(version, _entry(body))
+    blocks = () if header is None else tuple(_blocks(header, version, understood))
+    return Envelope(version, _entry(body), blocks)
 
 
 def _malformed(message: str) -> SoapFault:
@@ -167,42 +156,59 @@ def _refuse_text(element: etree._Element, name: str) -> None:
         raise _malformed(f"the SOAP {name} holds text between its elements")
 
 
-def _check_headers(
+def _blocks(
     header: etree._Element, version: SoapVersion, understood: AbstractSet[str]
-) -> None:
+) -> Iterator[Block]:
+    """The blocks that are for us; raises for one that must be understood and is not."""
     attribute, ours = _OURS[version]
-    for block in header:
+    for element in header:
         # What is neither true nor false may be meant as true: it is not done against a ban.
-        must = block.get(version.must_understand, "").strip().lower() not in ("", "0", "false")
-        target = block.get(f"{{{version.namespace}}}{attribute}", "").strip()
-        if must and target in ours and block.tag not in understood:
+        must = element.get(version.must_understand, "").strip().lower() not in ("", "0", "false")
+        target = element.get(f"{{{version.namespace}}}{attribute}", "").strip()
+        if target not in ours:
+            continue
+        name = str(element.tag)
+        if must and name not in understood:
             raise SoapFault(
                 FaultCode.MUST_UNDERSTAND,
                 "MustUnderstand",
-                f"the header {shown(str(block.tag))} must be understood and is not; leave it out",
+                f"the header {shown(name)} must be understood and is not; leave it out",
             )
+        yield Block(name, element, must)
 
 
 # --- writing ------------------------------------------------------------------------------
 
 
-def wrap(version: SoapVersion, body: str) -> bytes:
+def wrap(version: SoapVersion, body: str, header: str = "") -> bytes:
     """Put an envelope round written XML."""
-    return "".join(_wrapped(version, [body])).encode("utf-8")
+    return "".join(_wrapped(version, [body], header)).encode("utf-8")
 
 
-def _wrapped(version: SoapVersion, texts: Iterable[str]) -> Iterator[str]:
-    yield f'{xml_messages.DECLARATION}<soap:Envelope xmlns:soap="{version.namespace}"><soap:Body>'
+def _wrapped(version: SoapVersion, texts: Iterable[str], header: str) -> Iterator[str]:
+    head = f"<soap:Header>{header}</soap:Header>" if header else ""
+    yield (
+        f'{xml_messages.DECLARATION}<soap:Envelope xmlns:soap="{version.namespace}">{head}'
+        "<soap:Body>"
+    )
     yield from texts
     yield "</soap:Body></soap:Envelope>"
 
 
-def answer(version: SoapVersion, texts: Iterable[str]) -> SoapAnswer:
-    """Return the answer of an operation that went well; in pieces if its texts come one by one."""
+def answer(version: SoapVersion, texts: Iterable[str], header: str = "") -> SoapAnswer:
+    """Return the answer of an operation that went well; in pieces if its texts come one by one.
+
+    ``header`` are written header blocks.
+    """
     if isinstance(texts, Iterator):
-        gathered = pieces.gathered(_wrapped(version, texts))
+        gathered = pieces.gathered(_wrapped(version, texts, header))
         return SoapAnswer(200, version.content_type, b"", pieces=gathered)
-    return SoapAnswer(200, version.content_type, wrap(version, "".join(texts)))
+    return SoapAnswer(200, version.content_type, wrap(version, "".join(texts), header))
+
+
+def nothing() -> SoapAnswer:
+    """Return the answer to who wants none: WS-Addressing's address "none"."""
+    return SoapAnswer(202, "text/xml; charset=utf-8", b"")
 
 
 def fault_answer(
@@ -211,6 +217,7 @@ def fault_answer(
     namespace: str,
     request_id: str = "",
     status: int | None = None,
+    header: str = "",
 ) -> SoapAnswer:
     """Return a fault as an answer, with its typed detail in the service's ``namespace``.
 
@@ -223,9 +230,8 @@ def fault_answer(
         body = _fault_11(fault, detail)
     else:
         body = _fault_12(fault, namespace, detail)
-    return SoapAnswer(
-        status or (400 if sender else 500), version.content_type, wrap(version, body), fault.reason
-    )
+    chosen = status or fault.status or (400 if sender else 500)
+    return SoapAnswer(chosen, version.content_type, wrap(version, body, header), fault.reason)
 
 
 _write_detail = xml_messages.members_writer(messages.DispatcherFault.members)
@@ -243,8 +249,12 @@ def _detail(fault: SoapFault, namespace: str, request_id: str) -> str:
 
 def _fault_11(fault: SoapFault, detail: str) -> str:
     wrapped = f"<detail>{detail}</detail>" if detail else ""
+    space, code = "", f"soap:{fault.code.value}"
+    if fault.standard is not None:
+        # Where the code is one of another specification, its clients look for that.
+        space, code = f' xmlns:code="{fault.standard[0]}"', f"code:{fault.standard[1]}"
     return (
-        f"<soap:Fault><faultcode>soap:{fault.code.value}</faultcode>"
+        f"<soap:Fault><faultcode{space}>{code}</faultcode>"
         f"<faultstring>{escape(fault.message)}</faultstring>{wrapped}</soap:Fault>"
     )
 
@@ -265,7 +275,5 @@ def _fault_12(fault: SoapFault, namespace: str, detail: str) -> str:
 def _subcode(fault: SoapFault, namespace: str) -> str:
     if fault.code not in _CODES_12:
         return ""
-    return (
-        f'<soap:Subcode><soap:Value xmlns:tns="{namespace}">tns:{fault.reason}'
-        "</soap:Value></soap:Subcode>"
-    )
+    space, name = fault.standard or (namespace, fault.reason)
+    return f'<soap:Subcode><soap:Value xmlns:tns="{space}">tns:{name}</soap:Value></soap:Subcode>'

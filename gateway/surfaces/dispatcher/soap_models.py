@@ -42,6 +42,18 @@ def service(operations: Sequence[SoapOperation], name: str, namespace: str) -> A
     return type(spyne.ServiceBase)(name, (spyne.ServiceBase,), methods)
 
 
+def functions(application: Any) -> dict[str, Callable[..., Any]]:
+    """The functions of an application's operations, by name: what is published is what is called.
+
+    Each takes an object with the ``context`` of the call, and the arguments in their order.
+    """
+    found = {}
+    for methods in application.interface.service_method_map.values():
+        for descriptor in methods:
+            found[descriptor.name] = descriptor.function
+    return found
+
+
 def _method(operation: SoapOperation, model: "_Models", fault: Any) -> Any:
     arguments = [model.optional(each.content, each.meaning) for each in operation.arguments]
     result = None if operation.result is None else model.required(operation.result)
@@ -58,7 +70,7 @@ def _function(operation: SoapOperation) -> Callable[..., Any]:
     handler = operation.handler
 
     def call(ctx: Any, *arguments: Any) -> Any:
-        return handler(ctx.udc.context, *arguments)
+        return handler(ctx.context, *arguments)
 
     call.__name__ = operation.name
     call.__doc__ = operation.documentation

@@ -1,17 +1,21 @@
 """The SOAP address of a service: its table of operations, through Spyne."""
 
+import dataclasses
 import functools
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import flask
 import werkzeug.exceptions
 from flask_httpauth import HTTPBasicAuth
 
-from gateway.surfaces.dispatcher import errors, soap
+from gateway.identity.authentication import Challenge
+from gateway.identity.username_tokens import UsernameToken
+from gateway.surfaces.dispatcher import errors, published, soap, soap_security
 from gateway.surfaces.dispatcher.operation import Call, Operation, Place, Sent, Services
-from gateway.surfaces.dispatcher.service import Service
+from gateway.surfaces.dispatcher.service import SURFACE, Service
 from gateway.surfaces.dispatcher.soap_contract import (
     FaultCode,
     SoapAnswer,
@@ -19,7 +23,8 @@ from gateway.surfaces.dispatcher.soap_contract import (
     SoapFault,
     SoapOperation,
 )
-from gateway.web import requests, streams
+from gateway.surfaces.dispatcher.soap_envelope import Envelope
+from gateway.web import encodings, requests, streams
 from gateway.web.authentication import Guard, MissingRight
 from gateway.wire import xml
 
@@ -30,16 +35,18 @@ def build(
     service: Service,
     handle: Callable[..., Any] | None = None,
     limits: xml.XmlLimits = xml.DEFAULT_LIMITS,
+    understood: AbstractSet[str] = frozenset(),
 ) -> soap.SoapService:
     """The service in SOAP; ``handle(operation, context, *arguments)`` does a call.
 
-    Without one it can only publish its WSDL.
+    Without one it can only publish its WSDL. ``understood`` are header blocks that are looked at.
     """
     return soap.build_soap(
         [_operation(operation, handle) for operation in service.operations],
         name=service.name,
         namespace=service.namespace,
         explain=explain,
+        understood=understood,
         limits=limits,
     )
 
@@ -57,7 +64,9 @@ _WORDS = {403: "AccessDenied", 415: "UnsupportedMediaType"}
 
 
 def _refusal(error: Exception) -> tuple[SoapFault, int | None]:
-    """What stopped a request before its envelope was read, as a fault; and its status, if known."""
+    """What stopped a request, as a fault; and its status, if known."""
+    if isinstance(error, SoapFault):
+        return error, None
     if isinstance(error, werkzeug.exceptions.RequestEntityTooLarge):
         sentence = f"the request is longer than {flask.request.max_content_length} bytes"
         return SoapFault(FaultCode.CLIENT, "RequestTooLong", sentence), error.code
@@ -71,21 +80,29 @@ def _refusal(error: Exception) -> tuple[SoapFault, int | None]:
     return fault, None
 
 
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How the address of a service is served.
+
+    ``tokens_allowed`` tells whether a UsernameToken may stand in place of Basic.
+    """
+
+    public_url: str | None
+    wsdl_public: bool
+    tokens_allowed: bool
+    limits: xml.XmlLimits
+
+
 def add(
     routes: flask.Blueprint,
     service: Service,
     services: Services,
     guard: Guard,
     auth: HTTPBasicAuth,
-    describe: Callable[[Mapping[str, str]], bytes | None],
-    *,
-    wsdl_public: bool,
-    limits: xml.XmlLimits,
+    base: Callable[[], str],
+    options: Options,
 ) -> None:
-    """Add the address to the routes of the service.
-
-    ``describe`` answers the published document that a query (names in lower case) asks for.
-    """
+    """Add the address to the routes of the service; ``base`` answers that of the service."""
 
     def handle(operation: Operation, _context: object, *values: Any) -> Any:
         arguments = _named(operation, values)
@@ -108,46 +125,126 @@ def add(
             arguments,
         )
 
-    soap_side = build(service, handle, limits)
-
-    def call() -> flask.Response:
-        content_type = flask.request.headers.get("Content-Type")
-        _refuse_encoded(flask.request.content_encoding)
-        return _response(soap_side.call(requests.body(), content_type, None, requests.request_id()))
-
-    call_with_login = auth.login_required(call)
-
-    def call_or_refuse() -> flask.Response:
-        try:
-            answer: flask.Response = call_with_login()
-        except Exception as error:  # noqa: BLE001 - it is logged; SOAP clients need a fault
-            fault, status = _refusal(error)
-            content_type = flask.request.headers.get("Content-Type")
-            return _response(soap_side.refuse(fault, content_type, requests.request_id(), status))
-        return answer
+    understood = {soap_security.HEADER} if options.tokens_allowed else frozenset[str]()
+    soap_side = build(service, handle, options.limits, understood)
+    door = _Door(soap_side, guard, auth, options)
 
     def publish() -> flask.Response:
         query = {name.lower(): value for name, value in flask.request.args.items()}
-        document = describe(query)
+        if not query:
+            return _page(service, base())
+        document = published.requested(service, query, f"{base()}/soap")
         if document is None:
-            flask.abort(405, valid_methods=["POST"])
-        return flask.Response(document, content_type="text/xml; charset=utf-8")
+            flask.abort(404, "There is no such document; open this address without a query.")
+        return encodings.pack(flask.Response(document, content_type="text/xml; charset=utf-8"))
 
     rule = f"{service.rules}/soap"
-    routes.add_url_rule(rule, f"{service.prefix}soap", call_or_refuse, methods=["POST"])
+    routes.add_url_rule(rule, f"{service.prefix}soap", door.call, methods=["POST"])
     routes.add_url_rule(
         rule,
         f"{service.prefix}wsdl",
-        publish if wsdl_public else auth.login_required(publish),
+        publish if options.wsdl_public else auth.login_required(publish),
         methods=["GET"],
     )
 
 
-def _refuse_encoded(encoding: str | None) -> None:
-    if encoding and encoding.strip().lower() != "identity":
-        raise werkzeug.exceptions.UnsupportedMediaType(
-            "bodies with a Content-Encoding are not supported; send plain XML"
-        )
+class _Door:
+    """Lets requests in, told by Basic or by a UsernameToken, and has them answered."""
+
+    def __init__(
+        self, service: soap.SoapService, guard: Guard, auth: HTTPBasicAuth, options: Options
+    ) -> None:
+        self._service = service
+        self._guard = guard
+        self._options = options
+        self._with_login = auth.login_required(self._call)
+
+    def call(self) -> flask.Response:
+        """Answer the present request; a fault whatever happens, but for HTTP's own 401."""
+        try:
+            return encodings.pack(self._admitted())
+        except Exception as error:  # noqa: BLE001 - it is logged; SOAP clients need a fault
+            fault, status = _refusal(error)
+            answer = _response(
+                self._service.refuse(fault, _content_type(), requests.request_id(), status)
+            )
+            if fault.retry_after is not None:
+                answer.headers["Retry-After"] = str(fault.retry_after)
+            return answer
+
+    def _admitted(self) -> flask.Response:
+        answer: flask.Response | None = self._by_token()
+        if answer is None:
+            answer = self._with_login()
+        return answer
+
+    def _by_token(self) -> flask.Response | None:
+        """Answer a request whose login stands within the message; None for all others.
+
+        Most that come without one want to be asked for it (Dispatcher contract 1.3): their message
+        is not even parsed.
+        """
+        if not self._options.tokens_allowed or "HTTP_AUTHORIZATION" in requests.present().environ:
+            return None
+        data = encodings.body()
+        if not soap_security.may_hold_token(data):
+            return None
+        envelope = self._service.receive(data, _content_type())
+        token = _token(envelope)
+        if token is None:
+            return None
+        self._admit(token, envelope)
+        return self._answer(envelope)
+
+    def _admit(self, token: UsernameToken, envelope: Envelope) -> None:
+        """Raises the fault of a token that is not taken."""
+        outcome = self._guard.admit(token, SURFACE, self._options.public_url)
+        if isinstance(outcome, Challenge):
+            raise soap_security.refusal(outcome).of_version(envelope.version)
+
+    def _call(self) -> flask.Response:
+        envelope = self._service.receive(encodings.body(), _content_type())
+        if self._options.tokens_allowed and envelope.blocks:
+            self._compare(envelope)
+        return self._answer(envelope)
+
+    def _compare(self, envelope: Envelope) -> None:
+        """Refuse a message whose token is not right, or is another's than its HTTP header.
+
+        With Basic a token counts only where it must be understood.
+        """
+        if not any(
+            one.must_understand and one.name == soap_security.HEADER for one in envelope.blocks
+        ):
+            return
+        token = _token(envelope)
+        if token is None:
+            return
+        by_header = self._guard.caller().name
+        self._admit(token, envelope)
+        if self._guard.caller().name != by_header:
+            raise soap_security.different_logins().of_version(envelope.version)
+
+    def _answer(self, envelope: Envelope) -> flask.Response:
+        return _response(self._service.answer(envelope, None, requests.request_id()))
+
+
+def _token(envelope: Envelope) -> UsernameToken | None:
+    try:
+        return soap_security.username_token(envelope.blocks)
+    except SoapFault as fault:
+        raise fault.of_version(envelope.version) from None
+
+
+def _content_type() -> str | None:
+    sent: str | None = requests.present().environ.get("CONTENT_TYPE")
+    return sent
+
+
+def _page(service: Service, base: str) -> flask.Response:
+    """What people see who open the address of a service."""
+    text = flask.render_template("dispatcher/soap.html", base=base, service=service)
+    return flask.Response(text, content_type="text/html; charset=utf-8")
 
 
 def _response(answer: SoapAnswer) -> flask.Response:

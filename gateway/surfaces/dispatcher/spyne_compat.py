@@ -70,7 +70,7 @@ def _importable() -> Iterator[None]:
 
 with _importable():
     import spyne.const
-    from spyne import Application, MethodContext, ServiceBase, rpc
+    from spyne import Application, ServiceBase, rpc
     from spyne.interface.wsdl import Wsdl11
     from spyne.model import (
         Boolean,
@@ -84,8 +84,7 @@ with _importable():
     from spyne.model.complex import Array
     from spyne.model.enum import Enum
     from spyne.model.fault import Fault
-    from spyne.protocol.soap import Soap11, Soap12
-    from spyne.server import ServerBase
+    from spyne.protocol.soap import Soap11
     from spyne.util import six
 
 # Python 3.11 would warn at every import that fails, until our finder stands in for this one.
@@ -110,11 +109,8 @@ __all__ = [
     "Fault",
     "Integer32",
     "Integer64",
-    "MethodContext",
-    "ServerBase",
     "ServiceBase",
     "Soap11",
-    "Soap12",
     "Unicode",
     "Wsdl11",
     "rpc",

@@ -12,7 +12,7 @@ from xml.sax import saxutils
 from lxml import etree
 
 from gateway.surfaces.dispatcher.soap import SoapService
-from gateway.surfaces.dispatcher.soap_envelope import SoapVersion
+from gateway.surfaces.dispatcher.soap_contract import SoapVersion
 from gateway.wire import xml
 
 

@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import functools
+import gzip
 import json
 import uuid
 from collections.abc import Mapping
@@ -58,7 +59,7 @@ def checked(document: bytes) -> etree._Element:
     """
     root = etree.fromstring(document)
     if etree.QName(root).namespace in ENVELOPES:
-        (body,) = root
+        body = root[-1]
         (content,) = body
         told = next((each for each in content.iter() if _space(each) in schemas()), None)
         if etree.QName(content).localname == "Fault":
@@ -140,8 +141,9 @@ class Client:
         )
         answer = Answer(got.status_code, dict(got.headers), got.data)
         assert answer.headers["X-Request-Id"]
-        if "xml" in (got.mimetype or "") and "soap?" not in path:
-            checked(answer.body)
+        if "xml" in (got.mimetype or "") and "soap?" not in path and answer.body:
+            packed = answer.headers.get("Content-Encoding") == "gzip"
+            checked(gzip.decompress(answer.body) if packed else answer.body)
         return answer
 
     def get(self, path: str, content_type: str | None = JSON, **headers: str) -> Answer:

@@ -62,7 +62,7 @@ def test_the_public_address_of_the_settings_wins(build: Build) -> None:
 
 @pytest.mark.parametrize("query", ["wsdl=2.0", "xsl", "disco"])
 def test_what_is_not_published_is_refused(client: Client, query: str) -> None:
-    client.get(f"soap?{query}").refused(405)
+    client.get(f"soap?{query}").refused(404)
 
 
 @pytest.mark.parametrize(

@@ -234,7 +234,6 @@ UNDERSTOOD = {
 }
 HEADERS = (
     '<w:Action xmlns:w="http://www.w3.org/2005/08/addressing">urn:x</w:Action>'
-    '<w:Action xmlns:w="http://www.w3.org/2005/08/addressing">urn:x</w:Action>'
     '<w:Security xmlns:w="http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext'
     '-1.0.xsd" s:mustUnderstand="0"><w:UsernameToken/></w:Security>'
     '<a xmlns="urn:a" s:mustUnderstand="1" s:actor="urn:b" s:role="urn:b"/>'
@@ -309,16 +308,62 @@ def test_a_text_that_is_too_long_is_a_typed_fault(build: Build, namespace: str) 
 
 
 @VERSIONS
-def test_a_compressed_request_is_a_typed_fault(house: House, namespace: str) -> None:
-    data = gzip.compress(envelope("<GetModules/>", namespace).encode())
-    answer = house.client().send("POST", "soap", data, TYPES[namespace], Content_Encoding="gzip")
-    assert answer.status == 415
-    reason, sentence = told(answer, namespace)
-    assert reason == "UnsupportedMediaType"
-    assert "Content-Encoding" in sentence
-    plain = envelope("<GetModules/>", namespace)
-    kind = {"Content_Encoding": "identity"}
-    assert house.client().send("POST", "soap", plain, TYPES[namespace], **kind).status == 200
+def test_a_compressed_request_is_unpacked_and_others_are_typed_faults(
+    build: Build, namespace: str
+) -> None:
+    house = build(limits={"body_bytes": 100_000})
+    plain = envelope("<GetModules/>", namespace).encode()
+
+    def send(data: bytes, encoding: str) -> Answer:
+        kind = {"Content_Encoding": encoding}
+        return house.client().send("POST", "soap", data, TYPES[namespace], **kind)
+
+    half = len(plain) // 2
+    for data, encoding in (
+        (plain, "identity"),
+        (gzip.compress(plain), "gzip"),
+        (gzip.compress(plain), " X-GZip"),
+        (gzip.compress(plain[:half]) + gzip.compress(plain[half:]), "gzip"),
+    ):
+        assert send(data, encoding).status == 200, encoding
+    for data, encoding, status, word in (
+        (plain, "br", 415, "UnsupportedMediaType"),
+        (plain, "gzip, gzip", 415, "UnsupportedMediaType"),
+        (plain, "gzip", 400, "InvalidRequest"),
+        (gzip.compress(plain)[:-5], "gzip", 400, "InvalidRequest"),
+        (gzip.compress(plain)[:12] + b"xxxxxxxxxxxx", "gzip", 400, "InvalidRequest"),
+        (gzip.compress(b" " * 100_001), "gzip", 413, "RequestTooLong"),
+        (gzip.compress(b" " * 80_000_000), "gzip", 413, "RequestTooLong"),
+    ):
+        answer = send(data, encoding)
+        assert answer.status == status
+        assert told(answer, namespace)[0] == word
+
+
+@VERSIONS
+def test_an_answer_is_packed_for_who_takes_that_where_it_is_worth_it(
+    house: House, namespace: str
+) -> None:
+    for number in range(20):
+        house.module(f"Module {number}")
+    long, short = (envelope(f"<{name}/>", namespace) for name in ("GetModules", "GetRunBooks"))
+
+    def send(body: str, accepted: str) -> Answer:
+        return house.client().send("POST", "soap", body, TYPES[namespace], Accept_Encoding=accepted)
+
+    plain = send(long, "").body
+    for accepted in ("gzip", "deflate, gzip;q=0.5", "*, gzip"):
+        answer = send(long, accepted)
+        assert (answer.headers["Content-Encoding"], answer.headers["Vary"]) == (
+            "gzip",
+            "Accept-Encoding",
+        )
+        assert answer.headers["Content-Length"] == str(len(answer.body))
+        assert gzip.decompress(answer.body) == plain
+    for body, accepted in ((long, "identity"), (long, "gzip;q=0"), (short, "gzip")):
+        answer = send(body, accepted)
+        assert "Content-Encoding" not in answer.headers
+        assert answer.headers["Vary"] == "Accept-Encoding"
 
 
 @VERSIONS

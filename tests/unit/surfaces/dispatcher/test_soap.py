@@ -19,9 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from gateway.surfaces.dispatcher import messages, soap, wsdl
-from gateway.surfaces.dispatcher.soap_contract import SoapAnswer, SoapOperation
-from gateway.surfaces.dispatcher.soap_envelope import SoapVersion
+from gateway.surfaces.dispatcher import messages, soap, soap_envelope, wsdl
+from gateway.surfaces.dispatcher.soap_contract import SoapAnswer, SoapOperation, SoapVersion
 from gateway.wire import samples, xml_messages
 from gateway.wire.messages import list_of
 from tests.unit.surfaces.dispatcher import toy
@@ -383,13 +382,13 @@ def test_spyne_never_touches_the_xml(
             assert (body, answer.fault) == (body, reason)
 
 
-def test_a_fault_of_spynes_own_is_a_mistake_of_ours(
+def test_an_error_around_a_call_is_a_mistake_of_ours(
     service: soap.SoapService, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_arguments: object) -> None:
         raise ValueError("the password is hunter2")
 
-    monkeypatch.setattr("spyne.context.MethodContext.fire_event", fail)
+    monkeypatch.setattr(soap_envelope, "unwrap", fail)
     with caplog.at_level(logging.DEBUG):
         answer = service.call(envelope("<ListByStatus/>"), None, None, "R-4")
     assert (answer.status, answer.fault) == (500, "InternalError")

@@ -209,7 +209,7 @@ def test_the_other_versions_must_understand_means_nothing(namespace: str) -> Non
 
 @VERSIONS
 def test_every_header_is_looked_at_and_the_same_may_come_twice(namespace: str) -> None:
-    action = '<w:Action xmlns:w="http://www.w3.org/2005/08/addressing">urn:x</w:Action>'
+    action = '<w:Trace xmlns:w="urn:trace">urn:x</w:Trace>'
     body = "<ListByStatus/>"
     assert SERVICE.call(envelope(body, namespace, action * 2), None, None).status == 200
     assert SERVICE.call(envelope(body, namespace, action * 2 + MUST), None, None).status == 500

@@ -9,7 +9,7 @@ import pytest
 from lxml import etree
 
 from gateway.surfaces.dispatcher import messages, soap, wsdl
-from gateway.surfaces.dispatcher.soap_envelope import SoapVersion
+from gateway.surfaces.dispatcher.soap_contract import SoapVersion
 from gateway.wire import samples, xml_messages
 from gateway.wire.messages import Message
 from tests.unit.surfaces.dispatcher import toy
