@@ -17,15 +17,16 @@ def sample(message: type[M]) -> M:
     """Return a message in which every member has a value and every list one item."""
     return message(
         **{
-            member.name: _of(member.content) if member.sample is None else member.sample
+            member.name: of(member.content) if member.sample is None else member.sample
             for member in message.members
         }
     )
 
 
-def _of(content: Content) -> Any:
+def of(content: Content) -> Any:
+    """Return the sample of a content."""
     if isinstance(content, ListOf):
-        return (_of(content.content),)
+        return (of(content.content),)
     if isinstance(content, Scalar):
         return content.sample
     return sample(content)

@@ -9,7 +9,7 @@ import flask
 from flask_httpauth import HTTPBasicAuth
 from lxml import etree
 
-from gateway.surfaces.dispatcher import published
+from gateway.surfaces.dispatcher import published, soap_samples
 from gateway.surfaces.dispatcher.operation import Argument, Operation, Place
 from gateway.surfaces.dispatcher.service import Service
 from gateway.wire import samples
@@ -61,6 +61,7 @@ def add(
                 arguments=[each for each in operation.arguments if each.place is not Place.HEADER],
                 headers=[each for each in operation.arguments if each.place is Place.HEADER],
                 rows=rows(service, operation),
+                messages=messages(operation),
             )
         )
 
@@ -78,6 +79,20 @@ def rows(service: Service, operation: Operation) -> tuple[Row, ...]:
     return (
         *(requests or [Row("Request", "N/A", "The Request body is empty.")]),
         *_rows(service, "Response", operation.answer),
+    )
+
+
+@functools.cache
+def messages(operation: Operation) -> tuple[Part, ...]:
+    """The messages of an operation in SOAP, as they are published."""
+    return tuple(
+        Part(
+            f"soap-{word}",
+            "SOAP",
+            f"The following is an example {word} message of SOAP 1.1:",
+            published.read(name).decode("utf-8"),
+        )
+        for word, name in zip(("request", "response"), soap_samples.names(operation), strict=True)
     )
 
 

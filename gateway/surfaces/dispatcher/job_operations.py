@@ -175,11 +175,13 @@ JOB_OPERATIONS = (
         Node.JOBS,
         Access.READ,
         (
-            query("stage", TEXT, "All (default), Scheduled, Active or History."),
+            query(
+                "stage", TEXT, "All (default), Scheduled, Active or History.", sample="Scheduled"
+            ),
             query("runbookjobs", BOOLEAN, "False hides jobs inside run books.", "runBookJobs"),
             query("recurringjobs", BOOLEAN, "False hides recurring jobs.", "recurringJobs"),
-            query("page", INTEGER, "Which page, from 1."),
-            query("pagesize", INTEGER, "Jobs on a page: 50, at most 1000.", "pageSize"),
+            query("page", INTEGER, "Which page, from 1.", sample=1),
+            query("pagesize", INTEGER, "Jobs on a page: 50, at most 1000.", "pageSize", sample=50),
         ),
         messages.JobsPage,
         _get_jobs,

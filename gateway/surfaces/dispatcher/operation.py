@@ -98,7 +98,7 @@ class Sent:
 class Argument:
     """An argument: its name in the handler, in REST and in SOAP, its content and meaning.
 
-    ``also`` are other names of a header.
+    ``also`` are other names of a header; ``sample`` is for samples of messages.
     """
 
     name: str
@@ -108,6 +108,7 @@ class Argument:
     content: Scalar[Any] | type[Message]
     meaning: str
     also: tuple[str, ...] = ()
+    sample: Any = None
 
     @property
     def required(self) -> bool:
@@ -280,12 +281,26 @@ def _joined(first: T, others: Iterator[T]) -> Iterator[T]:
     yield from others
 
 
-def query(name: str, content: Scalar[Any], meaning: str, soap_name: str | None = None) -> Argument:
+def query(
+    name: str,
+    content: Scalar[Any],
+    meaning: str,
+    soap_name: str | None = None,
+    *,
+    sample: Any = None,
+) -> Argument:
     """An argument of the query; its name in SOAP where that is another."""
-    return Argument(name, name, soap_name or name, Place.QUERY, content, meaning)
+    return Argument(name, name, soap_name or name, Place.QUERY, content, meaning, sample=sample)
 
 
-def header(name: str, rest_name: str, content: Scalar[Any], meaning: str, *also: str) -> Argument:
+def header(
+    name: str,
+    rest_name: str,
+    content: Scalar[Any],
+    meaning: str,
+    *also: str,
+    sample: Any = None,
+) -> Argument:
     """An argument of a header, which may have other names, too; in SOAP it begins in lower case."""
     soap_name = rest_name[0].lower() + rest_name[1:]
-    return Argument(name, rest_name, soap_name, Place.HEADER, content, meaning, also)
+    return Argument(name, rest_name, soap_name, Place.HEADER, content, meaning, also, sample)

@@ -8,7 +8,7 @@ import functools
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.surfaces.dispatcher import soap_service, wsdl
+from gateway.surfaces.dispatcher import soap_samples, soap_service, wsdl
 from gateway.surfaces.dispatcher.service import SERVICES, Service
 
 FOLDER = Path(__file__).parents[3] / "wsdl"
@@ -44,12 +44,13 @@ def documents() -> dict[str, bytes]:
         for form, name in service.documents.items():
             made[name] = wsdl.published_wsdl(soap, wsdl.FORMS[form])
         made[service.schema] = wsdl.published_xsd(soap)
+        made.update(soap_samples.documents(service))
     return made
 
 
 def main() -> None:
     """Write the files."""
-    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / "samples").mkdir(parents=True, exist_ok=True)
     for name, content in documents().items():
         (FOLDER / name).write_bytes(content)
 

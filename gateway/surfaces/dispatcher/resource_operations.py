@@ -189,12 +189,37 @@ RESOURCE_OPERATIONS = (
                 TEXT,
                 "The name of the file, without folders. A new resource needs it; with it the "
                 "content is mandatory.",
+                sample="driver.msi",
             ),
-            header("name", "Name", TEXT, "The resource's name; Filename when left out."),
-            header("folder", "Folder", TEXT, "The path of its folder, such as A/B."),
-            header("comment", "Description", TEXT, "What it is.", "Comment", "Comments"),
             header(
-                "version_name", "Version", TEXT, "The name of the version; 1.0.0 when left out."
+                "name",
+                "Name",
+                TEXT,
+                "The resource's name; Filename when left out.",
+                sample="Printer driver",
+            ),
+            header(
+                "folder",
+                "Folder",
+                TEXT,
+                "The path of its folder, such as A/B.",
+                sample="Drivers/Printers",
+            ),
+            header(
+                "comment",
+                "Description",
+                TEXT,
+                "What it is.",
+                "Comment",
+                "Comments",
+                sample="For the second floor",
+            ),
+            header(
+                "version_name",
+                "Version",
+                TEXT,
+                "The name of the version; 1.0.0 when left out.",
+                sample="1.0.0",
             ),
             header(
                 "parse_content",
@@ -225,7 +250,13 @@ RESOURCE_OPERATIONS = (
         Access.MODIFY,
         (
             header("guid", "Guid", GUID, "The resource.", "ID"),
-            header("name", "Name", TEXT, "Its name, if Guid is left out and only one has it."),
+            header(
+                "name",
+                "Name",
+                TEXT,
+                "Its name, if Guid is left out and only one has it.",
+                sample="Printer driver",
+            ),
         ),
         resource_messages.Resource,
         _delete,

@@ -101,6 +101,7 @@ def _of_one(name: str, member: str, meaning: str, handler: Callable[..., Any]) -
                 Place.PATH,
                 TEXT,
                 "Module, Project or RunBook.",
+                sample="Module",
             ),
             Argument("what_id", "WHATID", "whatId", Place.PATH, GUID, "Which one."),
         ),

@@ -144,7 +144,7 @@ WHO_OPERATIONS = (
             # A client sends False with every call and means "not only those".
             query("online", BOOLEAN, "True: of the agents only those that are online."),
             query("licensed", BOOLEAN, "True: of the agents only those that are licensed."),
-            query("search", TEXT, "A part of the name."),
+            query("search", TEXT, "A part of the name.", sample="PC"),
         ),
         list_of(messages.JobWho),
         _get_who,
