@@ -9,7 +9,7 @@ SIDE_BY_SIDE ?= --numprocesses=auto --maxprocesses=4 --dist=worksteal
 N ?= 100
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve demo test packages check compat soak bench fuzz lock docs clean
+.PHONY: help install serve demo test interop packages check compat soak bench fuzz lock docs clean
 
 help: ## List these commands
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -23,7 +23,10 @@ demo: install ## Start a gateway, run jobs in three ways and across two agents, 
 	@$(BIN)/python scripts/demo.py
 
 test: packages .venv/.developing ## Install what tests need and run them all
-	$(PYTEST) $(SIDE_BY_SIDE)
+	$(PYTEST) --ignore=tests/interop $(SIDE_BY_SIDE)
+
+interop: .venv/.developing ## Run the clients of fifteen SOAP stacks; scripts/install-interop has them
+	$(PYTEST) tests/interop --no-header --timeout=600
 
 packages:
 	@scripts/install-test-packages
