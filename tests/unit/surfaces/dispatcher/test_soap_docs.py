@@ -19,6 +19,7 @@ def test_every_fault_is_documented() -> None:
     documented = {word for line in table.splitlines() for word in re.findall(r"`([A-Z]\w+)`", line)}
     own = {"MustUnderstand", "VersionMismatch"}
     raised = set(re.findall(r'FaultCode\.\w+,\s*"(\w+)"', SOURCES))
+    raised |= set(re.findall(r'_refused\(\s*"(\w+)"', SOURCES))
     raised |= {word for _, _, word in errors._TABLE}
     assert own <= raised
     assert all(f"`{word}`" in PAGE for word in own)
