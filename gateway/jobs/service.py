@@ -233,6 +233,18 @@ class Jobs:
                 return view
         raise _not_found(guid)
 
+    def get_with_values(
+        self, guid: uuid.UUID, reach: Reach | None = None
+    ) -> tuple[JobView, list[ShownSet]]:
+        """A job as ``get`` answers it, and its parameters as ``values`` does."""
+        with self._store.reading() as session:
+            found = session.select(_BY_GUID, {"guid": guid})
+            if found:
+                view, values = views.with_values(session, self._catalog, found[0])
+                if reach is None or reach.everywhere or reach.covers(Places(session).job(view)):
+                    return view, values
+        raise _not_found(guid)
+
     def page(self, wanted: JobFilter, page: int, size: int) -> JobPage:
         """A page of jobs, the newest first; ``page`` counts from 1 and may lie beyond the end.
 

@@ -42,6 +42,13 @@ _REQUEST_OF = statements.Statement(
 )
 
 
+_PRINCIPAL = models.Principal
+_NAME_OF = statements.Statement(
+    lambda: _PRINCIPAL.select(_PRINCIPAL.id, _PRINCIPAL.name).where(
+        _PRINCIPAL.id == named(_PRINCIPAL.id)
+    )
+)
+
 _MODULE_RANK = 2
 
 
@@ -233,7 +240,17 @@ def events(session: Session, job_id: int) -> list[EventView]:
 
 def values(session: Session, catalog: Catalog, view: JobView) -> list[ShownSet]:
     """The parameters of all that a job runs, each with the values that were given for it."""
-    request = session.select(_REQUEST_OF, {"job_id": view.id})[0]
+    return _values(session, catalog, session.select(_REQUEST_OF, {"job_id": view.id})[0])
+
+
+def with_values(session: Session, catalog: Catalog, row: Row) -> tuple[JobView, list[ShownSet]]:
+    """The view of a row of the job table, and what ``values`` gives of it."""
+    request = _requests(session, [row["id"]])[row["id"]]
+    known = owners(session, {row["owner_id"]} - {None})
+    return _job(row, request, known), _values(session, catalog, request)
+
+
+def _values(session: Session, catalog: Catalog, request: Row) -> list[ShownSet]:
     sets = _Sets(session, catalog, request["parameters"])
     return [one for entry in request["what"] for one in sets.of(entry)]
 
@@ -318,10 +335,11 @@ def owners(session: Session, ids: AbstractSet[int]) -> dict[int, str]:
     """The names of principals."""
     if not ids:
         return {}
-    principal = models.Principal
-    found = session.rows(
-        principal.select(principal.id, principal.name).where(principal.id.in_(sorted(ids)))
-    )
+    if len(ids) == 1:
+        found = session.select(_NAME_OF, {"id": next(iter(ids))})
+    else:
+        query = _PRINCIPAL.select(_PRINCIPAL.id, _PRINCIPAL.name)
+        found = session.rows(query.where(_PRINCIPAL.id.in_(sorted(ids))))
     return {row["id"]: row["name"] for row in found}
 
 

@@ -1,6 +1,7 @@
 """The operations on jobs."""
 
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from gateway.identity.permissions import Access, Node
@@ -8,7 +9,7 @@ from gateway.jobs.orders import JobOrder, Origin
 from gateway.jobs.places import Places
 from gateway.jobs.service import JobFilter
 from gateway.jobs.sight import Sight
-from gateway.jobs.views import JobView
+from gateway.jobs.views import JobView, ShownSet
 from gateway.surfaces.dispatcher import mapping, messages, results
 from gateway.surfaces.dispatcher.operation import (
     DEFINITION_NODES,
@@ -105,14 +106,17 @@ def _stage(text: str | None) -> Any:
 
 
 def _get_job(call: Call, guid: uuid.UUID) -> messages.Job:
-    view = _job(call, guid)
-    return mapping.job(view, _shown_parameters(call, view), call.services.zone)
+    reach = call.reach(Node.JOBS, Access.READ)
+    view, sets = call.services.jobs.get_with_values(guid, reach)
+    return mapping.job(view, _shown(sets), call.services.zone)
 
 
 def _shown_parameters(call: Call, view: JobView) -> list[messages.ParameterSet]:
-    return [
-        mapping.shown_set(shown) for shown in call.services.jobs.values(view) if shown.parameters
-    ]
+    return _shown(call.services.jobs.values(view))
+
+
+def _shown(sets: Iterable[ShownSet]) -> list[messages.ParameterSet]:
+    return [mapping.shown_set(one) for one in sets if one.parameters]
 
 
 def _get_run_book_jobs(call: Call, guid: uuid.UUID) -> tuple[messages.Job, ...]:
