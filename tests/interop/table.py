@@ -27,11 +27,13 @@ class Cells:
 
     def shown(self) -> str:
         """The table, a row for each step, and the reasons below it."""
-        grid = Table("client", *(_short(step) for step in STEPS), box=None, pad_edge=False)
+        grid = Table(box=None, pad_edge=False)
+        for title in ("client", *map(_short, STEPS)):
+            grid.add_column(title, no_wrap=True)
         for client, cells in self.found.items():
             grid.add_row(client, *(_mark(cells, step) for step in STEPS))
         out = io.StringIO()
-        console = Console(file=out, width=220)
+        console = Console(file=out, width=200)
         console.print(grid)
         console.print(f"ok {PASS}   L {LIMIT} of the client (below)   X {FAILED}   - not tried")
         for place, reason in self.reasons.items():
@@ -47,4 +49,4 @@ def _mark(cells: Mapping[str, str], step: str) -> str:
 
 
 def _short(step: str) -> str:
-    return step.replace("-", "-\n")
+    return "\n".join(step[at : at + 6] for at in range(0, len(step), 6))
