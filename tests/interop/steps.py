@@ -37,10 +37,10 @@ def _agents(facts: Facts, site: Site, run: str) -> None:
 def _parameters(site: Site, which: str) -> set[str]:
     shown = site.get(f"what/Modules/{site.module}/{which}parameters")["JobParameters"]
     kinds = ("Text", "List", "Credentials", "MultiSelectList", "MultiLineText", "Password")
+    texts = ("Value1", "Value2", "Value3", "Hint")
     return {
-        "|".join((one["Name"], kinds[one["Type"]], *(one[m] for m in ("Value1", "Value2", "Value3", "Hint"))))
-        for one in shown
-    }  # fmt: skip
+        "|".join((one["Name"], kinds[one["Type"]], *(one[name] for name in texts))) for one in shown
+    }
 
 
 def _of_module(which: str) -> Judge:
@@ -192,7 +192,10 @@ def _delete(facts: Facts, site: Site, run: str) -> None:
 
 
 def _wrong_password(facts: Facts, site: Site, run: str) -> None:
-    """The client raises its own error of the transport."""
+    """The client raises its own error: that of the transport, or the fault if it looks for one."""
+    if "Code" in facts.values:
+        _fault("FailedAuthentication")(facts, site, run)
+        return
     assert facts.one("refused")
     assert facts.all("status") in ([], ["401"])
 

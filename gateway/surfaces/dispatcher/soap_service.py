@@ -127,7 +127,7 @@ def add(
 
     understood = {soap_security.HEADER} if options.tokens_allowed else frozenset[str]()
     soap_side = build(service, handle, options.limits, understood)
-    door = _Door(soap_side, guard, auth, options)
+    door = _Door(soap_side, guard, options)
 
     def publish() -> flask.Response:
         query = {name.lower(): value for name, value in flask.request.args.items()}
@@ -151,12 +151,11 @@ def add(
 class _Door:
     """Lets requests in, told by Basic or by a UsernameToken, and has them answered."""
 
-    def __init__(
-        self, service: soap.SoapService, guard: Guard, auth: HTTPBasicAuth, options: Options
-    ) -> None:
+    def __init__(self, service: soap.SoapService, guard: Guard, options: Options) -> None:
         self._service = service
         self._guard = guard
         self._options = options
+        auth = guard.basic(SURFACE, self._challenge, options.public_url)
         self._with_login = auth.login_required(self._call)
 
     def call(self) -> flask.Response:
@@ -195,6 +194,13 @@ class _Door:
             return None
         self._admit(token, envelope)
         return self._answer(envelope)
+
+    def _challenge(self, challenge: Challenge) -> flask.Response:
+        """The body of a 401: most stacks look at the status only, the others want a fault."""
+        fault = SoapFault(
+            FaultCode.CLIENT, "FailedAuthentication", challenge.reason.value, status=401
+        )
+        return _response(self._service.refuse(fault, _content_type(), requests.request_id()))
 
     def _admit(self, token: UsernameToken, envelope: Envelope) -> None:
         """Raises the fault of a token that is not taken."""

@@ -114,6 +114,15 @@ class Answer:
             assert word in self.text.replace("&#39;", "'"), self.text
 
 
+def challenged_by_soap(answer: Answer) -> None:
+    """Hold that this is a Basic challenge with a typed fault in it."""
+    assert answer.status == 401, answer.text
+    assert answer.headers["WWW-Authenticate"].startswith("Basic ")
+    fault = checked(answer.body)
+    assert etree.QName(fault).localname == "Fault"
+    assert fault.findtext(".//{*}DispatcherFault/{*}Code") == "FailedAuthentication"
+
+
 @dataclasses.dataclass(frozen=True)
 class Client:
     """Sends requests to the application as one login; None sends no credentials."""

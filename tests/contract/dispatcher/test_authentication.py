@@ -8,7 +8,7 @@ from gateway.identity.principals import MACHINE
 from gateway.surfaces.dispatcher.operations import OPERATIONS
 from tests.contract.dispatcher import bodies
 from tests.contract.dispatcher.conftest import Build
-from tests.contract.dispatcher.house import ADMIN, JSON, Client, House, basic
+from tests.contract.dispatcher.house import ADMIN, JSON, Client, House, basic, challenged_by_soap
 
 ADDRESSES = [
     ("GET", "help"),
@@ -28,7 +28,10 @@ ADDRESSES = [
 
 def challenged(client: Client, method: str, path: str, **headers: str) -> None:
     answer = client.send(method, path, "{}" if method != "GET" else "", JSON, **headers)
-    answer.refused(401)
+    if (method, path) == ("POST", "soap"):
+        challenged_by_soap(answer)
+    else:
+        answer.refused(401)
     assert answer.headers["WWW-Authenticate"].startswith('Basic realm="')
     assert "Set-Cookie" not in answer.headers
 

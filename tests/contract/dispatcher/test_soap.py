@@ -166,9 +166,9 @@ def test_an_empty_page_is_typed_too(soap: Soap) -> None:
 
 def test_a_wrong_password_is_the_basic_401(soap: Soap) -> None:
     service = soap.service((ADMIN[0], "wrong"))
-    with pytest.raises(zeep.exceptions.TransportError) as raised:
+    with pytest.raises(zeep.exceptions.Fault) as raised:
         service.GetModules()
-    assert raised.value.status_code == 401
+    assert raised.value.detail[0].findtext("{*}Code") == "FailedAuthentication"
 
 
 CALLS: dict[str, tuple[str, str, Callable[[Any], Any]]] = {

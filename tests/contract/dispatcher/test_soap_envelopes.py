@@ -24,6 +24,7 @@ from tests.contract.dispatcher.house import (
     House,
     basic,
     braced,
+    challenged_by_soap,
     checked,
 )
 from tests.contract.dispatcher.served import Place, head
@@ -406,7 +407,7 @@ def test_a_mistake_of_ours_before_it_is_known_who_asks_tells_nothing(
 
 
 def test_without_a_login_the_body_is_not_looked_at(house: House) -> None:
-    house.client(None).post("soap", "<broken", TYPES[S11]).refused(401)
+    challenged_by_soap(house.client(None).post("soap", "<broken", TYPES[S11]))
 
 
 # --- threads ------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from tests.contract.dispatcher.house import (
     House,
     basic,
     braced,
+    challenged_by_soap,
     checked,
 )
 from tests.contract.dispatcher.served import head
@@ -193,9 +194,7 @@ def test_who_tells_no_login_at_all_is_asked_for_basic(anonymous: Client, namespa
         '<x xmlns="urn:x">UsernameToken</x>',
         '<wsse:Security s:actor="urn:x" s:role="urn:x">' + text_token() + "</wsse:Security>",
     ):
-        answer = send(anonymous, envelope(header, namespace), namespace)
-        answer.refused(401)
-        assert answer.headers["WWW-Authenticate"].startswith("Basic ")
+        challenged_by_soap(send(anonymous, envelope(header, namespace), namespace))
 
 
 def test_rights_are_those_of_the_tokens_login(house: House) -> None:
@@ -241,7 +240,7 @@ def test_a_job_that_a_token_has_ordered_is_its_logins(house: House, anonymous: C
 def test_where_tokens_are_switched_off_they_are_asked_for_basic(build: Build) -> None:
     house = build(ws_security={"enabled": False})
     message = envelope(security(text_token()))
-    send(house.client(None), message).refused(401)
+    challenged_by_soap(send(house.client(None), message))
     told = checked(send(house.client(), message).body)
     assert told.findtext("faultcode") == "soap:MustUnderstand"
 

@@ -218,13 +218,11 @@ $steps = [
         $gone = $resources->DeleteResource(['guid' => $resource])->DeleteResourceResult;
         tell('delete', 'id', $gone->ID);
     },
-    'wrong-password' => function () {
-        try {
-            client(given('SCHEDULING_WSDL'), 'wrong')->GetModules();
-        } catch (SoapFault $fault) {
-            tell('wrong-password', 'refused', "$fault->faultcode $fault->faultstring");
-        }
-    },
+    'wrong-password' => fn () => fault(
+        'wrong-password',
+        client(given('SCHEDULING_WSDL'), 'wrong'),
+        given('UNKNOWN')
+    ),
     'unknown-id' => fn () => fault('unknown-id', $scheduling, given('UNKNOWN')),
     'malformed' => fn () => fault('malformed', $scheduling, 'no guid'),
 ];

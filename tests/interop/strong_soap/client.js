@@ -70,9 +70,9 @@ async function main() {
   let job;
   let resource;
 
-  async function fault(step, id) {
+  async function fault(step, id, call = schedule) {
     try {
-      await schedule('GetJob', {jobId: id});
+      await call('GetJob', {jobId: id});
     } catch (error) {
       const told = error.root.Envelope.Body.Fault;
       const soap12 = told.Code !== undefined;
@@ -207,12 +207,8 @@ async function main() {
     },
     'delete': async () => tell('delete', 'id', (await store('DeleteResource', {guid: resource})).ID),
     'wrong-password': async () => {
-      try {
-        await of(await client(given.SCHEDULING_WSDL, 'wrong'))('GetModules');
-      } catch (error) {
-        tell('wrong-password', 'refused', String(error.message).split('\n')[0]);
-        tell('wrong-password', 'status', error.response.status);
-      }
+      const stranger = of(await client(given.SCHEDULING_WSDL, 'wrong'));
+      await fault('wrong-password', given.UNKNOWN, stranger);
     },
     'unknown-id': () => fault('unknown-id', given.UNKNOWN),
     'malformed': () => fault('malformed', 'no guid'),

@@ -11,7 +11,7 @@ from typing import Any
 
 import requests
 import zeep
-from zeep.exceptions import Fault, TransportError
+from zeep.exceptions import Fault
 
 GIVEN = os.environ
 FINAL = {"Aborted", "Completed", "Failed", "FailedHalted", "Canceled", "CompletedWithErrors"}
@@ -217,16 +217,12 @@ def delete() -> None:
 
 
 def wrong_password() -> None:
-    try:
-        client(GIVEN["SCHEDULING_WSDL"], "wrong").GetModules()
-    except TransportError as error:
-        tell("wrong-password", "refused", error.message or "refused")
-        tell("wrong-password", "status", error.status_code)
+    fault("wrong-password", GIVEN["UNKNOWN"], client(GIVEN["SCHEDULING_WSDL"], "wrong"))
 
 
-def fault(step: str, job: str) -> None:
+def fault(step: str, job: str, service: Any = SCHEDULING) -> None:
     try:
-        SCHEDULING.GetJob(job)
+        service.GetJob(job)
     except Fault as error:
         tell(step, "code", error.code)
         tell(step, "text", error.message)
