@@ -16,7 +16,14 @@ class Limit:
     proof: str
 
 
-LIMITS: Mapping[tuple[str, str], Limit] = {}
+_NO_DETAIL = Limit(
+    "SOAP::WSDL reads code and text of a fault; its class for details holds no elements",
+    r"Can't locate object method \"add_DispatcherFault\"",
+)
+
+LIMITS: Mapping[tuple[str, str], Limit] = {
+    ("soap_wsdl", step): _NO_DETAIL for step in ("wrong-password", "unknown-id", "malformed")
+}
 """By stack and step; a step as ``1.2 get`` is of that version only."""
 
 
