@@ -58,23 +58,23 @@ class Stack:
 
 @functools.cache
 def _is_there(need: str) -> bool:
-    kind, _, name = need.rpartition(":")
+    kind, colon, name = need.partition(":")
     asked = {
         "python": [sys.executable, "-c", f"import {name}"],
         "perl": ["perl", f"-M{name}", "-e1"],
         "php": ["php", "-r", f"exit(extension_loaded('{name}') ? 0 : 1);"],
     }
-    if kind:
+    if colon:
         program = asked[kind]
         return (
             shutil.which(program[0]) is not None
             and subprocess.run(program, capture_output=True, check=False).returncode == 0
         )
-    if name.startswith("/"):
-        return Path(name).exists()
-    if name.startswith("node_modules/"):
-        return (BUILD / name).is_dir()
-    return shutil.which(name) is not None
+    if need.startswith("/"):
+        return Path(need).exists()
+    if need.startswith("node_modules/"):
+        return (BUILD / need).is_dir()
+    return shutil.which(need) is not None
 
 
 STACKS = (
