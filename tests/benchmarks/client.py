@@ -6,6 +6,7 @@ must: an answer counts as right when its status is 200.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import math
@@ -126,8 +127,10 @@ def _length(received: bytearray) -> int:
     if end < 0:
         return 0
     head = bytes(received[:end]).lower()
-    at = head.index(_LENGTH) + len(_LENGTH)
-    return end + 4 + int(head[at:].split(b"\r\n", 1)[0])
+    at = head.find(_LENGTH)
+    if at < 0:
+        raise ConnectionError(f"an answer without its length: {bytes(received)!r}")
+    return end + 4 + int(head[at + len(_LENGTH) :].split(b"\r\n", 1)[0])
 
 
 class _Tally:
@@ -149,12 +152,13 @@ class _Tally:
 
 def once(port: int, request: bytes) -> bytes:
     """The answer to one request, whatever it is. OSError when the server is gone."""
-    with selectors.DefaultSelector() as selector:
-        connection = _Connection(port, selector)
+    with (
+        selectors.DefaultSelector() as selector,
+        contextlib.closing(_Connection(port, selector)) as connection,
+    ):
         connection.ask(request)
         while (answer := connection.answer()) is None:
             pass
-        connection.close()
     return answer
 
 

@@ -57,6 +57,12 @@ class Server:
         return int(psutil.Process(self.process.pid).memory_info().rss)
 
     @property
+    def computed(self) -> float:
+        """Seconds that the process has computed, without its children."""
+        times = psutil.Process(self.process.pid).cpu_times()
+        return float(times.user + times.system)
+
+    @property
     def children(self) -> list[psutil.Process]:
         """The processes that it has started."""
         return psutil.Process(self.process.pid).children()

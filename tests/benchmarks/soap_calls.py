@@ -44,6 +44,8 @@ def measure(shop: Shop, effort: Effort) -> Iterator[Row | Lack]:
     with contextlib.ExitStack() as servers:
         contenders, lacks = start(shop, servers)
         yield from lacks
+        for contender in contenders.values():
+            _warm(shop, effort, contender)
         found = in_turns(_loads(shop, effort, contenders), effort.rounds)
     for call in (GET, SCHEDULE):
         yield from _rows(call, list(contenders), found)
@@ -89,16 +91,54 @@ def job_id(job: etree._Element) -> uuid.UUID:
     return uuid.UUID(job.findtext("{*}JobID"))
 
 
+@dataclass(frozen=True)
+class _Turn:
+    """What was measured of a server in one turn."""
+
+    sample: Sample
+    computed: float
+
+    @property
+    def rate(self) -> float:
+        return self.sample.rate
+
+    @property
+    def p50(self) -> float:
+        return self.sample.p50
+
+    @property
+    def p99(self) -> float:
+        return self.sample.p99
+
+    @property
+    def cost(self) -> float:
+        """Microseconds that the server has computed for each call."""
+        return 1e6 * self.computed / self.sample.answers
+
+
+def _warm(shop: Shop, effort: Effort, contender: Contender) -> None:
+    """Let a server compile what it compiles as it runs; turns begin without a warm-up then."""
+    for request in contender.requests.values():
+        shop.load(contender.server, request, Load(_CONNECTIONS, effort.seconds, warm_up=0.0))
+
+
+def _turn(shop: Shop, server: Server, request: bytes, load: Load) -> _Turn:
+    before = server.computed
+    sample = shop.load(server, request, load)
+    return _Turn(sample, server.computed - before)
+
+
 def _loads(
     shop: Shop, effort: Effort, contenders: Mapping[str, Contender]
-) -> dict[tuple[str, str, int], Callable[[], Sample]]:
+) -> dict[tuple[str, str, int], Callable[[], _Turn]]:
     """One call after the other: those that are compared have their turns side by side."""
     return {
         (name, call, connections): functools.partial(
-            shop.load,
+            _turn,
+            shop,
             contender.server,
             contender.requests[call],
-            Load(connections, effort.seconds, warm_up=effort.seconds / 3),
+            Load(connections, effort.seconds, warm_up=0.0),
         )
         for call in (GET, SCHEDULE)
         for connections in (_CONNECTIONS, 1)
@@ -106,12 +146,12 @@ def _loads(
     }
 
 
-_Found = Mapping[tuple[str, str, int], list[Sample]]
+_Found = Mapping[tuple[str, str, int], list[_Turn]]
 
 
 @dataclass(frozen=True)
 class _Figure:
-    """A figure of each server: of how many connections, and what of a sample."""
+    """A figure of each server: with how many connections, and what of a turn."""
 
     label: str
     connections: int
@@ -122,8 +162,8 @@ class _Figure:
         return f"{call}, {server}{self.label}"
 
     def values(self, call: str, server: str, found: _Found) -> list[float]:
-        samples = found[server, call, self.connections]
-        return [getattr(sample, self.attribute) for sample in samples]
+        turns = found[server, call, self.connections]
+        return [getattr(turn, self.attribute) for turn in turns]
 
 
 _RATE = _Figure("", _CONNECTIONS, "rate", "1/s")
@@ -131,6 +171,7 @@ _FIGURES = (
     _RATE,
     _Figure(": p50", _CONNECTIONS, "p50", "ms"),
     _Figure(": p99", _CONNECTIONS, "p99", "ms"),
+    _Figure(": computed a call", _CONNECTIONS, "cost", "us"),
     _Figure(", one connection: p50", 1, "p50", "ms"),
 )
 _OURS = (STORELESS, GATEWAY)

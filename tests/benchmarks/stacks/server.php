@@ -42,6 +42,7 @@ $known = ($_SERVER['PHP_AUTH_USER'] ?? '') === getenv('MEASURED_NAME')
     && ($_SERVER['PHP_AUTH_PW'] ?? '') === getenv('MEASURED_PASSWORD');
 if (!$known) {
     http_response_code(401);
+    header('Content-Length: 0');
     return;
 }
 $server = new SoapServer(getenv('MEASURED_WSDL'), ['cache_wsdl' => WSDL_CACHE_MEMORY]);
