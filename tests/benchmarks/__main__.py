@@ -18,17 +18,19 @@ from tests.benchmarks import (
     reports,
     running,
     shop,
+    soap_calls,
     starting,
     uploads,
 )
-from tests.benchmarks.figures import Effort, Row, Unmeasurable
+from tests.benchmarks.figures import Effort, Lack, Row, Unmeasurable
 
-Measure = Callable[[shop.Shop, Effort], Iterator[Row]]
+Measure = Callable[[shop.Shop, Effort], Iterator[Row | Lack]]
 
 GROUPS: Mapping[str, Measure] = {
     "agents": agents.measure_idle,
     "agents-work": agents.measure_work,
     "accepts": accepts.measure,
+    "soap": soap_calls.measure,
     "slow-disk": accepts.measure_slow,
     "parts": parts.measure,
     "jobs": running.measure_noop,
@@ -69,8 +71,12 @@ def measured(
         except Unmeasurable as reason:
             console.print(f"{name}: not measured: {reason}", style="bold")
             continue
-        figures.show(console, f"{name} ({time.monotonic() - begun:.0f} s)", found)
-        rows += found
+        for lack in found:
+            if isinstance(lack, Lack):
+                console.print(f"{name}: {lack.name}: not measured: {lack.reason}", style="bold")
+        had = [row for row in found if isinstance(row, Row)]
+        figures.show(console, f"{name} ({time.monotonic() - begun:.0f} s)", had)
+        rows += had
     return rows
 
 

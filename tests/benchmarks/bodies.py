@@ -1,4 +1,4 @@
-"""The requests of the load, byte for byte: one order in three dialects, and GET."""
+"""The requests of the load, byte for byte: one order in three dialects, GET, and GetJob."""
 
 import base64
 import json
@@ -52,27 +52,38 @@ def xml_order(module: uuid.UUID, agent: uuid.UUID) -> bytes:
 
 def soap_order(module: uuid.UUID, agent: uuid.UUID, path: str = f"{SERVICE}/soap") -> bytes:
     """The same as a call of SOAP 1.1."""
+    return _soap_call("ScheduleJob", f"<job>{_members(module, agent)}</job>", path)
+
+
+def soap_question(job: uuid.UUID) -> bytes:
+    """GetJob as a call of SOAP 1.1; ids are written as the gateway answers them."""
+    return _soap_call("GetJob", f"<jobId>{_braced(job)}</jobId>", f"{SERVICE}/soap")
+
+
+def _soap_call(operation: str, arguments: str, path: str) -> bytes:
     body = (
         f'<soap:Envelope xmlns:soap="{_SOAP}"><soap:Body>'
-        f'<ScheduleJob xmlns="{messages.NAMESPACE}"><job>{_members(module, agent)}</job>'
-        "</ScheduleJob></soap:Body></soap:Envelope>"
+        f'<{operation} xmlns="{messages.NAMESPACE}">{arguments}</{operation}>'
+        "</soap:Body></soap:Envelope>"
     )
     return _request("POST", path, "text/xml; charset=utf-8", body.encode())
 
 
 def _members(module: uuid.UUID, agent: uuid.UUID) -> str:
+    """In the order of the published schema: others validate against it."""
     return (
         "<Description>New Test Job</Description>"
-        "<When><ScheduledDateTime>2015-06-25T13:20:00Z</ScheduledDateTime>"
-        "<Immediate>true</Immediate><IsLocalTime>true</IsLocalTime>"
-        "<UseWakeOnLAN>false</UseWakeOnLAN></When>"
-        f"<What><JobWhat><ID>{module}</ID><Type>Module</Type><Name>Measured</Name></JobWhat></What>"
-        f"<Who><JobWho><ID>{agent}</ID><Type>Agent</Type><Name>PC1234</Name></JobWho></Who>"
-        "<Parameters><ParameterSet><Identifier/><Type>Module</Type>"
+        "<Parameters><ParameterSet><Identifier/><JobParameters><Parameter>"
+        "<Name>VMName</Name><Type>Text</Type><Value1>vm01</Value1><Value2/><Value3/>"
+        "</Parameter></JobParameters>"
         f"<TaskContainerGuid>{module}</TaskContainerGuid>"
-        "<TaskContainerName>Measured</TaskContainerName>"
-        "<JobParameters><Parameter><Name>VMName</Name><Type>Text</Type><Value1>vm01</Value1>"
-        "<Value2/><Value3/></Parameter></JobParameters></ParameterSet></Parameters>"
+        "<TaskContainerName>Measured</TaskContainerName><Type>Module</Type>"
+        "</ParameterSet></Parameters>"
+        f"<What><JobWhat><ID>{module}</ID><Name>Measured</Name><Type>Module</Type></JobWhat></What>"
+        "<When><Immediate>true</Immediate><IsLocalTime>true</IsLocalTime>"
+        "<ScheduledDateTime>2015-06-25T13:20:00Z</ScheduledDateTime>"
+        "<UseWakeOnLAN>false</UseWakeOnLAN></When>"
+        f"<Who><JobWho><ID>{agent}</ID><Name>PC1234</Name><Type>Agent</Type></JobWho></Who>"
     )
 
 

@@ -6,6 +6,7 @@ must: an answer counts as right when its status is 200.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import math
@@ -18,6 +19,7 @@ from typing import Self
 
 _GOOD = b"HTTP/1.1 200 "
 _LENGTH = b"content-length:"
+_CLOSE = b"\r\nconnection: close"
 _READ = 65536
 # No answer for so long means that none will come.
 _SILENCE_SECONDS = 20.0
@@ -65,12 +67,17 @@ def percentile(values: Iterable[float], percent: float) -> float:
 
 
 class _Connection:
-    """A connection with at most one request under way."""
+    """A connection with at most one request under way.
 
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    Where the server closes it after each answer there is a new one for the next request, and the
+    time to connect is a part of the request's own.
+    """
+
+    def __init__(self, port: int, selector: selectors.BaseSelector) -> None:
         self.begun = 0.0
+        self._port = port
+        self._selector = selector
+        self._socket: socket.socket | None = None
         self._received = bytearray()
         self._length = 0
 
@@ -79,18 +86,39 @@ class _Connection:
         self._received.clear()
         self._length = 0
         self.begun = time.perf_counter()
-        self.socket.sendall(request)
+        self._connected().sendall(request)
 
     def answer(self) -> bytes | None:
         """Take what has come; the answer once it is complete."""
-        data = self.socket.recv(_READ)
+        data = self._connected().recv(_READ)
         if not data:
             raise ConnectionError(f"the server hung up after {bytes(self._received)!r}")
         self._received += data
         self._length = self._length or _length(self._received)
         if not self._length or len(self._received) < self._length:
             return None
+        if _is_last(self._received):
+            self.close()
         return bytes(self._received)
+
+    def close(self) -> None:
+        """Hang up, if that has not been done."""
+        if self._socket is not None:
+            self._selector.unregister(self._socket)
+            self._socket.close()
+            self._socket = None
+
+    def _connected(self) -> socket.socket:
+        if self._socket is None:
+            self._socket = socket.create_connection(("127.0.0.1", self._port))
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._selector.register(self._socket, selectors.EVENT_READ, self)
+        return self._socket
+
+
+def _is_last(received: bytearray) -> bool:
+    """Whether the server hangs up after this answer."""
+    return _CLOSE in received[: received.find(b"\r\n\r\n")].lower()
 
 
 def _length(received: bytearray) -> int:
@@ -99,8 +127,10 @@ def _length(received: bytearray) -> int:
     if end < 0:
         return 0
     head = bytes(received[:end]).lower()
-    at = head.index(_LENGTH) + len(_LENGTH)
-    return end + 4 + int(head[at:].split(b"\r\n", 1)[0])
+    at = head.find(_LENGTH)
+    if at < 0:
+        raise ConnectionError(f"an answer without its length: {bytes(received)!r}")
+    return end + 4 + int(head[at + len(_LENGTH) :].split(b"\r\n", 1)[0])
 
 
 class _Tally:
@@ -120,18 +150,29 @@ class _Tally:
             self.example = answer[:1000].decode("latin-1")
 
 
+def once(port: int, request: bytes) -> bytes:
+    """The answer to one request, whatever it is. OSError when the server is gone."""
+    with (
+        selectors.DefaultSelector() as selector,
+        contextlib.closing(_Connection(port, selector)) as connection,
+    ):
+        connection.ask(request)
+        while (answer := connection.answer()) is None:
+            pass
+    return answer
+
+
 def load(port: int, request: bytes, wanted: Load) -> Sample:
     """Ask on all connections until the time is over. OSError when the server is gone."""
     selector = selectors.DefaultSelector()
-    for _ in range(wanted.connections):
-        connection = _Connection(port)
-        selector.register(connection.socket, selectors.EVENT_READ, connection)
+    connections = [_Connection(port, selector) for _ in range(wanted.connections)]
+    for connection in connections:
         connection.ask(request)
     begun = time.perf_counter() + wanted.warm_up
     tally = _tallied(selector, request, begun, begun + wanted.seconds)
     ended = time.perf_counter()
-    for key in list(selector.get_map().values()):
-        key.data.socket.close()
+    for connection in connections:
+        connection.close()
     return Sample.of(tally.latencies, ended - begun, tally.wrong, tally.example)
 
 

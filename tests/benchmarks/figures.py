@@ -34,6 +34,14 @@ class Row:
 
 
 @dataclasses.dataclass(frozen=True)
+class Lack:
+    """Rows that this machine cannot have, and why; the group's others are there."""
+
+    name: str
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Effort:
     """How much is measured: ``seconds`` of load in each of ``rounds``, ``scale`` of the counts."""
 

@@ -24,10 +24,14 @@ from tests.benchmarks import disk
 from tests.benchmarks.bodies import LOGIN
 from tests.benchmarks.client import Load, Sample
 from tests.benchmarks.figures import BenchmarkError
+from tests.benchmarks.other_stacks import Stack
 from tests.benchmarks.yardsticks import Kind
 
 ROOT = Path(__file__).parents[2]
-_PORT = re.compile(r"listening on (?:port |http://127\.0\.0\.1:)(\d+)")
+_PORT = re.compile(
+    r"listening on (?:port |http://127\.0\.0\.1:)(\d+)"
+    r"|.* Development Server \(http://127\.0\.0\.1:(\d+)\) started"
+)
 _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
 _SPARE_SECONDS = 60.0
@@ -51,6 +55,12 @@ class Server:
     def memory(self) -> int:
         """Resident bytes of the process, without its children."""
         return int(psutil.Process(self.process.pid).memory_info().rss)
+
+    @property
+    def computed(self) -> float:
+        """Seconds that the process has computed, without its children."""
+        times = psutil.Process(self.process.pid).cpu_times()
+        return float(times.user + times.system)
 
     @property
     def children(self) -> list[psutil.Process]:
@@ -81,17 +91,23 @@ class Shop:
         """``app.py serve`` on a data folder for the length of a block."""
         arguments = ["app.py", "serve", "--port", "0", "--data", str(data)]
         arguments += ["--set", f"embedded_agent={str(agent).lower()}", *options]
-        with self._server(arguments, _SETTINGS | dict(environment or {})) as server:
+        with self._python(arguments, _SETTINGS | dict(environment or {})) as server:
             yield server
 
     @contextlib.contextmanager
     def yardstick(
-        self, kind: Kind, environment: Mapping[str, str] | None = None
+        self, kind: Kind, environment: Mapping[str, str] | None = None, *options: str
     ) -> Iterator[Server]:
         """A server to compare with, for the length of a block."""
         folder = self.folder / f"{kind}-{time.monotonic_ns()}"
-        arguments = ["-m", "tests.benchmarks.yardsticks", kind, str(folder)]
-        with self._server(arguments, environment or {}) as server:
+        arguments = ["-m", "tests.benchmarks.yardsticks", kind, str(folder), *options]
+        with self._python(arguments, environment or {}) as server:
+            yield server
+
+    @contextlib.contextmanager
+    def stack(self, stack: Stack) -> Iterator[Server]:
+        """A server that is not ours, for the length of a block."""
+        with self._server(stack.command, stack.environment) as server:
             yield server
 
     def load(self, server: Server, request: bytes, load: Load) -> Sample:
@@ -137,12 +153,17 @@ class Shop:
             raise BenchmarkError(f"{module} failed: {complaint[-2000:]}")
         return told
 
+    def _python(
+        self, arguments: Sequence[str], environment: Mapping[str, str]
+    ) -> contextlib.AbstractContextManager[Server]:
+        return self._server([sys.executable, *arguments], environment)
+
     @contextlib.contextmanager
-    def _server(self, arguments: Sequence[str], environment: Mapping[str, str]) -> Iterator[Server]:
+    def _server(self, command: Sequence[str], environment: Mapping[str, str]) -> Iterator[Server]:
         log = self.folder / "servers.log"
         with (
             log.open("ab") as errors,
-            _running([sys.executable, *arguments], _environment(environment), errors) as process,
+            _running(command, _environment(environment), errors) as process,
         ):
             yield Server(process, _port(process, log))
 
@@ -194,7 +215,7 @@ def _port(process: "subprocess.Popen[str]", log: Path) -> int:
         for line in process.stdout:
             found = _PORT.match(line)
             if found:
-                return int(found[1])
+                return int(found[1] or found[2])
     finally:
         timer.cancel()
     raise BenchmarkError(f"a server did not start: {log.read_text()[-2000:]}")

@@ -1,6 +1,6 @@
 """What the gateway is compared with, each behind the gateway's own front, in its own process.
 
-``python -m tests.benchmarks.yardsticks KIND FOLDER`` serves on a port of the system's choice,
+``python -m tests.benchmarks.yardsticks KIND FOLDER [JOB]`` serves on a port of the system's choice,
 which it prints, until its standard input is closed.
 """
 
@@ -33,6 +33,7 @@ class Kind(enum.StrEnum):
     FLASK = "flask"
     INSERT = "insert"
     SPYNE = "spyne"
+    STORELESS = "storeless"
 
 
 def bare_flask() -> flask.Flask:
@@ -81,15 +82,22 @@ def one_insert(store: Store) -> flask.Flask:
 
 
 @contextlib.contextmanager
-def application(kind: Kind, folder: Path, gate: Gate) -> Iterator[WSGIApplication]:
-    """The application of a yardstick for the length of a block."""
+def application(
+    kind: Kind, folder: Path, gate: Gate, job: Path | None = None
+) -> Iterator[WSGIApplication]:
+    """The application of a yardstick for the length of a block; Spyne's may know one job."""
     if kind is Kind.FLASK:
         yield bare_flask()
     elif kind is Kind.SPYNE:
         # Not before it is wanted: the others' memory is a figure.
         from tests.benchmarks import stock_spyne
 
-        yield stock_spyne.application()
+        yield stock_spyne.application(job)
+    elif kind is Kind.STORELESS:
+        from tests.benchmarks import storeless
+
+        with storeless.application(folder) as served:
+            yield served
     else:
         folder.mkdir(parents=True, exist_ok=True)
         store = opening.open_sqlite(folder / "store.sqlite3", folder, gate.released)
@@ -100,10 +108,10 @@ def application(kind: Kind, folder: Path, gate: Gate) -> Iterator[WSGIApplicatio
 def main() -> None:
     """Serve until told to end."""
     memory.share_heaps()
-    kind, folder = Kind(sys.argv[1]), Path(sys.argv[2])
+    kind, folder, *job = Kind(sys.argv[1]), *map(Path, sys.argv[2:])
     settings = Settings()
     gate = Gate(settings.decoders)
-    with application(kind, folder, gate) as served:
+    with application(kind, folder, gate, *job) as served:
         front = Front(
             served,
             [Listener("127.0.0.1", 0)],
