@@ -13,6 +13,9 @@ from tests.hostile.messages import Message
 MOST_GROWTH = 1.05
 """Memory at the end over that after a quarter of the messages."""
 
+ENOUGH_FOR_MEMORY = 2_000
+"""Before so many messages have come, memory still grows into what it needs."""
+
 _AGAIN = 4
 
 

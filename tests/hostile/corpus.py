@@ -466,7 +466,7 @@ _CHARSETS = (
 def _encodings() -> Iterator[Message]:
     text = _text("gr\u00fc\u00df \u65e5\u672c")
     for codec in _CODECS:
-        for declared in (None, codec, "utf-16", "utf-8"):
+        for declared in dict.fromkeys((None, codec, "utf-16", "utf-8")):
             before = f'<?xml version="1.0" encoding="{declared}"?>' if declared else ""
             data = envelope(text, before=before).encode(codec, "replace")
             yield from _messages([(f"{codec} as {declared}", data)])

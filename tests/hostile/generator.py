@@ -20,8 +20,10 @@ from tests.hostile.messages import MODULE, S11, S12, TYPES, Login, Message, enve
 
 _LONGEST_SEED = 20_000
 _OFTEN_LONGEST = 200_000
-# One message in so many may be blown up as far as a body may be long.
-_SELDOM = 250
+# One message in so many is as long as a body may be, the first of them soon: what memory the longest
+# ones need is then known before growth is looked for.
+_LONG_ONE_IN = 500
+_FIRST_LONG_ONE = 7
 # A wrong password costs what a right one does, a hash.
 _WRONG_SHARE = 0.01
 
@@ -38,6 +40,8 @@ def message(seed: int, number: int) -> Message:
     """The message of this number; it does not depend on those before."""
     rng = random.Random(f"{seed}/{number}")
     made = _begun(rng)
+    if number % _LONG_ONE_IN == _FIRST_LONG_ONE:
+        made = _with_text(made, _lengthened(rng, _text(made), corpus.LONGEST - _LONGEST_SEED))
     for _ in range(rng.choice((0, 1, 1, 2, 3, 5))):
         made = spoilt(rng, made)
     return _with_login(rng, dataclasses.replace(made, name=f"{seed}-{number}"))
@@ -176,11 +180,17 @@ def _repeat_element(rng: random.Random, text: str) -> str:
 
 
 def _lengthen(rng: random.Random, text: str) -> str:
-    """Blow up a value; seldom as far as a body may be long."""
-    unit = rng.choice(("x", " ", "9", "\r\n", "&lt;", "&#9;", "QUJD", "\u00e9", "\u4e2d", "=", "<a/>"))
-    most = corpus.LONGEST if not rng.randrange(_SELDOM) else _OFTEN_LONGEST
-    length = _often_short(rng, most - _LONGEST_SEED) // len(unit.encode())
-    return _at_one(rng, _VALUE, text, lambda found: found + unit * length)
+    """Blow up a value."""
+    return _lengthened(rng, text, _often_short(rng, _OFTEN_LONGEST))
+
+
+_UNITS = ("x", " ", "9", "\r\n", "&lt;", "&#9;", "QUJD", "\u00e9", "\u4e2d", "=", "<a/>", "<!---->")
+
+
+def _lengthened(rng: random.Random, text: str, length: int) -> str:
+    unit = rng.choice(_UNITS)
+    count = length // len(unit.encode())
+    return _at_one(rng, _VALUE, text, lambda found: found + unit * count)
 
 
 def _version(rng: random.Random, text: str) -> str:
@@ -316,13 +326,19 @@ def spoilt(rng: random.Random, made: Message) -> Message:
     """A message with one thing more wrong in it."""
     kind = rng.random()
     if kind < 0.75:
-        text = made.body.decode("utf-8", "surrogateescape")
-        changed = rng.choice(_TEXTS)(rng, text).encode("utf-8", "surrogateescape")
-    elif kind < 0.9:
-        changed = rng.choice(_BYTES)(rng, made.body)
-    else:
-        return _other_headers(rng, made)
-    return dataclasses.replace(made, body=changed[: corpus.LONGEST])
+        return _with_text(made, rng.choice(_TEXTS)(rng, _text(made)))
+    if kind < 0.9:
+        return dataclasses.replace(made, body=rng.choice(_BYTES)(rng, made.body)[: corpus.LONGEST])
+    return _other_headers(rng, made)
+
+
+def _text(made: Message) -> str:
+    return made.body.decode("utf-8", "surrogateescape")
+
+
+def _with_text(made: Message, text: str) -> Message:
+    body = text.encode("utf-8", "surrogateescape")
+    return dataclasses.replace(made, body=body[: corpus.LONGEST])
 
 
 def _with_login(rng: random.Random, made: Message) -> Message:

@@ -54,7 +54,7 @@ def _beyond(message: Message, body: bytes) -> bytes:
 def _envelope(answer: Answer, kind: str) -> Iterator[str]:
     try:
         content = checked(answer.body)
-    except (etree.Error, AssertionError, ValueError) as error:
+    except (etree.Error, AssertionError, LookupError, ValueError) as error:
         yield f"the answer is not valid: {error!r}"
         return
     fault = etree.QName(content).localname == "Fault"
