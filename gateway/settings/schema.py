@@ -225,7 +225,7 @@ class LimitSettings(Group):
     xml_depth: Positive = Field(
         default=64, description="How deep elements of an XML body may nest."
     )
-    xml_elements: Positive = Field(default=100_000, description="Elements in one XML body.")
+    xml_elements: Positive = Field(default=25_000, description="Elements in one XML body.")
     xml_attributes: Positive = Field(default=256, description="Attributes of one XML element.")
     json_depth: Positive = Field(default=64, description="How deep values of a JSON body may nest.")
     json_values: Positive = Field(

@@ -57,7 +57,7 @@ _LONGEST_QUOTE = 60
 
 def _shown(value: object) -> str:
     """Quote a client's value for an error, so that a long one does not fill the answer."""
-    shown = repr(value) if isinstance(value, str) else _json_name(value)
+    shown = repr(value[: _LONGEST_QUOTE + 1]) if isinstance(value, str) else _json_name(value)
     return shown if len(shown) <= _LONGEST_QUOTE else shown[:_LONGEST_QUOTE] + "..."
 
 
@@ -120,7 +120,7 @@ TEXT = Scalar[str]("text", "string", _text, _text, _text_from_json, _string_to_j
 
 # --- whole numbers ------------------------------------------------------------------------
 
-_DIGITS = re.compile(r"\s*([+-]?[0-9]{1,20})\s*", re.ASCII)
+_DIGITS = re.compile(r"\s*+([+-]?[0-9]{1,20})\s*+", re.ASCII)
 _INT32 = range(-(2**31), 2**31)
 _INT64 = range(-(2**63), 2**63)
 
@@ -212,11 +212,11 @@ BOOLEAN = Scalar[bool](
 # --- dates --------------------------------------------------------------------------------
 
 _DATE_TIME = re.compile(
-    r"\s*(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,20}))?)?"
-    r"(?:(Z|z)|([+-])(\d\d):?(\d\d))?\s*",
+    r"\s*+(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,20}))?)?"
+    r"(?:(Z|z)|([+-])(\d\d):?(\d\d))?\s*+",
     re.ASCII,
 )
-_JSON_DATE = re.compile(r"\s*\\?/Date\((-?\d{1,17})(?:([+-])(\d\d)(\d\d))?\)\\?/\s*", re.ASCII)
+_JSON_DATE = re.compile(r"\s*+\\?/Date\((-?\d{1,17})(?:([+-])(\d\d)(\d\d))?\)\\?/\s*+", re.ASCII)
 _DAY = datetime.timedelta(days=1)
 _MINUTE = datetime.timedelta(minutes=1)
 # That of xs:dateTime.
@@ -405,7 +405,7 @@ TIMESTAMP = Scalar[datetime.datetime](
 
 _HEX = r"[0-9A-Fa-f]"
 _GUID = re.compile(
-    rf"\s*(\{{)?({_HEX}{{8}})-?({_HEX}{{4}})-?({_HEX}{{4}})-?({_HEX}{{4}})-?({_HEX}{{12}})(?(1)\}})\s*"
+    rf"\s*+(\{{)?({_HEX}{{8}})-?({_HEX}{{4}})-?({_HEX}{{4}})-?({_HEX}{{4}})-?({_HEX}{{12}})(?(1)\}})\s*+"
 )
 _SAMPLE_GUID = uuid.UUID("5cf59e5a-343c-4d85-a83c-8b18e4731040")
 
@@ -530,10 +530,13 @@ def enumeration(values: type[E]) -> Scalar[E]:
 _OCTETS = tuple(str(octet) for octet in range(256))
 
 
+_SPACES = b" \t\n\r\v\f"
+
+
 def _bytes(text: str) -> bytes:
     """Read base64, strictly but for white space: a lenient decoder loses data in silence."""
     try:
-        return base64.b64decode("".join(text.split()), validate=True)
+        return base64.b64decode(text.encode("ascii").translate(None, _SPACES), validate=True)
     except (binascii.Error, ValueError):
         raise _problem("is not valid base64") from None
 

@@ -61,9 +61,15 @@ def test_the_charset_parameter_counts_for_undeclared_text() -> None:
         (b"<x:a/>", "x"),
         (b"<?xml version='1.0' encoding='bogus'?><a/>", "'bogus' is not known"),
         (b"<a>" * 65 + b"</a>" * 65, "nested deeper than 64"),
-        (b"<a>" * 100_000, "not well-formed|deeper"),
-        (b"<a>" + b"<b/>" * 100_000 + b"</a>", "more than 100000 elements"),
+        (b"<a>" * 100_000, "more than 25000 elements"),
+        (b"<a>" * 20_000, "not well-formed|deeper"),
+        (b"<a>" + b"<b/>" * 25_000 + b"</a>", "more than 25000 elements"),
+        (b"<a>" + b"<!---->" * 25_000 + b"</a>", "more than 25000 elements"),
+        (b"<a>" + b"<b c = '' d\n=\n'' e=''/>" * 17_000 + b"</a>", "more than 50000 attributes"),
+        (b"<a>" + b"&lt;" * 1_048_577 + b"</a>", "too many references"),
         (b"<a " + b" ".join(b'a%d=""' % i for i in range(65)) + b"/>", "more than 64 attributes"),
+        (b"<a xmlns = '" + b"u" * 300_000 + b"'/>", "a namespace of more than 2000 characters"),
+        (b'<b:a xmlns:b="' + b"u" * 300_000 + b'"/>', "a namespace of more than 2000 characters"),
         (
             b"<a " + b" ".join(b'xmlns:a%d="u"' % i for i in range(10_001)) + b"/>",
             "more than 10000 namespaces",
@@ -87,6 +93,8 @@ def test_what_is_refused_and_how_it_is_said(data: bytes, problem: str) -> None:
         b"<a>&#1;</a>",
         b"<a>&#xD800;</a>",
         "<a/>".encode("utf-32-le"),
+        b"<?",
+        b"<a><?1?></a>",
     ],
     ids=lambda value: repr(value)[:20],
 )
@@ -97,7 +105,10 @@ def test_a_refusal_tells_nothing_of_the_parser(data: bytes) -> None:
 
 
 def test_what_is_just_within_the_limits_passes() -> None:
-    assert len(xml.parse(b"<a>" + b"<b/>" * 99_999 + b"</a>")) == 99_999
+    assert len(xml.parse(b"<a>" + b"<b c='' d = ''/>" * 24_999 + b"</a>")) == 24_999
+    assert xml.parse(b"<a xmlns='" + b"u" * 2000 + b"'/>").tag.startswith("{u")
+    assert len(xml.parse(b"<a>" + b"=" * 100_000 + b"</a>").text or "") == 100_000
+    assert len(xml.parse(b"<a>" + b"&lt;" * 1_048_576 + b"</a>").text or "") == 1_048_576
     assert xml.parse(b"<a>" * 64 + b"</a>" * 64).tag == "a"
     wide = b"<a " + b" ".join(b'a%d=""' % i for i in range(64)) + b"/>"
     assert len(xml.parse(wide).attrib) == 64
