@@ -5,8 +5,6 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest $(PYTEST_OPTIONS)
 # Tests on all cores at the same time, each in a process with a database server of its own.
 SIDE_BY_SIDE ?= --numprocesses=auto --maxprocesses=4 --dist=worksteal
-# Rounds of `make soak`.
-N ?= 100
 
 .DEFAULT_GOAL := help
 .PHONY: help install serve demo test interop packages check compat soak bench fuzz lock docs clean
@@ -40,6 +38,7 @@ check: .venv/.developing ## Style, types, and which part may import which
 compat: packages ## Test on every Python from 3.11 to 3.13 that this machine has; SHORT=1: units
 	@scripts/compat $(if $(SHORT),tests/unit tests/contract,tests)
 
+soak: N ?= 100
 soak: packages .venv/.developing ## N rounds of the fault campaign, or SEED=... once again
 	$(BIN)/python -m tests.reliability.campaign --keep build/campaign \
 		$(if $(SEED),--seed $(SEED),--rounds $(N))
@@ -47,7 +46,10 @@ soak: packages .venv/.developing ## N rounds of the fault campaign, or SEED=... 
 bench: .venv/.developing ## Measure this machine
 	$(BIN)/python -m tests.benchmarks
 
-fuzz: .venv/.developing ## Every property-based test, with many more examples
+fuzz: N ?= 20000
+fuzz: .venv/.developing ## N hostile messages by chance, N by coverage, and property tests at length
+	$(BIN)/python -m tests.hostile --messages $(N)
+	$(BIN)/python -m tests.hostile --messages $(N) --coverage
 	$(PYTEST) -m hypothesis --hypothesis-profile=fuzz --timeout=0
 
 lock: ## Pin the newest dependencies that fit pyproject.toml

@@ -1,4 +1,4 @@
-"""``python -m tests.hostile``: hostile messages, as many as asked (see docs/hostile-messages.md)."""
+"""``python -m tests.hostile``: hostile messages, as many as asked (docs/hostile-messages.md)."""
 
 import argparse
 import itertools

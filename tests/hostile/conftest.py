@@ -1,7 +1,6 @@
 """A house for the hostile messages of a module."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 

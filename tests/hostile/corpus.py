@@ -47,7 +47,7 @@ def _entity_bombs() -> Iterator[Message]:
         "laughs": (f'<!DOCTYPE l [<!ENTITY e0 "ha">{_LAUGHS}]>', "&e19;"),
         "quadratic": (f"<!DOCTYPE l [{_WIDE}]>", "&w;" * 50_000),
         "cycle": (f"<!DOCTYPE l [{_CYCLE}]>", "&a;"),
-        "parameter": ('<!DOCTYPE l [<!ENTITY % a "<!ENTITY b \'&#37;a;\'>"> %a;]>', "&b;"),
+        "parameter": ("<!DOCTYPE l [<!ENTITY % a \"<!ENTITY b '&#37;a;'>\"> %a;]>", "&b;"),
         "attribute default": ('<!DOCTYPE l [<!ATTLIST Description x CDATA "&e;">]>', "x"),
         "unfinished": ("<!DOCTYPE l [", "x"),
         "behind comments": ("<!-- -->" * 1000 + '<!DOCTYPE l [<!ENTITY e "x">]>', "&e;"),
@@ -228,7 +228,10 @@ def _attributes() -> Iterator[Message]:
             ("1000 on one element", envelope(_job(f"<a {_filled_names(9_000)}/>"))),
             ("on many elements", envelope(_job(f"<a {sixty}/>" * 20_000))),
             ("few on many elements", envelope(_job(f"<a {letters}/>" * 90_000))),
-            ("blanks round the sign", envelope(_job(f"<a {letters}/>".replace("=", " = ") * 60_000))),
+            (
+                "blanks round the sign",
+                envelope(_job(f"<a {letters}/>".replace("=", " = ") * 60_000)),
+            ),
             ("twice", envelope(_job('<a x="" x=""/>'))),
             ("twice by namespace", envelope(_job('<a xmlns:b="u" xmlns:c="u" b:x="" c:x=""/>'))),
             ("references to elements", envelope(_job('<a href="x"/>' * 90_000))),
@@ -263,7 +266,10 @@ def _namespaces() -> Iterator[Message]:
     yield from _messages(
         [
             ("flood", envelope(_job(_filled('<a xmlns:b="u"/>')))),
-            ("each its own", envelope(_job("".join(f'<a xmlns:n{i}="u{i}"/>' for i in range(9_900))))),
+            (
+                "each its own",
+                envelope(_job("".join(f'<a xmlns:n{i}="u{i}"/>' for i in range(9_900)))),
+            ),
             ("default", envelope(_job("".join(f'<a xmlns="u{i}"/>' for i in range(9_900))))),
             ("on one element", envelope(_job(f"<a {many}/>"))),
             ("on one element, used", envelope(_job(f"<a {many}>{used * 8_000}</a>"))),
@@ -308,7 +314,10 @@ def _collisions() -> Iterator[Message]:
         [
             ("one name in many namespaces", envelope(_job(f"<x>{''.join(spaces)}</x>"))),
             ("one member in many namespaces", envelope(_job("".join(members)))),
-            ("one operation in many", envelope("".join(f'<GetJobs xmlns="u{i}"/>' for i in range(900)))),
+            (
+                "one operation in many",
+                envelope("".join(f'<GetJobs xmlns="u{i}"/>' for i in range(900))),
+            ),
         ]
     )
 
@@ -385,9 +394,11 @@ _TOKENS = {
     "two tokens": token() * 2,
     "two hundred tokens": token() * 200,
     "two names": token().replace("<w:Password", "<w:Username>admin</w:Username><w:Password"),
-    "two passwords": token().replace("</w:UsernameToken>", "<w:Password>x</w:Password></w:UsernameToken>"),
+    "two passwords": token().replace(
+        "</w:UsernameToken>", "<w:Password>x</w:Password></w:UsernameToken>"
+    ),
     "two nonces": token().replace("<w:Nonce>", "<w:Nonce>QUJD</w:Nonce><w:Nonce>"),
-    "text": "admin:correct horse battery",
+    "bare text": "admin:correct horse battery",
     "no namespace": "<UsernameToken><Username>admin</Username></UsernameToken>",
 }
 _CREATEDS = (
@@ -422,11 +433,13 @@ def _tokens() -> Iterator[Message]:
 
 
 def _signatures() -> Iterator[Message]:
-    reference = f'<d:Reference URI="file:///etc/passwd"><d:Transforms>{{}}</d:Transforms></d:Reference>'
+    reference = (
+        '<d:Reference URI="file:///etc/passwd"><d:Transforms>{}</d:Transforms></d:Reference>'
+    )
     transform = (
         '<d:Transform Algorithm="http://www.w3.org/TR/1999/REC-xslt-19991116">'
         '<x:stylesheet xmlns:x="http://www.w3.org/1999/XSL/Transform" version="1.0">'
-        "<x:template match=\"/\"><x:value-of select=\"document('file:///etc/passwd')\"/>"
+        '<x:template match="/"><x:value-of select="document(\'file:///etc/passwd\')"/>'
         "</x:template></x:stylesheet></d:Transform>"
     )
     many = reference.format(transform * 20) * 20
@@ -554,10 +567,12 @@ def _headers() -> Iterator[Message]:
     kinds = (
         *("", "text/xml", ";", "text/xml;" * 1000, "application/soap+xml; action=" + "x" * 50_000),
         *("text/plain", "application/json", "a" * 60_000, "text/xml; charset*=utf-8''x", "\xff"),
-        *(TYPES[S12], "multipart/form-data", "application/x-www-form-urlencoded", "text/xml; a=\""),
+        *(TYPES[S12], "multipart/form-data", "application/x-www-form-urlencoded", 'text/xml; a="'),
     )
     for kind in kinds:
-        yield Message(f"type {kind[:30]}", data, (("Content-Type", kind), *Login.ADMINISTRATOR.header))
+        yield Message(
+            f"type {kind[:30]}", data, (("Content-Type", kind), *Login.ADMINISTRATOR.header)
+        )
     yield Message("no type", data, Login.ADMINISTRATOR.header)
     yield from _logins(data)
     yield from _blocks()
@@ -566,11 +581,23 @@ def _headers() -> Iterator[Message]:
 def _logins(data: bytes) -> Iterator[Message]:
     logins = (
         *("Basic", "Basic ", "Basic ***", "Basic " + "QUJD" * 10_000, "basic OjpB", "Basic OjpB="),
-        *("Bearer x", "Digest username=x", "Negotiate TlRMTVNTUAAB", "\xff", "Basic \xff", "x" * 60_000),
-        *("Basic " + base64.b64encode(b"\xff\xfe:\0").decode(), "Basic " + base64.b64encode(b"a").decode()),
+        *(
+            "Bearer x",
+            "Digest username=x",
+            "Negotiate TlRMTVNTUAAB",
+            "\xff",
+            "Basic \xff",
+            "x" * 60_000,
+        ),
+        *(
+            "Basic " + base64.b64encode(b"\xff\xfe:\0").decode(),
+            "Basic " + base64.b64encode(b"a").decode(),
+        ),
     )
     for login in logins:
-        yield Message(f"login {login[:30]!r}", data, (*typed(login=Login.NONE), ("Authorization", login)))
+        yield Message(
+            f"login {login[:30]!r}", data, (*typed(login=Login.NONE), ("Authorization", login))
+        )
     yield Message("wrong login", data, typed(login=Login.WRONG))
     yield Message("no login", data, typed(login=Login.NONE))
 
@@ -581,13 +608,21 @@ def _blocks() -> Iterator[Message]:
         for value, role in itertools.product(("1", "true", "maybe", "0" * 50_000), ("", "urn:x")):
             header = must.format(value, role, role)
             name = f"must {value[:5]} {role} {namespace[-9:]}"
-            yield from _messages([(name, envelope("<GetJobs/>", namespace, header=header))], namespace)
+            yield from _messages(
+                [(name, envelope("<GetJobs/>", namespace, header=header))], namespace
+            )
         flood = '<a s:mustUnderstand="0">x</a>' * 9_000
         yield from _messages(
             [
                 (f"blocks {namespace}", envelope("<GetJobs/>", namespace, header=flood)),
-                (f"two headers {namespace}", f'<s:Envelope xmlns:s="{namespace}"><s:Header/><s:Header/><s:Body><GetJobs/></s:Body></s:Envelope>'),
-                (f"two bodies {namespace}", f'<s:Envelope xmlns:s="{namespace}"><s:Body><GetJobs/></s:Body><s:Body><GetWho/></s:Body></s:Envelope>'),
+                (
+                    f"two headers {namespace}",
+                    f'<s:Envelope xmlns:s="{namespace}"><s:Header/><s:Header/><s:Body><GetJobs/></s:Body></s:Envelope>',
+                ),
+                (
+                    f"two bodies {namespace}",
+                    f'<s:Envelope xmlns:s="{namespace}"><s:Body><GetJobs/></s:Body><s:Body><GetWho/></s:Body></s:Envelope>',
+                ),
                 (f"no body {namespace}", f'<s:Envelope xmlns:s="{namespace}"/>'),
                 (f"fault {namespace}", envelope("<s:Fault/>", namespace)),
                 (f"text {namespace}", envelope("x<GetJobs/>y", namespace)),
@@ -614,13 +649,17 @@ def _values() -> Iterator[Message]:
         "flag": "<GetJobs><recurringJobs>{}</recurringJobs></GetJobs>",
         "description": _text("{}"),
         "time": _job("<When><ScheduledDateTime>{}</ScheduledDateTime></When>"),
-        "fraction": _job("<When><ScheduledDateTime>2015-01-01T00:00:00.{}</ScheduledDateTime></When>"),
+        "fraction": _job(
+            "<When><ScheduledDateTime>2015-01-01T00:00:00.{}</ScheduledDateTime></When>"
+        ),
         "period": "<GetJobUsageReport><start>{}</start></GetJobUsageReport>",
         "search": "<GetWho><search>{}</search></GetWho>",
         "stage": "<GetJobs><stage>{}</stage></GetJobs>",
     }
     for name, value in long.items():
-        yield from _messages([(f"{name} for a text", envelope(places["description"].format(value)))])
+        yield from _messages(
+            [(f"{name} for a text", envelope(places["description"].format(value)))]
+        )
     for (place, body), name in itertools.product(places.items(), ("digits", "blanks", "line ends")):
         yield from _messages([(f"{name} for {place}", envelope(body.format(long[name])))])
     odd = ("-1", "0", "2147483648", "-0", "1e9", "NaN", "0x10", "\u0661", "+1", "1_000", "null", "")

@@ -1,7 +1,7 @@
 """Hostile messages made by chance: a seed gives the same ones each time, in the same order.
 
-Each begins as a right call of some operation or as a message of the corpus and is spoilt a few times:
-as text, then as bytes, then in its headers.
+Each begins as a right call of some operation or as a message of the corpus and is spoilt a few
+times: as text, then as bytes, then in its headers.
 """
 
 import dataclasses
@@ -20,8 +20,8 @@ from tests.hostile.messages import MODULE, S11, S12, TYPES, Login, Message, enve
 
 _LONGEST_SEED = 20_000
 _OFTEN_LONGEST = 200_000
-# One message in so many is as long as a body may be, the first of them soon: what memory the longest
-# ones need is then known before growth is looked for.
+# One message in so many is as long as a body may be, the first of them soon: what memory the
+# longest ones need is then known before growth is looked for.
 _LONG_ONE_IN = 500
 _FIRST_LONG_ONE = 7
 # A wrong password costs what a right one does, a hash.

@@ -1,7 +1,8 @@
 """The SOAP path fuzzed by coverage: ``python -m tests.hostile.guided -runs=N [FOLDER | FILE]``.
 
-Arguments are libFuzzer's. An input is a line with the service's number and the Content-Type, then the
-body. With a file it is that one input again; ``python -m tests.hostile --coverage`` gives the rest.
+Arguments are libFuzzer's. An input is a line with the service's number and the Content-Type, then
+the body. With a file it is that one input again; ``python -m tests.hostile --coverage`` gives the
+rest.
 """
 
 import logging
@@ -113,7 +114,9 @@ def main() -> None:
     folder = Path(sys.argv[-1])
     if folder.is_dir() and not any(folder.iterdir()):
         write_seeds(folder)
-    atheris.Setup([sys.argv[0], f"-max_len={LONGEST}", *sys.argv[1:]], Target(), custom_mutator=mutated)
+    atheris.Setup(
+        [sys.argv[0], f"-max_len={LONGEST}", *sys.argv[1:]], Target(), custom_mutator=mutated
+    )
     atheris.Fuzz()
 
 

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from gateway.catalog.definitions import Module, Task
-from gateway.front import bridge, body as bodies
+from gateway.front import body as bodies
+from gateway.front import bridge
 from gateway.identity.principals import MACHINE
 from tests.contract.conftest import SessionLog
 from tests.contract.dispatcher import house as houses

@@ -13,7 +13,6 @@ TYPES = {S11: "text/xml; charset=utf-8", S12: "application/soap+xml; charset=utf
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 
 
-
 MODULE = uuid.UUID("5cf59e5a-343c-4d85-a83c-8b18e4731041")
 """The only module of the house: messages may name it, but they know no agent to name with it."""
 
@@ -31,7 +30,9 @@ class Login(enum.Enum):
         """The Authorization header, if there is one."""
         if self.value is None:
             return ()
-        return (("Authorization", "Basic " + base64.b64encode(":".join(self.value).encode()).decode()),)
+        return (
+            ("Authorization", "Basic " + base64.b64encode(":".join(self.value).encode()).decode()),
+        )
 
 
 @dataclasses.dataclass(frozen=True)

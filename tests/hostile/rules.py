@@ -15,7 +15,7 @@ MOST_SECONDS = 0.2
 
 _MOST_REFUSAL = 16 * 1024
 _PAGES = frozenset({400, 401, 403, 405, 413, 429})
-_FAULTS = frozenset({400, 403, 409, 413, 415, 422, 500})
+_FAULTS = frozenset({400, 401, 403, 409, 413, 415, 422, 500})
 # What only we, Python and the libraries below us say.
 _INSIDE = re.compile(
     rb'Traceback|lxml|spyne|libxml|xml(?:Parse|SAX|Str)\w|XML_\w|File "|object at 0x|site-packages'
@@ -93,7 +93,9 @@ def _texts(data: bytes) -> Iterator[bytes]:
             text = data.decode(codec)
         except (UnicodeError, LookupError):
             continue
-        yield re.sub(r"^\s*<\?xml\s[^>]*\?>", "", text.lstrip(" \t\r\n\ufeff")).encode("utf-8", "replace")
+        yield re.sub(r"^\s*<\?xml\s[^>]*\?>", "", text.lstrip(" \t\r\n\ufeff")).encode(
+            "utf-8", "replace"
+        )
 
 
 def _calls(service: Service, text: bytes) -> bool:

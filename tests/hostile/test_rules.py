@@ -71,9 +71,7 @@ def test_200_without_a_login_is_noticed(target: Target) -> None:
     assert rules.broken(nobody, target.ask(nobody)) == []
 
 
-def test_an_uncaught_exception_is_noticed(
-    target: Target, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_uncaught_exception_is_noticed(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_given: object) -> Iterable[bytes]:
         raise RuntimeError("on purpose")
 
