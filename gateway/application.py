@@ -82,6 +82,7 @@ from gateway.surfaces.dispatcher.service import RIGHTS, ROOT, SURFACE
 from gateway.tasks.registry import TaskTypes
 from gateway.web import framing, status, surfaces
 from gateway.web.authentication import Guard
+from gateway.web.straight import Route, StraightRoutes
 from gateway.wire import wcf_json, xml
 from storage import opening
 from storage.database import Store, Work
@@ -479,16 +480,21 @@ def create_app(gateway: Gateway) -> flask.Flask:
     # One contract forbids redirects for slashes, another sends its own: no surface gets Flask's.
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    served = (_dispatcher(gateway), _agents(gateway), _status(gateway))
+    messages, posted = _dispatcher(gateway)
+    served = (messages, _agents(gateway), _status(gateway))
     table = surfaces.by_segment(served)
     for surface in served:
         app.register_blueprint(surface.routes)
-    framing.frame(app, table, gateway.metrics, gateway.settings.log_requests)
-    app.wsgi_app = dispatcher.LowerCasePaths(app.wsgi_app)  # type: ignore[method-assign]
+    frame = framing.Frame(gateway.metrics, gateway.settings.log_requests)
+    framing.frame(app, table, frame)
+    through = StraightRoutes(
+        app.wsgi_app, posted, frame, gateway.settings.limits.body_bytes, dispatcher.SLASH
+    )
+    app.wsgi_app = dispatcher.LowerCasePaths(through)  # type: ignore[method-assign]
     return app
 
 
-def _dispatcher(gateway: Gateway) -> surfaces.Surface:
+def _dispatcher(gateway: Gateway) -> tuple[surfaces.Surface, Mapping[str, Route]]:
     settings, limits = gateway.settings, gateway.settings.limits
     services = Services(
         store=gateway.store,
@@ -503,7 +509,7 @@ def _dispatcher(gateway: Gateway) -> surfaces.Surface:
         jobs_on_hold=settings.default_schedule_status is DefaultScheduleStatus.DISABLED,
         give_way=gateway.gate.give_way,
     )
-    blueprint = dispatcher.blueprint(
+    blueprint, posted = dispatcher.blueprint(
         services,
         gateway.guard,
         enabled=settings.dispatcher_enabled,
@@ -524,12 +530,13 @@ def _dispatcher(gateway: Gateway) -> surfaces.Surface:
         ),
         dates=wcf_json.unspecified_date(settings.date_zone),
     )
-    return surfaces.Surface(
+    surface = surfaces.Surface(
         SURFACE,
         frozenset({ROOT.lower()}),
         blueprint,
         dispatcher.error_answer,
     )
+    return surface, posted
 
 
 def _agents(gateway: Gateway) -> surfaces.Surface:

@@ -77,6 +77,17 @@ class Guard:
 
         return auth
 
+    def identify(self, surface: str, public_url: str | None) -> Challenge | None:
+        """Find out who sends this request; the challenge if that is not known.
+
+        What ``basic`` does for routes of Flask. Raises Forbidden for a page of another site.
+        """
+        _refuse_foreign_pages(public_url)
+        if self._authenticate(surface):
+            return None
+        challenge: Challenge = requests.present().environ[_CHALLENGE]
+        return challenge
+
     def admit(self, token: UsernameToken, surface: str, public_url: str | None) -> Outcome:
         """Who sends a token with this request; it may go on as his if that is known.
 
@@ -127,6 +138,14 @@ class Guard:
         if not self._open_access.possible() or requests.forwarded():
             return False
         return self._open_access.permits(surface, requests.peer(), dict(request.headers))
+
+
+def challenge_headers(challenge: Challenge) -> dict[str, str]:
+    """The headers of a 401."""
+    headers = {"WWW-Authenticate": f'Basic realm="{REALM}"'}
+    if challenge.retry_after is not None:
+        headers["Retry-After"] = str(challenge.retry_after)
+    return headers
 
 
 def _refuse_foreign_pages(public_url: str | None) -> None:

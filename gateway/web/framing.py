@@ -52,30 +52,46 @@ class Application(flask.Flask):
         return func
 
 
-def frame(
-    app: flask.Flask,
-    table: dict[str, surfaces.Surface],
-    metrics: Metrics,
-    logged: LogRequests,
-) -> None:
+def frame(app: flask.Flask, table: dict[str, surfaces.Surface], around: "Frame") -> None:
     """Have every request framed: its id, its place, its figures, its log lines, its errors."""
-    _begin_and_end(app, table, metrics, logged)
+    _begin_and_end(app, table, around)
     _answer_errors(app, table)
 
 
-def _begin_and_end(
-    app: flask.Flask,
-    table: dict[str, surfaces.Surface],
-    metrics: Metrics,
-    logged: LogRequests,
-) -> None:
+class Frame:
+    """What is done before and after each request: its time and id, its figures and log lines."""
 
-    @app.before_request
-    def begin() -> flask.Response | None:
+    def __init__(self, metrics: Metrics, logged: LogRequests) -> None:
+        self._metrics = metrics
+        self._logged = logged
+
+    def begin(self) -> None:
+        """Note that the present request has begun."""
         environ = requests.present().environ
         environ[_BEGUN] = time.perf_counter()
         environ[_MARKS] = logs.mark(request_id=requests.request_id())
-        allowed = environ.get("gateway.surfaces")
+
+    def end(self, answer: flask.Response, endpoint: str | None) -> flask.Response:
+        """Note how the present request is answered; ``endpoint`` is ``surface.operation``."""
+        answer.headers[requests.HEADER] = requests.request_id()
+        done = _Answered.of(requests.present(), answer, endpoint)
+        # One that is held is answered once its outcome is there, or by another run.
+        requests.when_answered(lambda: done.note(self._metrics, self._logged))
+        return answer
+
+    def leave(self) -> None:
+        """Let nothing of the present request stay with the thread."""
+        marks = requests.present().environ.pop(_MARKS, None)
+        if marks is not None:
+            logs.unmark(marks)
+
+
+def _begin_and_end(app: flask.Flask, table: dict[str, surfaces.Surface], around: Frame) -> None:
+
+    @app.before_request
+    def begin() -> flask.Response | None:
+        around.begin()
+        allowed = requests.present().environ.get(requests.SURFACES)
         if allowed is not None:
             surface = surfaces.of_path(table, requests.present().path)
             if surface is not None and surface.name not in allowed:
@@ -84,17 +100,11 @@ def _begin_and_end(
 
     @app.after_request
     def end(answer: flask.Response) -> flask.Response:
-        answer.headers[requests.HEADER] = requests.request_id()
-        done = _Answered.of(requests.present(), answer)
-        # One that is held is answered once its outcome is there, or by another run.
-        requests.when_answered(lambda: done.note(metrics, logged))
-        return answer
+        return around.end(answer, requests.present().endpoint)
 
     @app.teardown_request
     def leave(_error: BaseException | None) -> None:
-        marks = requests.present().environ.pop(_MARKS, None)
-        if marks is not None:
-            logs.unmark(marks)
+        around.leave()
 
 
 def _answer_errors(app: flask.Flask, table: dict[str, surfaces.Surface]) -> None:
@@ -143,9 +153,9 @@ class _Answered:
     identity: str
 
     @classmethod
-    def of(cls, request: flask.Request, answer: flask.Response) -> Self:
+    def of(cls, request: flask.Request, answer: flask.Response, endpoint: str | None) -> Self:
         """That of the present request."""
-        surface, _, operation = (request.endpoint or "none.none").rpartition(".")
+        surface, _, operation = (endpoint or "none.none").rpartition(".")
         return cls(
             request.environ.get(_BEGUN, time.perf_counter()),
             surface,

@@ -1,8 +1,10 @@
 """The present request: its id, its client, its caller."""
 
+import contextlib
+import contextvars
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from http import HTTPStatus
 from typing import IO, Any
@@ -22,21 +24,43 @@ _KEY_ENVIRON = "HTTP_IDEMPOTENCY_KEY"
 _COMMENT_ENVIRON = "HTTP_X_AUDIT_COMMENT"
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?\Z")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+SURFACES = "gateway.surfaces"
+"""In the environ the names of the surfaces that the listener has, where it has not all."""
 _FIT = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
+
+
+# The request that is answered without Flask (``web.straight``), where one is.
+_STRAIGHT: contextvars.ContextVar[flask.Request | None] = contextvars.ContextVar(
+    "straight", default=None
+)
+
+
+@contextlib.contextmanager
+def presented(request: flask.Request) -> Iterator[None]:
+    """Make this the present request for the length of a block that Flask knows nothing of."""
+    token = _STRAIGHT.set(request)
+    try:
+        yield
+    finally:
+        _STRAIGHT.reset(token)
 
 
 def request_id() -> str:
     """The id of this request: the front's, the client's own if it is fit, or a new one."""
-    environ = present().environ
+    request = present()
+    environ = request.environ
     known = environ.get(_ENVIRON)
     if known is None:
-        sent = flask.request.headers.get(HEADER, "")
+        sent = request.headers.get(HEADER, "")
         known = environ[_ENVIRON] = sent if _FIT.match(sent) else uuid.uuid4().hex
     return str(known)
 
 
 def present() -> flask.Request:
     """The present request itself, for who asks it more than once: a proxy looks it up each time."""
+    straight = _STRAIGHT.get()
+    if straight is not None:
+        return straight
     request: flask.Request = flask.request._get_current_object()  # type: ignore[attr-defined]
     return request
 

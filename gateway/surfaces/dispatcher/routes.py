@@ -27,7 +27,7 @@ from gateway.surfaces.dispatcher.operation import (
     Services,
 )
 from gateway.surfaces.dispatcher.service import ROOT, SERVICES, SURFACE, Service, of_path
-from gateway.web import framing, requests, streams
+from gateway.web import framing, requests, straight, streams
 from gateway.web.authentication import Guard, MissingRight
 from gateway.wire import (
     header_text,
@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _PREFIX = f"/{ROOT.lower()}/"
-_SLASH = "gateway.dispatcher.slash_at_the_end"
+SLASH = "gateway.dispatcher.slash_at_the_end"
+"""In the environ when the path had a slash at its end, which it has no longer."""
 _PIECE = 1024 * 1024
 
 
@@ -77,7 +78,7 @@ class LowerCasePaths:
         path = environ.get("PATH_INFO", "")
         if path[: len(_PREFIX)].lower() == _PREFIX:
             environ["PATH_INFO"] = path.lower().rstrip("/")
-            environ[_SLASH] = path.endswith("/")
+            environ[SLASH] = path.endswith("/")
         return self._application(environ, start_response)
 
 
@@ -91,15 +92,19 @@ def blueprint(
     tokens_allowed: bool,
     limits: MessageLimits,
     dates: wcf_json.Dates = wcf_json.DATES,
-) -> flask.Blueprint:
-    """The routes of all services; ``dates`` are those of JSON."""
+) -> tuple[flask.Blueprint, Mapping[str, straight.Route]]:
+    """The routes of all services, and those among them that do without Flask, by their paths.
+
+    ``dates`` are those of JSON.
+    """
     routes = flask.Blueprint(SURFACE, __name__, template_folder="templates")
+    posted: dict[str, straight.Route] = {}
     if not enabled:
         for service in SERVICES:
             routes.add_url_rule(
                 f"{service.rules}/<path:anything>", view_func=_disabled, methods=_ANY
             )
-        return routes
+        return routes, posted
     auth = guard.basic(
         SURFACE,
         lambda challenge: _page(HTTPStatus.UNAUTHORIZED, challenge.reason.value),
@@ -117,7 +122,7 @@ def blueprint(
             )
         base = functools.partial(base_url, service, public_url)
         help_pages.add(routes, service, auth, base)
-        soap_service.add(
+        posted[f"{service.rules}/soap"] = soap_service.add(
             routes,
             service,
             services,
@@ -131,7 +136,7 @@ def blueprint(
                 limits=limits.xml,
             ),
         )
-    return routes
+    return routes, posted
 
 
 _ANY = ["GET", "POST", "PUT", "DELETE", "PATCH"]
@@ -150,7 +155,7 @@ def _without_slash(public_url: str | None) -> flask.Response | None:
     """
     request = flask.request
     service = of_path(request.path)
-    if service is None or not request.environ.get(_SLASH):
+    if service is None or not request.environ.get(SLASH):
         return None
     base = parse.urlsplit(base_url(service, public_url)).path
     rest = request.path.removeprefix(service.rules)

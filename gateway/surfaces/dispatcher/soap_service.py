@@ -24,7 +24,7 @@ from gateway.surfaces.dispatcher.soap_contract import (
     SoapOperation,
 )
 from gateway.surfaces.dispatcher.soap_envelope import Envelope
-from gateway.web import encodings, requests, streams
+from gateway.web import authentication, encodings, requests, straight, streams
 from gateway.web.authentication import Guard, MissingRight
 from gateway.wire import xml
 
@@ -68,7 +68,7 @@ def _refusal(error: Exception) -> tuple[SoapFault, int | None]:
     if isinstance(error, SoapFault):
         return error, None
     if isinstance(error, werkzeug.exceptions.RequestEntityTooLarge):
-        sentence = f"the request is longer than {flask.request.max_content_length} bytes"
+        sentence = f"the request is longer than {requests.present().max_content_length} bytes"
         return SoapFault(FaultCode.CLIENT, "RequestTooLong", sentence), error.code
     if isinstance(error, werkzeug.exceptions.HTTPException):
         word = _WORDS.get(error.code or 0, "InvalidRequest")
@@ -101,8 +101,11 @@ def add(
     auth: HTTPBasicAuth,
     base: Callable[[], str],
     options: Options,
-) -> None:
-    """Add the address to the routes of the service; ``base`` answers that of the service."""
+) -> straight.Route:
+    """Add the address to the routes of the service; ``base`` answers that of the service.
+
+    Answers how messages that are posted there are answered without Flask.
+    """
 
     def handle(operation: Operation, _context: object, *values: Any) -> Any:
         arguments = _named(operation, values)
@@ -146,6 +149,7 @@ def add(
         publish if options.wsdl_public else auth.login_required(publish),
         methods=["GET"],
     )
+    return straight.Route(SURFACE, f"{SURFACE}.{service.prefix}soap", door.call)
 
 
 class _Door:
@@ -155,8 +159,6 @@ class _Door:
         self._service = service
         self._guard = guard
         self._options = options
-        auth = guard.basic(SURFACE, self._challenge, options.public_url)
-        self._with_login = auth.login_required(self._call)
 
     def call(self) -> flask.Response:
         """Answer the present request; a fault whatever happens, but for HTTP's own 401."""
@@ -172,10 +174,11 @@ class _Door:
             return answer
 
     def _admitted(self) -> flask.Response:
-        answer: flask.Response | None = self._by_token()
-        if answer is None:
-            answer = self._with_login()
-        return answer
+        answer = self._by_token()
+        if answer is not None:
+            return answer
+        challenge = self._guard.identify(SURFACE, self._options.public_url)
+        return self._call() if challenge is None else self._challenge(challenge)
 
     def _by_token(self) -> flask.Response | None:
         """Answer a request whose login stands within the message; None for all others.
@@ -200,7 +203,9 @@ class _Door:
         fault = SoapFault(
             FaultCode.CLIENT, "FailedAuthentication", challenge.reason.value, status=401
         )
-        return _response(self._service.refuse(fault, _content_type(), requests.request_id()))
+        answer = _response(self._service.refuse(fault, _content_type(), requests.request_id()))
+        answer.headers.update(authentication.challenge_headers(challenge))
+        return answer
 
     def _admit(self, token: UsernameToken, envelope: Envelope) -> None:
         """Raises the fault of a token that is not taken."""

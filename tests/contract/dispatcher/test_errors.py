@@ -47,12 +47,6 @@ def test_1_6_a_wrong_verb_is_405_with_a_page(
     assert set(answer.headers["Allow"].split(", ")) - {"HEAD", "OPTIONS"} == allowed
 
 
-def test_the_soap_address_without_a_query_is_for_post(house: House) -> None:
-    answer = house.client().get("soap")
-    answer.refused(405)
-    assert "POST" in answer.headers["Allow"]
-
-
 def broken(house: House) -> dict[str, tuple[str | bytes, str, str]]:
     """Bodies that cannot be a job, by what is wrong: body, Content-Type, a word of the answer."""
     module, agent = house.module().guid, house.agent().agent
