@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.hostile import campaign, corpus, messages
+from tests.hostile import campaign, corpus, generator, messages
 from tests.hostile.house import Target
 from tests.hostile.messages import Message
 
@@ -27,5 +27,5 @@ def test_every_message_of_a_family_is_answered_within_the_rules(
 
 
 def test_a_kept_message_can_be_read_again() -> None:
-    for message in corpus.small(10_000):
+    for message in generator.seeds():
         assert messages.read(message.name, message.written()) == message
