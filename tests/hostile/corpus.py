@@ -660,7 +660,7 @@ def _values() -> Iterator[Message]:
         yield from _messages(
             [(f"{name} for a text", envelope(places["description"].format(value)))]
         )
-    for (place, body), name in itertools.product(places.items(), ("digits", "blanks", "line ends")):
+    for (place, body), name in itertools.product(places.items(), ("digits", "blanks")):
         yield from _messages([(f"{name} for {place}", envelope(body.format(long[name])))])
     odd = ("-1", "0", "2147483648", "-0", "1e9", "NaN", "0x10", "\u0661", "+1", "1_000", "null", "")
     for value, (place, body) in itertools.product(odd, places.items()):

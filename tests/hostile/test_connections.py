@@ -1,6 +1,7 @@
 """What only bytes on a connection can show: cut and slow bodies, floods of headers, odd framing."""
 
 import contextlib
+import re
 import socket
 import threading
 import time
@@ -182,4 +183,37 @@ def test_odd_chunks_order_nothing(place: Place, chunks: bytes) -> None:
             connection.shutdown(socket.SHUT_WR)
         answer = ended(connection, 20)
     assert b" 200 " not in answer.partition(b"\r\n")[0]
+    assert read(place) < 5
+
+
+def test_a_body_that_was_asked_for_and_does_not_come_is_not_waited_for(place: Place) -> None:
+    request = head(
+        *("POST", "soap"),
+        Authorization=LOGIN,
+        Expect="100-continue",
+        Content_Length=str(len(ORDER)),
+    )
+    with socket.create_connection(("127.0.0.1", place.port)) as connection:
+        connection.sendall(request)
+        answer = ended(connection, 20)
+    assert re.findall(rb"^HTTP/1.1 (\d+)", answer, re.MULTILINE) == [b"100", b"408"]
+    assert read(place) < 5
+
+
+def test_who_has_no_login_is_not_asked_for_a_body(place: Place) -> None:
+    """Where it holds no token nobody would take it; with one it must be read."""
+    request = head("POST", "jobs", Expect="100-continue", Content_Length=str(len(ORDER)))
+    with socket.create_connection(("127.0.0.1", place.port)) as connection:
+        connection.sendall(request)
+        answer = ended(connection, 20)
+    assert re.findall(rb"^HTTP/1.1 (\d+)", answer, re.MULTILINE) == [b"401"]
+
+
+@pytest.mark.parametrize("expected", ["200-ok", "100-continue, 100-continue", "x" * 50_000])
+def test_other_expectations_order_nothing(place: Place, expected: str) -> None:
+    request = head("POST", "soap", Authorization=LOGIN, Expect=expected, Content_Length="36000")
+    with socket.create_connection(("127.0.0.1", place.port)) as connection:
+        connection.sendall(request + ORDER)
+        answer = ended(connection, 20)
+    assert b" 200 " not in answer
     assert read(place) < 5
