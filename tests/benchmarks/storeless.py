@@ -35,15 +35,11 @@ class _Jobs:
         self._stored: Future[None] = Future()
         self._stored.set_result(None)
 
-    def get(self, guid: uuid.UUID, _reach: Reach) -> JobView:
-        """The one job. Raises JobNotFound."""
+    def get_with_values(self, guid: uuid.UUID, _reach: Reach) -> tuple[JobView, list[ShownSet]]:
+        """The one job and its parameters. Raises JobNotFound."""
         if guid != self._job.guid:
             raise JobNotFound(f"there is no job {guid}")
-        return self._job
-
-    def values(self, _view: JobView) -> list[ShownSet]:
-        """Its parameters."""
-        return self._values
+        return self._job, self._values
 
     def accept_soon(self, order: JobOrder, _caller: Caller) -> tuple[JobView, "Future[None]"]:
         """A job of this order, which is kept nowhere."""

