@@ -238,9 +238,9 @@ class Jobs:
     ) -> tuple[JobView, list[ShownSet]]:
         """A job as ``get`` answers it, and its parameters as ``values`` does."""
         with self._store.reading() as session:
-            found = session.select(_BY_GUID, {"guid": guid})
-            if found:
-                view, values = views.with_values(session, self._catalog, found[0])
+            found = views.with_values(session, self._catalog, guid)
+            if found is not None:
+                view, values = found
                 if reach is None or reach.everywhere or reach.covers(Places(session).job(view)):
                     return view, values
         raise _not_found(guid)

@@ -8,6 +8,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
+import peewee
+
 from gateway import names
 from gateway.catalog import tree_parameters, usage
 from gateway.catalog.catalog import Catalog, DefinitionKind
@@ -46,6 +48,16 @@ _PRINCIPAL = models.Principal
 _NAME_OF = statements.Statement(
     lambda: _PRINCIPAL.select(_PRINCIPAL.id, _PRINCIPAL.name).where(
         _PRINCIPAL.id == named(_PRINCIPAL.id)
+    )
+)
+
+# All of one job at once: each statement more costs its thread its turn among those that compute.
+_WHOLE = statements.Statement(
+    lambda: (
+        _JOB.select(_JOB, *_SHOWN, _PRINCIPAL.name)
+        .join(_REQUEST, on=(_REQUEST.job_id == _JOB.id))
+        .join(_PRINCIPAL, peewee.JOIN.LEFT_OUTER, on=(_PRINCIPAL.id == _JOB.owner_id))
+        .where(_JOB.guid == named(_JOB.guid), _JOB.tenant_id == 1)
     )
 )
 
@@ -243,11 +255,16 @@ def values(session: Session, catalog: Catalog, view: JobView) -> list[ShownSet]:
     return _values(session, catalog, session.select(_REQUEST_OF, {"job_id": view.id})[0])
 
 
-def with_values(session: Session, catalog: Catalog, row: Row) -> tuple[JobView, list[ShownSet]]:
-    """The view of a row of the job table, and what ``values`` gives of it."""
-    request = _requests(session, [row["id"]])[row["id"]]
-    known = owners(session, {row["owner_id"]} - {None})
-    return _job(row, request, known), _values(session, catalog, request)
+def with_values(
+    session: Session, catalog: Catalog, guid: uuid.UUID
+) -> tuple[JobView, list[ShownSet]] | None:
+    """A job by its id, and what ``values`` gives of it; None if it is not stored."""
+    found = session.select(_WHOLE, {"guid": guid})
+    if not found:
+        return None
+    row = found[0]
+    known = {row["owner_id"]: row["name"] or ""}
+    return _job(row, row, known), _values(session, catalog, row)
 
 
 def _values(session: Session, catalog: Catalog, request: Row) -> list[ShownSet]:
