@@ -80,7 +80,7 @@ def _is_there(need: str) -> bool:
 STACKS = (
     Stack("zeep", "zeep", ("1.1", "1.2"), ("python:zeep",), "zeep"),
     Stack("suds", "suds-community", ("1.1", "1.2"), ("python:suds",), "suds-community"),
-    Stack("pysimplesoap", "pysimplesoap", ("1.1",), ("python:pysimplesoap",), "pysimplesoap"),
+    Stack("pysimplesoap", "pysimplesoap", ("1.1", "1.2"), ("python:pysimplesoap",), "pysimplesoap"),
     Stack("node_soap", "node soap", ("1.1", "1.2"), ("node", "node_modules/soap"), "soap"),
     Stack(
         "strong_soap", "node strong-soap", ("1.1", "1.2"), ("node", "node_modules/strong-soap"),

@@ -233,7 +233,7 @@ def _attachments() -> SoapFault:
     return SoapFault(
         FaultCode.CLIENT,
         "UnsupportedMediaType",
-        "attachments are not supported; send plain XML",
+        "attachments are not supported: send plain XML, with files in Base64, or files by REST",
         status=415,
     )
 

@@ -25,7 +25,8 @@ def tell(step: str, key: str, value: object) -> None:
 def client(wsdl: str, password: str) -> Any:
     login = base64.b64encode(f"{GIVEN['LOGIN']}:{password}".encode()).decode()
     headers = {"Authorization": f"Basic {login}"}
-    return SoapClient(wsdl=wsdl, http_headers=headers, cache=None, timeout=120)
+    envelope = "soap12env" if GIVEN["VERSION"] == "1.2" else None
+    return SoapClient(wsdl=wsdl, http_headers=headers, cache=None, timeout=120, soap_ns=envelope)
 
 
 SCHEDULING = client(GIVEN["SCHEDULING_WSDL"], GIVEN["PASSWORD"])
