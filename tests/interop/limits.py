@@ -22,7 +22,7 @@ _NO_DETAIL = Limit(
 )
 
 _ONLY_500 = Limit(
-    "pysimplesoap reads faults with the status 500 only; SOAP 1.2 wants 400 for those of the sender",
+    "pysimplesoap reads faults with the status 500 only; of the sender's SOAP 1.2 wants 400",
     r"HTTPError 400",
 )
 
