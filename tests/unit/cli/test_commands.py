@@ -60,6 +60,22 @@ def test_logins(gateway: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Ada" not in gateway("login", "list").out
 
 
+def test_a_soap_secret_is_made_up_given_and_taken(
+    gateway: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = gateway("login", "soap-secret", "admin").out
+    assert made.startswith("gave a SOAP secret to admin\nSOAP secret: ")
+    monkeypatch.setattr("sys.stdin", io.StringIO("a long enough secret\n"))
+    given = gateway("login", "soap-secret", "admin", "--secret-stdin")
+    assert (given.code, given.out) == (0, "gave a SOAP secret to admin\n")
+    taken = gateway("login", "soap-secret", "admin", "--remove")
+    assert (taken.code, taken.out) == (0, "took the SOAP secret of admin\n")
+    shown = gateway("audit", "list", "--json").out
+    assert shown.count("login.soap-secret") == 3
+    assert made.split()[-1] not in shown
+    assert "a long enough secret" not in shown
+
+
 def test_what_was_imported_is_exported_with_markers(
     gateway: Run, block: Path, tmp_path: Path
 ) -> None:
@@ -338,6 +354,8 @@ def test_wrong_use_is_one_line_and_exit_code_2(
     ("arguments", "words"),
     [
         (("login", "passwd", "nobody", "--generate"), "nobody"),
+        (("login", "soap-secret", "nobody"), "nobody"),
+        (("login", "soap-secret", "admin", "--secret-stdin", "--remove"), "choose one"),
         (("login", "add", "admin", "--generate"), "admin"),
         (("login", "remove", "admin"), "last enabled administrator"),
         (("login", "add", "x", "--role", "nonsense", "--generate"), "nonsense"),
