@@ -1,5 +1,6 @@
 # Every operation through SOAP::Lite, as its users write it: proxy and namespace by hand, all else as
-# it does it by itself (types by guess, arguments in no namespace, an action that it makes up). Its reader of WSDL knows no document/literal, so nobody uses it for such services.
+# it does it by itself (types by guess, arguments in no namespace, an action that it makes up). Its
+# reader of WSDL knows no document/literal, so nobody uses it for such services.
 use strict;
 use warnings;
 use utf8;
