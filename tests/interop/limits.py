@@ -16,20 +16,12 @@ class Limit:
     proof: str
 
 
-_NO_DETAIL = Limit(
-    "SOAP::WSDL reads code and text of a fault; its class for details holds no elements",
-    r"Can't locate object method \"add_DispatcherFault\"",
-)
-
 _ONLY_500 = Limit(
     "pysimplesoap reads faults with the status 500 only; of the sender's SOAP 1.2 wants 400",
     r"HTTPError 400",
 )
 
 LIMITS: Mapping[tuple[str, str], Limit] = {
-    ("soap_wsdl", "wrong-password"): _NO_DETAIL,
-    ("soap_wsdl", "unknown-id"): _NO_DETAIL,
-    ("soap_wsdl", "malformed"): _NO_DETAIL,
     ("pysimplesoap", "1.2 unknown-id"): _ONLY_500,
     ("pysimplesoap", "1.2 malformed"): _ONLY_500,
 }

@@ -193,11 +193,11 @@ def _delete(facts: Facts, site: Site, run: str) -> None:
 
 def _wrong_password(facts: Facts, site: Site, run: str) -> None:
     """The client raises its own error: that of the transport, or the fault if it looks for one."""
+    assert facts.all("status") in ([], ["401"])
     if "Code" in facts.values:
         _fault("FailedAuthentication")(facts, site, run)
         return
     assert facts.one("refused")
-    assert facts.all("status") in ([], ["401"])
 
 
 def _fault(code: str) -> Judge:

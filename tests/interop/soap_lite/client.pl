@@ -1,5 +1,6 @@
-# Every operation through SOAP::Lite, as its users write it: proxy and namespace by hand, types left
-# to its guesses. Its reader of WSDL knows no document/literal, so nobody uses it for such services.
+# Every operation through SOAP::Lite, as its users write it: proxy and namespace by hand, all else as
+# it does it by itself (types by guess, arguments in no namespace, an action that it makes up). Its
+# reader of WSDL knows no document/literal, so nobody uses it for such services.
 use strict;
 use warnings;
 use utf8;
@@ -34,8 +35,7 @@ sub tell_of {
 sub service {
     my ($address, $namespace, $password) = @_;
     my $client = SOAP::Lite->soapversion(given('VERSION'))->proxy($address, timeout => 120)
-        ->default_ns($namespace)->on_action(sub { qq("$_[0]/$_[1]") })
-        ->on_fault(sub {
+        ->ns($namespace)->on_fault(sub {
             my ($soap, $answer) = @_;
             die $answer if ref $answer;
             die Refused->new(status => $soap->transport->code, text => $soap->transport->status);
@@ -45,8 +45,10 @@ sub service {
     return $client;
 }
 
-# A tree of names and values; a list repeats its name. Texts are said to be texts, since others
-# would be sent as Base64 where they are not ASCII.
+# A text that may not be ASCII must be said to be a text, or it is taken for bytes: sent in Base64.
+sub text { return SOAP::Data->type(string => given($_[0])) }
+
+# A tree of names and values; a list repeats its name.
 sub tree {
     my ($name, $value) = @_;
     return map { tree($name, $_) } @$value if ref $value eq 'ARRAY';
@@ -54,7 +56,7 @@ sub tree {
         my @members = map { tree($_, $value->{$_}) } sort keys %$value;
         return SOAP::Data->name($name => \SOAP::Data->value(@members));
     }
-    return SOAP::Data->name($name => $value)->type('string');
+    return ref $value ? $value->name($name) : SOAP::Data->name($name => $value);
 }
 
 sub ask {
@@ -89,7 +91,7 @@ sub order {
     my ($module, $when, %values) = @_;
     my @given = map { { Name => $_, Value1 => $values{$_} } } sort keys %values;
     return {
-        Description => given('DESCRIPTION'),
+        Description => text('DESCRIPTION'),
         When => $when,
         What => { JobWhat => [ { ID => $module, Type => 'Module' } ] },
         Who => { JobWho => [ { ID => given('AGENT'), Type => 'Agent' } ] },
@@ -136,8 +138,8 @@ my @steps = (
         my $when = { ScheduledDateTime => given('START'), Immediate => 'false', IsLocalTime => 'false' };
         my $wanted = order(
             given('MODULE'), $when,
-            Title => given('TITLE'), Size => 'L', Note => given('NOTE'), Empty => '',
-            Secret => given('SECRET'),
+            Title => text('TITLE'), Size => 'L', Note => text('NOTE'), Empty => '',
+            Secret => text('SECRET'),
         );
         my $made = ask($scheduling, 'ScheduleJob', job => $wanted);
         $job = $made->{JobID};
@@ -199,8 +201,8 @@ my @steps = (
         }
     },
     membership => sub {
-        my $team = { Name => given('TEAM'), Type => 'Team' };
-        my $agent = { Name => given('MEMBER'), Type => 'Agent' };
+        my $team = { Name => text('TEAM'), Type => 'Team' };
+        my $agent = { Name => text('MEMBER'), Type => 'Agent' };
         my %put = (membership => { Agent => $agent, AddTo => { JobWho => [$team] } });
         my $put = ask($scheduling, 'ModifyAgentMembership', %put);
         tell_of('membership', 'memberof', $_->{Name}) for items($put->{MemberOf}, 'JobWho');
@@ -219,7 +221,7 @@ my @steps = (
         local $/;
         my $stored = ask(
             $resources, 'UploadResource',
-            filename => 'file.bin', name => given('RESOURCE'), content => encode_base64(<$file>, ''),
+            filename => 'file.bin', name => text('RESOURCE'), content => <$file>,
         );
         $resource = $stored->{ID};
         tell_of('upload', 'id', $resource);
@@ -228,7 +230,7 @@ my @steps = (
         tell_of('upload', 'sha256', $stored->{Sha256});
     },
     download => sub {
-        my $wanted = order(given('FETCHING'), { Immediate => 'true' }, Resource => given('RESOURCE'));
+        my $wanted = order(given('FETCHING'), { Immediate => 'true' }, Resource => text('RESOURCE'));
         my $id = ask($scheduling, 'ScheduleJob', job => $wanted)->{JobID};
         my ($end, $status) = (time + 60, '');
         while (!$FINAL{$status} && time < $end) {
