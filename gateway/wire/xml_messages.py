@@ -26,6 +26,7 @@ Writer: TypeAlias = Callable[[Any], str]
 DECLARATION = '<?xml version="1.0" encoding="utf-8"?>'
 
 _NIL = f"{{{xml.XSI}}}nil"
+_TYPE = f"{{{xml.XSI}}}type"
 
 
 # --- the doors ----------------------------------------------------------------------------
@@ -117,7 +118,7 @@ def _content_reader(content: Content) -> Reader:
     if isinstance(content, ListOf):
         return _list_reader(content)
     if isinstance(content, Scalar):
-        return _scalar_reader(content)
+        return _text_reader(content) if content.xsd == "string" else _scalar_reader(content)
     return _message_reader(content)
 
 
@@ -133,6 +134,27 @@ def _scalar_reader(scalar: Scalar[Any]) -> Reader:
         return from_text(text)
 
     return read_scalar
+
+
+def _text_reader(scalar: Scalar[Any]) -> Reader:
+    """Read a text, also one that its sender has put into Base64 and says so.
+
+    Stacks that guess types do that to what is not ASCII. Passed over, the type would leave another
+    text than was meant, and nobody would be told.
+    """
+    read_scalar = _scalar_reader(scalar)
+
+    def read_text(element: etree._Element) -> Any:
+        value = read_scalar(element)
+        kind = element.get(_TYPE)
+        if kind is None or not value or kind.rpartition(":")[2] not in ("base64Binary", "base64"):
+            return value
+        try:
+            return scalar.from_text((scalars.BYTES.from_text(element.text or "") or b"").decode())
+        except UnicodeDecodeError:
+            raise MessageError("", "is no text in UTF-8, in Base64 as its xsi:type says") from None
+
+    return read_text
 
 
 def _list_reader(content: ListOf) -> Reader:

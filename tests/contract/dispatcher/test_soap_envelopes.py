@@ -466,3 +466,35 @@ def test_an_answer_declares_no_namespace_of_the_other_version(house: House, name
         answer = house.client().post("soap", envelope(body, namespace), TYPES[namespace])
         assert other.encode() not in answer.body
         assert len(etree.fromstring(answer.body)) == 1  # no Header: SOAP::WSDL dies of one
+
+
+# --- texts in Base64 ----------------------------------------------------------------------
+
+
+@VERSIONS
+@pytest.mark.parametrize("kind", ["x:base64Binary", "base64Binary", "e:base64"])
+def test_a_text_that_says_it_is_in_base64_is_decoded(
+    house: House, namespace: str, kind: str
+) -> None:
+    """A Perl stack that guesses types sends whatever is not ASCII so."""
+    spaces = 'xmlns:x="http://www.w3.org/2001/XMLSchema" xmlns:e="urn:e"'
+    job = order(house)
+    encoded = base64.b64encode("Größe & <漢字>".encode()).decode()
+    for text, wanted in (
+        (encoded, "Größe & <漢字>"),
+        (f" {encoded[:8]}\n{encoded[8:]} ", "Größe & <漢字>"),
+        ("", ""),
+    ):
+        more = f'<Description {spaces} i:type="{kind}">{text}</Description></job>'
+        body = f"<ScheduleJob>{job.replace('</job>', more)}</ScheduleJob>"
+        answer = house.client().post("soap", envelope(body, namespace), TYPES[namespace])
+        assert checked(answer.body).findtext(".//{*}Description") == wanted
+    stored = house.stored()
+    for text, sentence in (("***", "base64"), ("/w==", "no text in UTF-8")):
+        more = f'<Description {spaces} i:type="{kind}">{text}</Description></job>'
+        body = f"<ScheduleJob>{job.replace('</job>', more)}</ScheduleJob>"
+        answer = house.client().post("soap", envelope(body, namespace), TYPES[namespace])
+        reason, said = told(answer, namespace)
+        assert (reason, sentence in said) == ("InvalidMessage", True)
+        assert said.startswith("ScheduleJob.job.Description: ")
+    assert house.stored() == stored
