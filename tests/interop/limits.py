@@ -17,11 +17,18 @@ class Limit:
 
 
 _ONLY_500 = Limit(
-    "pysimplesoap reads faults with the status 500 only; of the sender's SOAP 1.2 wants 400",
+    "pysimplesoap reads faults with the status 500 only, where SOAP 1.2 wants 400 for the "
+    "sender's; and it looks for a faultcode, which SOAP 1.2 does not have",
     r"HTTPError 400",
+)
+_ONLY_200_AND_500 = Limit(
+    "suds reads faults with the status 200 or 500 only, where SOAP 1.2 wants 400 for the sender's",
+    r"^Exception\(\(400, ",
 )
 
 LIMITS: Mapping[tuple[str, str], Limit] = {
+    ("suds", "1.2 unknown-id"): _ONLY_200_AND_500,
+    ("suds", "1.2 malformed"): _ONLY_200_AND_500,
     ("pysimplesoap", "1.2 unknown-id"): _ONLY_500,
     ("pysimplesoap", "1.2 malformed"): _ONLY_500,
 }

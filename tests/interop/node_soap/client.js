@@ -36,7 +36,6 @@ function parameters(step, set) {
   }
 }
 
-// Members in the order of the schema: node's soap writes them as they come.
 function order(module, when, values) {
   const set = {
     JobParameters: {

@@ -107,8 +107,8 @@ JOB: list[str] = []
 
 
 def utc(moment: datetime.datetime) -> str:
-    # The offset of an answer is dropped; the server writes UTC.
-    return moment.replace(tzinfo=datetime.UTC).isoformat()
+    # It keeps the offset where isodate or dateutil is there; without, this comes out wrong.
+    return moment.astimezone(datetime.UTC).isoformat()
 
 
 def schedule() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from suds import WebFault
 from suds.client import Client
+from suds.plugin import MessagePlugin
 from suds.sudsobject import asdict
 
 GIVEN = os.environ
@@ -23,8 +24,26 @@ def tell(step: str, key: str, value: object) -> None:
     print(step, key, text.replace("\r", "\\r").replace("\t", "\\t"), sep="\t")
 
 
+class Soap12(MessagePlugin):
+    """suds reads SOAP 1.2 but writes 1.1: its users exchange the namespace before it is sent."""
+
+    def sending(self, context: Any) -> None:
+        context.envelope = context.envelope.replace(
+            b"http://schemas.xmlsoap.org/soap/envelope/", b"http://www.w3.org/2003/05/soap-envelope"
+        )
+
+
 def client(wsdl: str, password: str) -> Any:
-    return Client(wsdl, username=GIVEN["LOGIN"], password=password, cache=None, timeout=120)
+    soap12 = GIVEN["VERSION"] == "1.2"
+    return Client(
+        wsdl,
+        username=GIVEN["LOGIN"],
+        password=password,
+        cache=None,
+        timeout=120,
+        plugins=[Soap12()] if soap12 else [],
+        headers={"Content-Type": "application/soap+xml; charset=utf-8"} if soap12 else {},
+    )
 
 
 SCHEDULING_CLIENT = client(GIVEN["SCHEDULING_WSDL"], GIVEN["PASSWORD"])
