@@ -12,9 +12,19 @@
 #include <utility>
 #include <vector>
 
+#ifdef Soap12
+#include "SchedulingServiceSoap12.nsmap"
+#include "soapResourceServiceSoap12Proxy.h"
+#include "soapSchedulingServiceSoap12Proxy.h"
+using P = SchedulingServiceSoap12Proxy;
+using R = ResourceServiceSoap12Proxy;
+#else
 #include "SchedulingServiceSoap11.nsmap"
 #include "soapResourceServiceSoap11Proxy.h"
 #include "soapSchedulingServiceSoap11Proxy.h"
+using P = SchedulingServiceSoap11Proxy;
+using R = ResourceServiceSoap11Proxy;
+#endif
 
 using Values = std::vector<std::pair<std::string, std::string>>;
 
@@ -43,7 +53,6 @@ template <class Proxy> class Service {
     Service(const char *address, std::string password)
         : endpoint(given(address)), password(std::move(password)),
           proxy(endpoint.c_str(), SOAP_C_UTFSTRING | SOAP_IO_KEEPALIVE) {
-        soap_set_version(proxy.soap, given("VERSION") == "1.2" ? 2 : 1);
         proxy.soap->recv_timeout = proxy.soap->send_timeout = 120;
     }
 
@@ -68,10 +77,8 @@ template <class Proxy> class Service {
     Proxy proxy;
 };
 
-using Scheduling = Service<SchedulingServiceSoap11Proxy>;
-using Resources = Service<ResourceServiceSoap11Proxy>;
-using P = SchedulingServiceSoap11Proxy;
-using R = ResourceServiceSoap11Proxy;
+using Scheduling = Service<P>;
+using Resources = Service<R>;
 
 static Scheduling scheduling("SCHEDULING", given("PASSWORD"));
 static Resources resources("RESOURCES", given("PASSWORD"));
